@@ -1,0 +1,30 @@
+# oag_room(DIR [TESTS_LINK lib...]): the sources of one folder under src/ (not its subfolders) join the library,
+# its *_test.cc files join the test program of that folder's first two path parts, such as engine_graph_tests.
+# Files are found by name, so that adding a source touches no build file.
+function(oag_room DIR)
+  cmake_parse_arguments(ROOM "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  string(REPLACE "/" "_" name ${DIR})
+  if(sources)
+    target_sources(openautoglm PRIVATE ${sources})
+  endif()
+  if(ROOM_LINK)
+    target_link_libraries(openautoglm PRIVATE ${ROOM_LINK})
+  endif()
+  if(OAG_TESTS AND tests)
+    oag_test(${name}_tests ${tests})
+  endif()
+endfunction()
+
+# oag_test(NAME SOURCE...): one GoogleTest program and its ctest entry.
+function(oag_test NAME)
+  add_executable(${NAME} ${ARGN})
+  target_link_libraries(${NAME} PRIVATE openautoglm oag_options oag_fmt oag_gtest oag_test_main Threads::Threads)
+  target_compile_definitions(${NAME} PRIVATE OAG_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_include_directories(${NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  add_test(NAME ${NAME} COMMAND ${NAME})
+  set_tests_properties(${NAME} PROPERTIES TIMEOUT 300 LABELS unit)
+endfunction()

@@ -1,0 +1,126 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/mapping_guard.h"
+
+namespace oag {
+namespace {
+
+int64_t modification_time_ns(const struct stat& st) {
+  return int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
+}
+
+[[noreturn]] void fail_errno(const std::filesystem::path& path, const char* what) {
+  const int error = errno;
+  fail(error == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, path.string(), "{}: {}", what,
+       std::strerror(error));
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->path_ = path;
+  file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file->fd_ < 0) fail_errno(path, "cannot open");
+  struct stat st {};
+  if (::fstat(file->fd_, &st) != 0) fail_errno(path, "cannot stat");
+  if (!S_ISREG(st.st_mode)) fail(ErrorCode::kIo, path.string(), "is not a regular file");
+  file->size_bytes_ = static_cast<size_t>(st.st_size);
+  file->modified_ns_ = modification_time_ns(st);
+  if (file->size_bytes_ == 0) return file;
+  void* data = ::mmap(nullptr, file->size_bytes_, PROT_READ, MAP_PRIVATE, file->fd_, 0);
+  if (data == MAP_FAILED) fail_errno(path, "cannot map");
+  file->data_ = static_cast<std::byte*>(data);
+  file->guard_slot_ = guard_mapping(file->data_, file->size_bytes_);
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (guard_slot_ >= 0) unguard_mapping(guard_slot_);
+  if (data_ != nullptr) ::munmap(data_, size_bytes_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool MappedFile::damaged() const { return guard_slot_ >= 0 && mapping_damaged(guard_slot_); }
+
+bool MappedFile::changed_since_open() const {
+  struct stat st {};
+  if (::fstat(fd_, &st) != 0) return true;
+  return static_cast<size_t>(st.st_size) != size_bytes_ || modification_time_ns(st) != modified_ns_;
+}
+
+void MappedFile::release_pages(std::span<const std::byte> range) const {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::string read_file(const std::filesystem::path& path, size_t limit_bytes) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail_errno(path, "cannot open");
+  std::string text;
+  char chunk[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(fd, chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int error = errno;
+      ::close(fd);
+      fail(ErrorCode::kIo, path.string(), "cannot read: {}", std::strerror(error));
+    }
+    if (got == 0) break;
+    text.append(chunk, static_cast<size_t>(got));
+    if (text.size() > limit_bytes) {
+      ::close(fd);
+      fail(ErrorCode::kInvalidArgument, path.string(), "is larger than the limit of {} bytes", limit_bytes);
+    }
+  }
+  ::close(fd);
+  return text;
+}
+
+AtomicFile::AtomicFile(std::filesystem::path final_path) : final_path_(std::move(final_path)) {
+  std::string pattern = final_path_.string() + ".part.XXXXXX";
+  fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+  if (fd_ < 0) fail_errno(final_path_, "cannot create a temporary file beside it");
+  temporary_path_ = pattern;
+  // mkostemp makes the file private; a finished file gets the mode any new file would.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(fd_, 0666 & ~mask);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_path_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd_, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail_errno(temporary_path_, "cannot write");
+    bytes = bytes.subspan(static_cast<size_t>(put));
+    size_bytes_ += static_cast<uint64_t>(put);
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) fail_errno(temporary_path_, "cannot flush to disk");
+  if (::rename(temporary_path_.c_str(), final_path_.c_str()) != 0) fail_errno(final_path_, "cannot rename to");
+  ::close(fd_);
+  fd_ = -1;
+}
+
+}  // namespace oag

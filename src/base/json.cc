@@ -1,0 +1,28 @@
+#include "base/json.h"
+
+#include "base/error.h"
+
+namespace oag {
+
+namespace {
+
+constexpr int kMaxDepth = 128;
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where) {
+  const auto refuse_deep = [&](int depth, Json::parse_event_t, Json&) {
+    if (depth > kMaxDepth) fail(ErrorCode::kCorruptData, where, "JSON is nested deeper than {} levels", kMaxDepth);
+    return true;
+  };
+  try {
+    return Json::parse(text, refuse_deep);
+  } catch (const Json::parse_error& error) {
+    const std::string_view before = text.substr(0, std::min(error.byte, text.size()));
+    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+    const size_t column = before.size() - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n'));
+    fail(ErrorCode::kCorruptData, where, "is not valid JSON at line {}, column {}", line, column);
+  }
+}
+
+}  // namespace oag
