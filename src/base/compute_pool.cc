@@ -1,0 +1,164 @@
+#include "base/compute_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <climits>
+
+namespace oag {
+namespace {
+
+constexpr int64_t kInlineNs = 20'000;
+constexpr int kNobody = INT_MIN;
+
+// A sleeping worker costs tens of microseconds to wake, so it first looks for work this long.
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void pause_briefly(int round) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+  // On an oversubscribed machine the thread that is waited for may need this processor.
+  if (round % 64 == 63) std::this_thread::yield();
+}
+
+int allowed_processors() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+struct ComputePool::Region {
+  const RunControl& control;
+  int64_t tiles;
+  FunctionRef<void(int64_t, int)> tile;
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> stop{false};      // cancelled, or giving way
+  std::atomic<int> workers_inside{0};
+};
+
+ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
+  const int total = threads > 0 ? threads : allowed_processors();
+  for (int worker = 1; worker < total; ++worker) workers_.emplace_back([this, worker] { worker_main(worker); });
+}
+
+ComputePool::~ComputePool() {
+  {
+    std::lock_guard lock(work_mutex_);
+    stopping_.store(true);
+  }
+  work_ready_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+bool ComputePool::outranked(int priority) const { return best_waiting_.load(std::memory_order_relaxed) > priority; }
+
+void ComputePool::acquire(int priority) {
+  std::unique_lock lock(admission_mutex_);
+  if (!busy_ && waiters_.empty()) {
+    busy_ = true;
+    return;
+  }
+  const uint64_t ticket = next_ticket_++;
+  waiters_.push_back({priority, ticket});
+  best_waiting_.store(std::max(best_waiting_.load(), priority));
+  const auto is_first = [&] {
+    return std::none_of(waiters_.begin(), waiters_.end(), [&](const Waiter& other) {
+      return other.priority > priority || (other.priority == priority && other.ticket < ticket);
+    });
+  };
+  admission_changed_.wait(lock, [&] { return !busy_ && is_first(); });
+  std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.ticket == ticket; });
+  int best = kNobody;
+  for (const Waiter& waiter : waiters_) best = std::max(best, waiter.priority);
+  best_waiting_.store(best);
+  busy_ = true;
+}
+
+void ComputePool::release() {
+  bool wake = false;
+  {
+    std::lock_guard lock(admission_mutex_);
+    busy_ = false;
+    wake = !waiters_.empty();
+  }
+  if (wake) admission_changed_.notify_all();
+}
+
+void ComputePool::run_tiles(Region& region, int worker) const {
+  while (!region.stop.load(std::memory_order_relaxed)) {
+    if (region.control.should_stop() || outranked(region.control.priority())) {
+      region.stop.store(true);
+      return;
+    }
+    const int64_t i = region.next.fetch_add(1);
+    if (i >= region.tiles) return;
+    region.tile(i, worker);
+  }
+}
+
+void ComputePool::run_region(Region& region) {
+  region.stop.store(false);
+  {
+    std::lock_guard lock(work_mutex_);
+    region_ = &region;
+    generation_.fetch_add(1);
+  }
+  if (sleepers_.load() > 0) work_ready_.notify_all();
+  run_tiles(region, 0);
+  {
+    std::lock_guard lock(work_mutex_);
+    region_ = nullptr;  // no worker enters from here on
+  }
+  for (int round = 0; region.workers_inside.load(std::memory_order_acquire) > 0; ++round) pause_briefly(round);
+}
+
+bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,
+                               FunctionRef<void(int64_t, int)> tile) {
+  if (control.should_stop()) return false;
+  if (tiles <= 1 || workers_.empty() || tiles * ns_per_tile < kInlineNs) {
+    for (int64_t i = 0; i < tiles; ++i) {
+      if (control.should_stop()) return false;
+      tile(i, 0);
+    }
+    return true;
+  }
+  Region region{control, tiles, tile};
+  do {
+    acquire(control.priority());
+    run_region(region);
+    release();
+  } while (region.next.load() < tiles && !control.should_stop());
+  return region.next.load() >= tiles;
+}
+
+void ComputePool::worker_main(int worker) {
+  uint64_t seen = 0;
+  for (;;) {
+    const TimePoint spin_until = Clock::now() + kSpin;
+    for (int round = 0; generation_.load(std::memory_order_acquire) == seen && !stopping_.load(); ++round) {
+      pause_briefly(round);
+      if (round % 32 == 31 && Clock::now() >= spin_until) break;
+    }
+    Region* region = nullptr;
+    {
+      std::unique_lock lock(work_mutex_);
+      sleepers_.fetch_add(1);
+      work_ready_.wait(lock, [&] { return generation_.load() != seen || stopping_.load(); });
+      sleepers_.fetch_sub(1);
+      if (stopping_.load()) return;
+      seen = generation_.load();
+      region = region_;
+      if (region != nullptr) region->workers_inside.fetch_add(1);
+    }
+    if (region == nullptr) continue;
+    run_tiles(*region, worker);
+    region->workers_inside.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+}  // namespace oag

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/function_ref.h"
+#include "base/run_control.h"
+
+namespace oag {
+
+// The threads that compute, shared by every run of a Runtime. It works on one parallel region at a time; waiting
+// regions are admitted by priority, then in order of arrival. A region yields to a waiting one of higher priority,
+// and stops when its run is cancelled or past its deadline, between any two tiles.
+class ComputePool {
+ public:
+  // `threads` counts the calling thread, which works too: 1 means no workers. 0 takes every processor allowed to
+  // this process.
+  explicit ComputePool(int threads = 0);
+  ~ComputePool();
+  ComputePool(const ComputePool&) = delete;
+  ComputePool& operator=(const ComputePool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls tile(i, worker) once for each i in [0, tiles), worker in [0, threads()), on the pool's threads and the
+  // caller. Returns false when it stopped early because `control` says so; tiles not started are then left out.
+  // A region of one tile, or one whose total is estimated under 20 µs, runs on the caller alone.
+  // Tiles must not throw and must not call parallel_for.
+  bool parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,
+                    FunctionRef<void(int64_t, int)> tile);
+
+ private:
+  struct Region;
+  struct Waiter {
+    int priority;
+    uint64_t ticket;
+  };
+
+  void worker_main(int worker);
+  void acquire(int priority);
+  void release();
+  bool outranked(int priority) const;
+  void run_tiles(Region& region, int worker) const;
+  void run_region(Region& region);
+
+  std::vector<std::thread> workers_;
+
+  // Admission: who owns the pool.
+  std::mutex admission_mutex_;
+  std::condition_variable admission_changed_;
+  std::vector<Waiter> waiters_;
+  uint64_t next_ticket_ = 0;
+  bool busy_ = false;
+  std::atomic<int> best_waiting_;
+
+  // Hand-over of the one region at work.
+  std::mutex work_mutex_;
+  std::condition_variable work_ready_;
+  std::atomic<uint64_t> generation_{0};
+  Region* region_ = nullptr;
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace oag

@@ -1,0 +1,149 @@
+#include "engine/backends/cpu/cpu_device.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "engine/backends/cpu/micro_kernels.h"
+
+namespace oag::cpu {
+
+#define OAG_KERNEL(descriptor) extern const KernelImpl descriptor;
+#include "engine/backends/cpu/kernel_list.inc"
+#undef OAG_KERNEL
+
+namespace {
+
+class CpuEnv final : public KernelEnv {
+ public:
+  CpuEnv(ComputePool& pool, const RunControl& control) : pool_(pool), control_(control) {}
+
+  bool parallel_for(int64_t tiles, int64_t ns_per_tile, FunctionRef<void(int64_t, int)> tile) override {
+    return pool_.parallel_for(control_, tiles, ns_per_tile, tile);
+  }
+  int workers() const override { return pool_.threads(); }
+  bool should_stop() const override { return control_.should_stop(); }
+
+  std::byte* workspace(size_t size_bytes) override {
+    constexpr size_t kAlign = 64;
+    const size_t wanted = (size_bytes + kAlign - 1) / kAlign * kAlign;
+    if (block_ == nullptr || used_ + wanted > block_->size_bytes()) {
+      if (block_ != nullptr) outgrown_.push_back(std::move(block_));
+      grown_bytes_ = std::max(wanted, 2 * grown_bytes_);
+      block_ = allocate_host(grown_bytes_);
+      used_ = 0;
+    }
+    std::byte* piece = block_->data() + used_;
+    used_ += wanted;
+    return piece;
+  }
+
+  // Between kernels: scratch is free again. What was outgrown is dropped, so one block serves the steady state.
+  void reset() {
+    used_ = 0;
+    outgrown_.clear();
+  }
+
+ private:
+  ComputePool& pool_;
+  const RunControl& control_;
+  std::shared_ptr<Buffer> block_;
+  std::vector<std::shared_ptr<Buffer>> outgrown_;
+  size_t used_ = 0;
+  size_t grown_bytes_ = 0;
+};
+
+class CpuEvent final : public Event {
+ public:
+  bool done() const override { return true; }
+  bool wait(std::optional<TimePoint>) const override { return true; }
+  TimePoint time() const override { return time_; }
+
+ private:
+  TimePoint time_ = Clock::now();
+};
+
+class CpuStream final : public Stream {
+ public:
+  CpuStream(std::shared_ptr<ComputePool> pool, const RunControl& control) : pool_(std::move(pool)), env_(*pool_, control) {}
+
+  void submit(const Kernel& kernel, KernelContext& context) override {
+    kernel.run(context);
+    env_.reset();
+  }
+  std::unique_ptr<Event> record() override { return std::make_unique<CpuEvent>(); }
+  KernelEnv& env() override { return env_; }
+
+ private:
+  std::shared_ptr<ComputePool> pool_;
+  CpuEnv env_;
+};
+
+std::vector<const KernelImpl*> kernel_list() {
+  return {
+#define OAG_KERNEL(descriptor) &descriptor,
+#include "engine/backends/cpu/kernel_list.inc"
+#undef OAG_KERNEL
+  };
+}
+
+std::string processor_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "processor";
+}
+
+uint64_t meminfo_bytes(std::string_view key) {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(key)) return std::stoull(line.substr(line.find_first_of("0123456789"))) * 1024;
+  }
+  return 0;
+}
+
+DeviceProperties describe(Isa isa, int threads) {
+  DeviceProperties properties;
+  properties.name = "oag/cpu:" + std::string(isa_name(isa));
+  properties.description = processor_model() + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+#if defined(__x86_64__)
+  properties.architecture = "x86-64";
+#elif defined(__aarch64__)
+  properties.architecture = "aarch64";
+#endif
+  for (const Isa available : available_isas()) properties.variants.emplace_back(isa_name(available));
+  properties.memory_bytes = meminfo_bytes("MemTotal");
+  properties.free_memory_bytes = meminfo_bytes("MemAvailable");
+  properties.compute_units = threads;
+  return properties;
+}
+
+std::shared_ptr<Device> open_cpu(std::string_view variant, std::shared_ptr<ComputePool> pool) {
+  return std::make_shared<CpuDevice>(choose_isa(variant), std::move(pool));
+}
+
+std::vector<DeviceProperties> discover_cpu() {
+  return {describe(choose_isa(""), static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)))};
+}
+
+}  // namespace
+
+CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
+    : properties_(describe(isa, pool->threads())), pool_(std::move(pool)), kernels_(kernel_list(), &micro_kernels(isa)) {}
+
+std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
+  return std::make_unique<CpuStream>(pool_, control);
+}
+
+bool CpuDevice::has_kernel(std::string_view domain, std::string_view op, std::span<const DType> inputs) const {
+  Graph graph;
+  Node node{std::string(domain), std::string(op), "query", {}, {}, {}};
+  for (const DType dtype : inputs) node.inputs.push_back(graph.add_value("", ValueType::tensor(dtype, std::nullopt)));
+  return kernels_.choose({graph, node}).winner != nullptr;
+}
+
+extern constinit const Backend kCpuBackend = {"cpu", open_cpu, discover_cpu};
+
+}  // namespace oag::cpu

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "engine/backends/cpu/isa.h"
+#include "engine/device/device.h"
+
+namespace oag::cpu {
+
+struct MicroKernels;
+
+// The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's pool.
+class CpuDevice final : public Device {
+ public:
+  CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
+
+  const DeviceProperties& properties() const override { return properties_; }
+  std::shared_ptr<Buffer> allocate(size_t size_bytes) override { return allocate_host(size_bytes); }
+  bool host_memory() const override { return true; }
+  std::unique_ptr<Stream> make_stream(const RunControl& control) override;
+  const KernelTable& kernels() const override { return kernels_; }
+  bool has_kernel(std::string_view domain, std::string_view op, std::span<const DType> inputs) const override;
+
+ private:
+  DeviceProperties properties_;
+  std::shared_ptr<ComputePool> pool_;
+  KernelTable kernels_;
+};
+
+// "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction set.
+extern const Backend kCpuBackend;
+
+}  // namespace oag::cpu

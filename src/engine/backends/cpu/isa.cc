@@ -1,0 +1,48 @@
+#include "engine/backends/cpu/isa.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+
+namespace oag::cpu {
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kBaseline: return "baseline";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kNeon: return "neon";
+  }
+  return "?";
+}
+
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas = {Isa::kBaseline};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    isas.push_back(Isa::kAvx2);
+  }
+#elif defined(__aarch64__)
+  isas.push_back(Isa::kNeon);
+#endif
+  return isas;
+}
+
+Isa choose_isa(std::string_view variant) {
+  const std::vector<Isa> available = available_isas();
+  std::string_view where = "device variant";
+  if (variant.empty()) {
+    const char* forced = std::getenv("OAG_CPU_ISA");
+    if (forced == nullptr || *forced == '\0') return available.back();
+    variant = forced;
+    where = "OAG_CPU_ISA";
+  }
+  std::string names;
+  for (const Isa isa : available) {
+    if (isa_name(isa) == variant) return isa;
+    names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+  }
+  fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}", variant, names);
+}
+
+}  // namespace oag::cpu

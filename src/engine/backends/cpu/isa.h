@@ -1,0 +1,21 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace oag::cpu {
+
+// Instruction sets that kernels are compiled for, weakest first.
+enum class Isa { kBaseline, kAvx2, kNeon };
+
+std::string_view isa_name(Isa isa);
+
+// Those compiled in and present on this processor, best last. Never empty.
+std::vector<Isa> available_isas();
+
+// The instruction set for a device variant: "" takes the one OAG_CPU_ISA names, else the best available.
+// Errors: kUnsupported or kInvalidArgument, naming what is available.
+Isa choose_isa(std::string_view variant);
+
+}  // namespace oag::cpu

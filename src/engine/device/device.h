@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/compute_pool.h"
+#include "base/run_control.h"
+#include "engine/device/kernel_table.h"
+#include "engine/ops/target_traits.h"
+#include "engine/tensor/tensor.h"
+
+namespace oag {
+
+// What a device says of itself, for `oag devices` and for choosing.
+struct DeviceProperties {
+  std::string name;         // "oag/cpu:avx2"
+  std::string description;  // "AMD EPYC, 2 threads"
+  std::string architecture;  // "x86-64", "sm_90a"
+  std::vector<std::string> variants;  // what may follow the colon
+  uint64_t memory_bytes = 0;
+  uint64_t free_memory_bytes = 0;
+  int compute_units = 0;
+};
+
+// A point in a stream's work.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual bool done() const = 0;                               // never blocks
+  virtual bool wait(std::optional<TimePoint> deadline) const = 0;  // false when the deadline came first
+  virtual TimePoint time() const = 0;                          // when it was reached; only once done()
+};
+
+// An ordered queue of kernels on one device, on behalf of one run. Not thread safe.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Queues one kernel. On a device that computes inline it returns once the kernel has run. The kernel looks at the
+  // run's control; what it leaves after a stop is garbage.
+  virtual void submit(const Kernel& kernel, KernelContext& context) = 0;
+  virtual std::unique_ptr<Event> record() = 0;
+  virtual KernelEnv& env() = 0;
+};
+
+class Device : public TargetTraits {
+ public:
+  virtual const DeviceProperties& properties() const = 0;
+  std::string_view name() const { return properties().name; }
+
+  // Errors: kOutOfMemory with what was asked for and what is free.
+  virtual std::shared_ptr<Buffer> allocate(size_t size_bytes) = 0;
+  virtual bool host_memory() const = 0;  // whether host code may read its buffers
+  virtual std::unique_ptr<Stream> make_stream(const RunControl& control) = 0;
+  virtual const KernelTable& kernels() const = 0;
+};
+
+// A backend turns a variant name into a device. One line per backend in backend_list.inc.
+struct Backend {
+  std::string_view name;  // "cpu"
+  // The device for `variant` ("" for the best), or an Error saying why not.
+  std::shared_ptr<Device> (*open)(std::string_view variant, std::shared_ptr<ComputePool> pool);
+  // Devices this machine has, for listing.
+  std::vector<DeviceProperties> (*discover)();
+};
+
+}  // namespace oag

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "base/function_ref.h"
+#include "engine/graph/graph.h"
+#include "engine/tensor/tensor.h"
+
+namespace oag {
+
+// What a kernel may ask of the device it runs on.
+class KernelEnv {
+ public:
+  virtual ~KernelEnv() = default;
+
+  // Calls tile(i, worker) for i in [0, tiles), maybe in parallel; `ns_per_tile` is the caller's estimate. Between tiles
+  // the run may be cancelled or give way: after it returns false the output is garbage and the kernel returns.
+  virtual bool parallel_for(int64_t tiles, int64_t ns_per_tile, FunctionRef<void(int64_t, int)> tile) = 0;
+  virtual int workers() const = 0;  // upper bound of `worker`, for per-worker scratch
+
+  // Scratch memory, 64-byte aligned, valid until the kernel returns; each call gives a further piece.
+  virtual std::byte* workspace(size_t size_bytes) = 0;
+
+  // Whether a long piece of work should stop here.
+  virtual bool should_stop() const = 0;
+};
+
+// One execution of one node: its attributes, inputs, outputs and surroundings.
+class KernelContext {
+ public:
+  KernelContext(const Node& node, std::span<const Tensor> inputs, std::span<Tensor> outputs, KernelEnv& env)
+      : node_(node), inputs_(inputs), outputs_(outputs), env_(env) {}
+
+  const Node& node() const { return node_; }
+  KernelEnv& env() const { return env_; }
+
+  size_t input_count() const { return inputs_.size(); }
+  bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i].defined(); }
+  const Tensor& input(size_t i) const { return inputs_[i]; }
+
+  size_t output_count() const { return outputs_.size(); }
+  bool wants_output(size_t i) const { return i < outputs_.size() && node_.outputs[i] != kNoValue; }
+  // Allocated before the kernel runs when the shape was known; otherwise undefined until set_output.
+  Tensor& output(size_t i) const { return outputs_[i]; }
+
+  // For outputs whose dims depend on data. Allocates (or reuses the planned memory when the dims agree).
+  Tensor& allocate_output(size_t i, DType dtype, Dims dims) const;
+
+ private:
+  const Node& node_;
+  std::span<const Tensor> inputs_;
+  std::span<Tensor> outputs_;
+  KernelEnv& env_;
+};
+
+using KernelFunction = void (*)(KernelContext&);
+
+}  // namespace oag

@@ -1,0 +1,85 @@
+// oag.Linear and oag.Dequantize: products with weights in any storage.
+#include <vector>
+
+#include "engine/ops/schema.h"
+#include "engine/tensor/block_format.h"
+
+namespace oag {
+namespace {
+
+constexpr DTypeSet kStoredTypes = DTypeSet{DType::kF32, DType::kF16, DType::kBF16} | kBlockTypes;
+
+void infer_linear(InferenceContext& context) {
+  const Shape& x = context.shape(0);
+  const Shape& w = context.shape(1);
+  if (x.empty()) context.refuse("x is a scalar; it needs at least one dim");
+  if (w.size() != 2) context.refuse("w has rank {}; it must be [out, in]", w.size());
+  if (!(x.back() == w[1])) context.refuse("x {} does not end in the {} inputs of w {}", to_string(x), w[1].to_string(), to_string(w));
+  if (context.has_input(2) && !(context.shape(2) == Shape{w[0]})) {
+    context.refuse("bias {} does not match the outputs of w {}", to_string(context.shape(2)), to_string(w));
+  }
+  Shape out = x;
+  out.back() = w[0];
+  context.set_output(0, DType::kF32, std::move(out));
+}
+
+// Sums in double, row by row: slow, and as exact as f32 storage lets it be.
+void linear_reference(KernelContext& context) {
+  const Tensor& x = context.input(0);
+  const Tensor& w = context.input(1);
+  const int64_t outputs = w.dim(0), inputs = w.dim(1);
+  const int64_t rows = inputs == 0 ? 0 : x.count() / inputs;
+  const auto xs = x.values<float>();
+  const auto ys = context.output(0).values<float>();
+  const size_t stride = row_bytes(w.dtype(), inputs);
+  context.env().parallel_for(outputs, inputs * (rows + 1), [&](int64_t o, int) {
+    std::vector<float> weights(static_cast<size_t>(inputs));
+    decode_blocks(w.dtype(), w.bytes().subspan(static_cast<size_t>(o) * stride, stride), weights);
+    const double bias = context.has_input(2) ? context.input(2).values<float>()[static_cast<size_t>(o)] : 0.0;
+    for (int64_t r = 0; r < rows; ++r) {
+      double sum = bias;
+      const float* row = &xs[static_cast<size_t>(r * inputs)];
+      for (int64_t i = 0; i < inputs; ++i) sum += static_cast<double>(row[i]) * weights[static_cast<size_t>(i)];
+      ys[static_cast<size_t>(r * outputs + o)] = static_cast<float>(sum);
+    }
+  });
+}
+
+void infer_dequantize(InferenceContext& context) { context.set_output(0, DType::kF32, context.type(0).shape); }
+
+void dequantize_reference(KernelContext& context) {
+  decode_blocks(context.input(0).dtype(), context.input(0).bytes(), context.output(0).values<float>());
+}
+
+std::vector<ValueId> decompose_linear(Graph& graph, const Node& node) {
+  const ValueId weights = graph.add("oag", "Dequantize", {node.inputs[1]});
+  const ValueId transposed = graph.add("", "Transpose", {weights}, {{"perm", std::vector<int64_t>{1, 0}}});
+  const ValueId product = graph.add("", "MatMul", {node.inputs[0], transposed});
+  if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return {product};
+  return {graph.add("", "Add", {product, node.inputs[2]})};
+}
+
+}  // namespace
+
+// y = x · wᵀ + b. x [..., in] f32, w [out, in] in any storage, b [out] f32 -> y [..., out] f32.
+extern constinit const OpSchema kLinear = {
+    .domain = "oag", .op = "Linear", .since_version = 1,
+    .inputs = {{"x", "T", {DType::kF32}}, {"w", "W", kStoredTypes}, {"b", "T", {DType::kF32}, true}},
+    .outputs = {{"y", "T", {DType::kF32}}},
+    .attributes = {},
+    .infer = infer_linear,
+    .reference = linear_reference,
+    .decompose = decompose_linear,
+};
+
+// w in any storage -> the same dims as f32.
+extern constinit const OpSchema kDequantize = {
+    .domain = "oag", .op = "Dequantize", .since_version = 1,
+    .inputs = {{"w", "W", kStoredTypes}},
+    .outputs = {{"y", "T", {DType::kF32}}},
+    .attributes = {},
+    .infer = infer_dequantize,
+    .reference = dequantize_reference,
+};
+
+}  // namespace oag

@@ -1,0 +1,79 @@
+#include "engine/tensor/tensor.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "base/error.h"
+
+namespace oag {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+class HeapBuffer final : public Buffer {
+ public:
+  HeapBuffer(std::byte* data, size_t size_bytes) : Buffer(data, size_bytes) {}
+  ~HeapBuffer() override { std::free(data()); }
+};
+
+class WrappedBuffer final : public Buffer {
+ public:
+  WrappedBuffer(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
+      : Buffer(const_cast<std::byte*>(bytes.data()), bytes.size()), owner_(std::move(owner)) {}
+
+ private:
+  std::shared_ptr<const void> owner_;
+};
+
+}  // namespace
+
+std::shared_ptr<Buffer> allocate_host(size_t size_bytes) {
+  const size_t rounded = (std::max<size_t>(size_bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(kAlignment, rounded);
+  if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
+  return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
+}
+
+std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  return std::make_shared<WrappedBuffer>(bytes, std::move(owner));
+}
+
+size_t tensor_bytes(DType dtype, const Dims& dims) {
+  const int64_t count = element_count(dims);
+  if (count == 0) return 0;
+  const int64_t row = dims.empty() ? 1 : dims.back();
+  // Packed sub-byte types pack the whole tensor, block formats each row.
+  if (!is_block_format(dtype)) return row_bytes(dtype, count);
+  size_t total = 0;
+  if (__builtin_mul_overflow(row_bytes(dtype, row), static_cast<size_t>(count / row), &total)) {
+    fail(ErrorCode::kInvalidArgument, "shape", "{} of {} has more than 2^64 bytes", to_string(dims), dtype_name(dtype));
+  }
+  return total;
+}
+
+Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<Buffer> buffer, size_t offset_bytes)
+    : dtype_(dtype), dims_(std::move(dims)), count_(element_count(dims_)), size_bytes_(tensor_bytes(dtype, dims_)),
+      buffer_(std::move(buffer)) {
+  if (offset_bytes > buffer_->size_bytes() || size_bytes_ > buffer_->size_bytes() - offset_bytes) {
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} {} needs {} bytes at offset {}, the buffer has {}", dtype_name(dtype),
+         to_string(dims_), size_bytes_, offset_bytes, buffer_->size_bytes());
+  }
+  data_ = buffer_->data() + offset_bytes;
+}
+
+Tensor Tensor::host(DType dtype, Dims dims) {
+  const size_t size_bytes = tensor_bytes(dtype, dims);
+  return Tensor(dtype, std::move(dims), allocate_host(size_bytes));
+}
+
+Tensor Tensor::reshaped(Dims dims) const {
+  if (element_count(dims) != count_) {
+    fail(ErrorCode::kInvalidArgument, "reshape", "{} cannot become {}: element counts differ", to_string(dims_),
+         to_string(dims));
+  }
+  Tensor view = *this;
+  view.dims_ = std::move(dims);
+  return view;
+}
+
+}  // namespace oag
