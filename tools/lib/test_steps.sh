@@ -66,12 +66,15 @@ step_unit() { run_ctest release -L unit; }
 
 step_conformance() { run_ctest release -L conformance; }
 
-step_e2e() {
-  local oag=build/release/bin/oag
-  "$oag" pull smollm2 | tee build/log/pull.log
-  OAG_TEST_MODEL=$(tail -n 1 build/log/pull.log)
+# Exports OAG_TEST_MODEL, the path of the default model.
+get_model() {
+  OAG_TEST_MODEL=$(build/release/bin/oag pull smollm2 | tail -n 1)
   export OAG_TEST_MODEL
-  [[ -f $OAG_TEST_MODEL ]] || { echo "\"oag pull smollm2\" printed no path of a file in its last line"; return 1; }
+  [[ -f $OAG_TEST_MODEL ]] || { echo "oag pull smollm2 did not end with the path of a file: \"$OAG_TEST_MODEL\""; return 1; }
+}
+
+step_e2e() {
+  get_model
   run_ctest release -L e2e
 }
 
@@ -79,16 +82,18 @@ step_e2e() {
 step_consumer() {
   local work=build/consumer
   rm -rf "$work"
+  get_model
   cmake --install build/release --prefix "$PWD/$work/prefix"
   cmake -S examples -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$PWD/$work/prefix"
   cmake --build "$work/build"
   ctest --test-dir "$work/build" --output-on-failure --no-tests=error
-  local pkg_config=(env PKG_CONFIG_PATH="$PWD/$work/prefix/lib/$(gcc -print-multiarch)/pkgconfig:$PWD/$work/prefix/lib/pkgconfig" pkg-config)
+  # A C project without CMake asks pkg-config.
   local source flags
   source=$(find examples -name '*.c' | sort | head -n 1)
-  flags=$("${pkg_config[@]}" --cflags --libs --static openautoglm)
-  # shellcheck disable=SC2086  # flags are words
-  gcc -o "$work/by_pkg_config" "$source" $flags -lstdc++ -lm
+  flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$PWD/$work/prefix" -name openautoglm.pc)") \
+    pkg-config --cflags --libs --static openautoglm)
+  # shellcheck disable=SC2086  # the flags are words
+  gcc -o "$work/by_pkg_config" "$source" $flags
 }
 
 step_no_engine() {
