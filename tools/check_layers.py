@@ -95,7 +95,7 @@ class Table:
             self.rules.setdefault(name, []).append(rule)
 
     def _require_known(self, pattern, left):
-        known = [EVERYTHING, "base", PUBLIC_ROOM, *self.rules]
+        known = [EVERYTHING, "base", PUBLIC_ROOM, *FREE_FOLDERS, *self.rules]
         if not any(matches(pattern, name) for name in known):
             raise TableError(f'"{left}" may include "{pattern}", which no line of the table describes')
 
@@ -207,7 +207,7 @@ class Checker:
             return None
         elif in_src and "/" in include.path:
             return "src/" + include.path
-        elif source is None and (self.root / include.path).is_file():
+        elif (source is None or include.file.endswith("_test.cc")) and (self.root / include.path).is_file():
             return include.path
         self.report(include, f'"{include.path}" is no file of src/ or include/: write the path from there')
         return None
@@ -218,10 +218,12 @@ class Checker:
             return
         if target_file != include.file or not target_file.endswith(".cc"):
             self.file_edges.setdefault(include.file, set()).add(target_file)
-        if source is None or target_file.split("/")[0] in FREE_FOLDERS:
+        if source is None:
             return
         if target_file.startswith("include/"):
             target = PUBLIC_ROOM
+        elif target_file.split("/")[0] in FREE_FOLDERS:
+            target = target_file.split("/")[0]
         else:
             target = self.table.room_of(target_file[len("src/"):])
         if target is None:

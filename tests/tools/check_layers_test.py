@@ -141,9 +141,13 @@ class CheckLayersTest(unittest.TestCase):
         self.write("src/mid/a_test.cc", '#include "high/thing.h"\n')
         self.assert_found("mid may not include high")
 
-    def test_a_unit_test_may_not_use_files_of_tests(self):
+    def test_only_unit_tests_use_files_of_tests_and_only_where_the_table_says(self):
         self.write("tests/shared.h", "#pragma once\n")
         self.write("src/mid/a_test.cc", '#include "tests/shared.h"\n')
+        self.assert_found("mid may not include tests")
+        self.write("ARCHITECTURE.md", TABLE.replace("*_test.cc           -> top", "*_test.cc -> top, tests"))
+        self.assert_clean()
+        self.write("src/mid/a.cc", '#include "tests/shared.h"\n')
         self.assert_found('"tests/shared.h" is no file of src/ or include/')
 
     def test_suites_benchmarks_and_examples_may_include_everything(self):
