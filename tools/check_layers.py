@@ -250,12 +250,12 @@ class Checker:
             self.errors.append(f"a circle among {what}: " + " -> ".join(circle))
 
 
-def main():
+def main(arguments):
     parser = argparse.ArgumentParser(description="Check every #include against ARCHITECTURE.md's table.")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent,
                         help="the project's folder (default: the one this script stands in)")
     parser.add_argument("--list", action="store_true", help="print the edges that the code has, with their counts")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         table = Table((options.root / "ARCHITECTURE.md").read_text(encoding="utf-8"))
     except (OSError, TableError) as error:
@@ -277,4 +277,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -77,12 +77,12 @@ def check_outputs(folder, paths):
         check_document(path, document, validators[name])
 
 
-def main():
+def main(arguments):
     default = pathlib.Path(__file__).resolve().parent.parent / "docs/schemas"
     parser = argparse.ArgumentParser(description="Check JSON outputs of oag against their schemas.")
     parser.add_argument("--schemas", type=pathlib.Path, default=default, help="their folder (default: docs/schemas)")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="outputs to check, - for standard input")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         if options.files:
             check_outputs(options.schemas, options.files)
@@ -96,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,10 @@
 """tools/check_layers.py on small made-up trees: each kind of violation is found, and nothing else is."""
 
 import pathlib
-import subprocess
-import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from scripts import run_python
 
 TABLE = """# Architecture
 
@@ -42,8 +40,7 @@ class CheckLayersTest(unittest.TestCase):
         target.write_text(text, encoding="utf-8")
 
     def check(self, *options):
-        command = [sys.executable, ROOT / "tools/check_layers.py", "--root", self.root, *options]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return run_python("check_layers", "--root", self.root, *options)
 
     def assert_clean(self):
         result = self.check()
@@ -184,8 +181,7 @@ class CheckLayersTest(unittest.TestCase):
             self.assertIn("ARCHITECTURE.md", result.stderr)
 
     def test_this_projects_own_tree_follows_its_table(self):
-        command = [sys.executable, ROOT / "tools/check_layers.py"]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = run_python("check_layers")
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 

@@ -2,12 +2,10 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from scripts import run_python
 
 SCHEMA = {
     "type": "object",
@@ -30,8 +28,7 @@ class CheckSchemasTest(unittest.TestCase):
         (self.folder / name).write_text(json.dumps(document), encoding="utf-8")
 
     def check(self, *arguments, stdin=""):
-        command = [sys.executable, ROOT / "tools/check_schemas.py", "--schemas", self.folder, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
+        return run_python("check_schemas", "--schemas", self.folder, *arguments, stdin=stdin)
 
     def assert_problem(self, expected, *arguments, stdin=""):
         result = self.check(*arguments, stdin=stdin)

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from scripts import copy_tools
+
 DEBIAN_12 = 'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
 # What the scripts use of a real system; nothing else is in the path.
 REAL_COMMANDS = ("awk", "bash", "basename", "cat", "dirname", "env", "grep", "mkdir", "printf", "stat", "tail", "tr")
@@ -19,7 +20,7 @@ class SetupTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name) / "clone"
-        shutil.copytree(ROOT / "tools", self.root / "tools")
+        copy_tools(self.root)
         self.bin = pathlib.Path(folder.name) / "bin"
         self.bin.mkdir()
         for command in REAL_COMMANDS:
@@ -28,7 +29,8 @@ class SetupTest(unittest.TestCase):
         self.calls.touch()
         self.os_release = pathlib.Path(folder.name) / "os-release"
         self.os_release.write_text(DEBIAN_12, encoding="utf-8")
-        self.packages = self.run_setup("--list", "build").stdout.split()
+        lines = (self.root / "tools/packages.txt").read_text(encoding="utf-8").splitlines()
+        self.packages = [line.split()[1] for line in lines if line.startswith("build ")]
         self.install(self.packages)
         self.command("apt-get", f'echo "apt-get $*" >>{self.calls}')
         self.command("id", "echo 0")
@@ -115,6 +117,11 @@ class SetupTest(unittest.TestCase):
         self.install(self.packages[1:])
         self.command("apt-get", 'echo "E: Failed to fetch thing  Temporary failure resolving"; exit 100')
         self.assert_refused(self.run_setup(), "Temporary failure resolving", "is the network there?", "https_proxy")
+
+    def test_a_busy_package_manager_is_told_apart(self):
+        self.install(self.packages[1:])
+        self.command("apt-get", 'echo "E: Could not get lock /var/lib/dpkg/lock"; exit 100')
+        self.assert_refused(self.run_setup(), "another package manager is at work")
 
     def test_an_unknown_package_names_the_source_line(self):
         self.install(self.packages[1:])

@@ -1,12 +1,12 @@
 """tools/test in a small made-up project: what it prints, counts and returns."""
 
 import pathlib
-import shutil
 import subprocess
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from scripts import copy_tools
+
 TABLE = "# A\n\n## Allowed includes\n\n```\nlow -> -\nhigh -> low\n```\n"
 
 
@@ -15,7 +15,7 @@ class RunnerTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        shutil.copytree(ROOT / "tools", self.root / "tools")
+        copy_tools(self.root)
         (self.root / "ARCHITECTURE.md").write_text(TABLE, encoding="utf-8")
         (self.root / "src/low").mkdir(parents=True)
         (self.root / "src/low/a.h").write_text("#pragma once\n", encoding="utf-8")

@@ -5,6 +5,10 @@ fuzz_long_seconds=60   # per fuzz target in --full
 repeat_count=5         # runs of the unit tests in --full
 asan_shards=8          # under ASan every eighth conformance case runs
 
+# The Python that the installed packages belong to; another one may come first in the path.
+python=/usr/bin/python3
+[[ -x $python ]] || python=python3
+
 export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1
 export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19
 export TSAN_OPTIONS=external_symbolizer_path=/usr/bin/llvm-symbolizer-19:halt_on_error=1
@@ -46,14 +50,14 @@ step_format() {
   detail "${#files[@]} files"
 }
 
-step_layers() { tools/check_layers.py | tee "$OAG_STEP_DETAIL"; }
+step_layers() { $python tools/check_layers.py | tee "$OAG_STEP_DETAIL"; }
 
 step_tools() {
-  python3 -m unittest discover -s tests/tools -p '*_test.py' 2>&1 | tee "$OAG_STEP_DETAIL.log"
+  $python -m unittest discover -s tests/tools -p '*_test.py' 2>&1 | tee "$OAG_STEP_DETAIL.log"
   detail "$(grep -oE 'Ran [0-9]+ tests' "$OAG_STEP_DETAIL.log")"
 }
 
-step_schemas() { tools/check_schemas.py | tee "$OAG_STEP_DETAIL"; }
+step_schemas() { $python tools/check_schemas.py | tee "$OAG_STEP_DETAIL"; }
 
 # --- g++ release ---
 

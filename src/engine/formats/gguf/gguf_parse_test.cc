@@ -200,8 +200,8 @@ TEST(ParseGguf, RefusesImpossibleShapes) {
 
 TEST(ParseGguf, RefusesDataOutsideTheFileOrOffItsAlignment) {
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {16}, 0, 0).data(63).error(),
-            "f: at byte 24, tensor a: 64 bytes of data at byte 64 run past the end of the file, which has "
-            "127 bytes");
+            "f: at byte 24, tensor a: 64 bytes at data offset 0 run past the end of the file, which holds "
+            "63 bytes of data");
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {16}, 0, 0).data(64).error(), "no error");
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {8}, 0, 4).data(64).error(),
             "f: at byte 49, tensor a: the data offset is 4, expected a multiple of 32");
