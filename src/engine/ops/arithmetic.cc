@@ -29,24 +29,17 @@ struct Mul {
   }
 };
 
-// Integers truncate towards zero; the smallest by -1 wraps to itself.
-class Div {
- public:
-  explicit Div(const KernelContext& context) : context_(context) {}
-
+// Integers truncate towards zero; the smallest by -1 wraps to itself. A divisor of 0 is refused beforehand.
+struct Div {
   double operator()(double a, double b) const { return a / b; }
-  int64_t operator()(int64_t a, int64_t b) const {
-    if (b == 0) context_.refuse("integer division by zero");
-    return b == -1 ? Sub()(int64_t{0}, a) : a / b;
-  }
-  uint64_t operator()(uint64_t a, uint64_t b) const {
-    if (b == 0) context_.refuse("integer division by zero");
-    return a / b;
-  }
-
- private:
-  const KernelContext& context_;
+  int64_t operator()(int64_t a, int64_t b) const { return b == -1 ? Sub()(int64_t{0}, a) : a / b; }
+  uint64_t operator()(uint64_t a, uint64_t b) const { return a / b; }
 };
+
+void div_reference(KernelContext& context) {
+  refuse_integer_zeros(context, 1);
+  numeric_binary<Div>(context);
+}
 
 constexpr OpSchema binary(std::string_view op, KernelFunction reference) {
   return {.domain = "", .op = op, .since_version = 14,
@@ -60,6 +53,6 @@ constexpr OpSchema binary(std::string_view op, KernelFunction reference) {
 extern constinit const OpSchema kAdd = binary("Add", numeric_binary<Add>);
 extern constinit const OpSchema kSub = binary("Sub", numeric_binary<Sub>);
 extern constinit const OpSchema kMul = binary("Mul", numeric_binary<Mul>);
-extern constinit const OpSchema kDiv = binary("Div", numeric_binary<Div>);
+extern constinit const OpSchema kDiv = binary("Div", div_reference);
 
 }  // namespace oag

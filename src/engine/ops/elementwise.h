@@ -13,12 +13,15 @@
 namespace oag {
 
 // Shape rules that operators share.
-void infer_same_type(InferenceContext& context);           // output 0 is as input 0
-void infer_broadcast(InferenceContext& context);           // all inputs broadcast; element type of input 0
-void infer_broadcast_condition(InferenceContext& context); // the same, bool
+void infer_same_type(InferenceContext& context);            // output 0 is as input 0
+void infer_broadcast(InferenceContext& context);            // all inputs broadcast; element type of input 0
+void infer_broadcast_condition(InferenceContext& context);  // the same, bool
 
 // The inputs' shapes broadcast together, or nothing when one has no known rank.
 std::optional<Shape> broadcast_inputs(InferenceContext& context);
+
+// Errors: kInvalidArgument through `context` when input i, of integers, holds a 0: no divisor.
+void refuse_integer_zeros(const KernelContext& context, size_t i);
 
 // What an operator's result is stored from: conditions as 0 or 1.
 template <typename Result>
