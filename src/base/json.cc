@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace oag {
@@ -22,6 +24,8 @@ Json parse_json(std::string_view text, std::string_view where) {
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const size_t column = before.size() - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n'));
     fail(ErrorCode::kCorruptData, where, "is not valid JSON at line {}, column {}", line, column);
+  } catch (const Json::out_of_range&) {
+    fail(ErrorCode::kCorruptData, where, "is JSON with a number that is too large");
   }
 }
 
