@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "engine/ops/float8.h"
 #include "engine/tensor/float16.h"
 
 namespace oag {
@@ -20,6 +21,15 @@ struct BFloat {
 struct Bool {
   uint8_t byte;
 };
+template <DType kType>
+struct Float8 {
+  static constexpr DType kDType = kType;
+  uint8_t byte;
+};
+using E4M3FN = Float8<DType::kF8E4M3FN>;
+using E4M3FNUZ = Float8<DType::kF8E4M3FNUZ>;
+using E5M2 = Float8<DType::kF8E5M2>;
+using E5M2FNUZ = Float8<DType::kF8E5M2FNUZ>;
 
 template <typename Wide, typename Stored>
 Wide integer_from_float(Stored value) {
@@ -51,6 +61,8 @@ Wide widen(Stored stored) {
     return widen<Wide>(f32_from_bf16(stored.bits));
   } else if constexpr (std::is_same_v<Stored, Bool>) {
     return static_cast<Wide>(stored.byte != 0 ? 1 : 0);
+  } else if constexpr (requires { Stored::kDType; }) {
+    return widen<Wide>(f32_from_float8(Stored::kDType, stored.byte));
   } else if constexpr (std::is_floating_point_v<Stored> && std::is_integral_v<Wide>) {
     return integer_from_float<Wide>(stored);
   } else {
@@ -75,6 +87,8 @@ Stored narrow(Wide wide) {
       const float value = narrow_to_odd(wide);
       return Stored{std::is_same_v<Stored, Half> ? f16_from_f32(value) : bf16_from_f32(value)};
     }
+  } else if constexpr (requires { Stored::kDType; }) {
+    return Stored{float8_from_double(Stored::kDType, static_cast<double>(wide), true)};
   } else {
     return static_cast<Stored>(wide);
   }
@@ -106,7 +120,8 @@ void store_as(std::byte* data, int64_t step, std::span<const Wide> values) {
 
 WideKind wide_kind(DType dtype) {
   switch (dtype) {
-    case DType::kF32: case DType::kF64: case DType::kF16: case DType::kBF16: return WideKind::kFloat;
+    case DType::kF32: case DType::kF64: case DType::kF16: case DType::kBF16: case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ: case DType::kF8E5M2: case DType::kF8E5M2FNUZ: return WideKind::kFloat;
     case DType::kI8: case DType::kI16: case DType::kI32: case DType::kI64: return WideKind::kSigned;
     case DType::kU8: case DType::kU16: case DType::kU32: case DType::kU64: case DType::kBool: return WideKind::kUnsigned;
     default: refuse_type(dtype);
@@ -140,6 +155,10 @@ void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<
     case DType::kU32: return load_as<uint32_t>(data, step, out);
     case DType::kU64: return load_as<uint64_t>(data, step, out);
     case DType::kBool: return load_as<Bool>(data, step, out);
+    case DType::kF8E4M3FN: return load_as<E4M3FN>(data, step, out);
+    case DType::kF8E4M3FNUZ: return load_as<E4M3FNUZ>(data, step, out);
+    case DType::kF8E5M2: return load_as<E5M2>(data, step, out);
+    case DType::kF8E5M2FNUZ: return load_as<E5M2FNUZ>(data, step, out);
     default: refuse_type(tensor.dtype());
   }
 }
@@ -163,8 +182,18 @@ void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span
     case DType::kU32: return store_as<uint32_t>(data, step, values);
     case DType::kU64: return store_as<uint64_t>(data, step, values);
     case DType::kBool: return store_as<Bool>(data, step, values);
+    case DType::kF8E4M3FN: return store_as<E4M3FN>(data, step, values);
+    case DType::kF8E4M3FNUZ: return store_as<E4M3FNUZ>(data, step, values);
+    case DType::kF8E5M2: return store_as<E5M2>(data, step, values);
+    case DType::kF8E5M2FNUZ: return store_as<E5M2FNUZ>(data, step, values);
     default: refuse_type(tensor.dtype());
   }
+}
+
+std::vector<int64_t> read_integers(const Tensor& tensor) {
+  std::vector<int64_t> values(static_cast<size_t>(tensor.count()));
+  load_elements<int64_t>(tensor, 0, 1, values);
+  return values;
 }
 
 template void load_elements(const Tensor&, int64_t, int64_t, std::span<double>);

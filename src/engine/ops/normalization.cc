@@ -1,4 +1,6 @@
 // RMSNormalization and LayerNormalization over the trailing dims.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -9,6 +11,7 @@
 namespace oag {
 namespace {
 
+constexpr DTypeSet kStatisticsTypes = {DType::kF32, DType::kBF16};
 constexpr int64_t kStashF32 = 1, kStashBF16 = 16;  // TensorProto.DataType
 
 // Statistics are computed in double here, whatever precision stash_type asks for at least.
@@ -17,6 +20,10 @@ void check_stash_type(const InferenceContext& context) {
   if (stash != kStashF32 && stash != kStashBF16) {
     context.refuse("stash_type is {}; it must be {} (f32) or {} (bf16)", stash, kStashF32, kStashBF16);
   }
+}
+
+DType statistics_type(const Node& node) {
+  return node.int_attribute("stash_type", kStashF32) == kStashBF16 ? DType::kBF16 : DType::kF32;
 }
 
 // Scale and bias must broadcast to x without widening it.
@@ -54,8 +61,8 @@ void infer_layer(InferenceContext& context) {
     statistics = x;
     std::fill(statistics->begin() + axis, statistics->end(), Dim(1));
   }
-  context.set_output(1, DType::kF32, statistics);
-  context.set_output(2, DType::kF32, std::move(statistics));
+  context.set_output(1, statistics_type(context.node()), statistics);
+  context.set_output(2, statistics_type(context.node()), std::move(statistics));
 }
 
 // One operand, such as a scale, in double as it broadcasts to all of x: value(i) for element i of x.
@@ -132,7 +139,7 @@ void layer_reference(KernelContext& context) {
   Dims statistics = x.dims();
   std::fill(statistics.begin() + static_cast<std::ptrdiff_t>(rows.axis), statistics.end(), 1);
   for (size_t i = 1; i < 3; ++i) {
-    if (context.wants_output(i)) context.allocate_output(i, DType::kF32, statistics);
+    if (context.wants_output(i)) context.allocate_output(i, statistics_type(context.node()), statistics);
   }
   const Tensor& y = context.allocate_output(0, x.dtype(), x.dims());
   if (y.count() == 0) return;
@@ -150,8 +157,8 @@ void layer_reference(KernelContext& context) {
       if (bias) value += bias->value(r * rows.length + i);
     }
     store_elements<double>(y, r * rows.length, 1, row);
-    if (context.wants_output(1)) context.output(1).values<float>()[static_cast<size_t>(r)] = static_cast<float>(mean);
-    if (context.wants_output(2)) context.output(2).values<float>()[static_cast<size_t>(r)] = static_cast<float>(inverse);
+    if (context.wants_output(1)) store_elements<double>(context.output(1), r, 1, std::array{mean});
+    if (context.wants_output(2)) store_elements<double>(context.output(2), r, 1, std::array{inverse});
   });
 }
 
@@ -168,11 +175,11 @@ extern constinit const OpSchema kRMSNormalization = {
 };
 
 // y = (x - mean) / sqrt(variance + epsilon) · scale + bias, both over the dims from `axis` on; then the mean and the
-// reciprocal of the root, f32, dims of 1 from `axis` on.
+// reciprocal of the root, in the type that stash_type names, dims of 1 from `axis` on.
 extern constinit const OpSchema kLayerNormalization = {
     .domain = "", .op = "LayerNormalization", .since_version = 17,
     .inputs = {{"X", "T", kFloatTypes}, {"Scale", "T", kFloatTypes}, {"B", "T", kFloatTypes, true}},
-    .outputs = {{"Y", "T", kFloatTypes}, {"Mean", "U", {DType::kF32}, true}, {"InvStdDev", "U", {DType::kF32}, true}},
+    .outputs = {{"Y", "T", kFloatTypes}, {"Mean", "U", kStatisticsTypes, true}, {"InvStdDev", "U", kStatisticsTypes, true}},
     .attributes = {{"axis", AttributeKind::kInt}, {"epsilon", AttributeKind::kFloat}, {"stash_type", AttributeKind::kInt}},
     .infer = infer_layer,
     .reference = layer_reference,
