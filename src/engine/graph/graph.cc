@@ -45,6 +45,13 @@ std::vector<int64_t> Node::ints_attribute(std::string_view key, std::vector<int6
   return value == nullptr ? std::move(fallback) : *value;
 }
 
+std::vector<float> Node::floats_attribute(std::string_view key) const {
+  const auto* value = find_attribute<std::vector<float>>(*this, key);
+  return value == nullptr ? std::vector<float>() : *value;
+}
+
+const Tensor* Node::tensor_attribute(std::string_view key) const { return find_attribute<Tensor>(*this, key); }
+
 std::string Graph::unique_name(std::string wanted) {
   if (wanted.empty()) wanted = "v";
   if (!by_name_.contains(wanted)) return wanted;

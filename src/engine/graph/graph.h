@@ -59,6 +59,8 @@ struct Node {
   float float_attribute(std::string_view key, float fallback) const;
   std::string string_attribute(std::string_view key, std::string_view fallback) const;
   std::vector<int64_t> ints_attribute(std::string_view key, std::vector<int64_t> fallback = {}) const;
+  std::vector<float> floats_attribute(std::string_view key) const;    // empty when absent
+  const Tensor* tensor_attribute(std::string_view key) const;        // null when absent
   bool has_attribute(std::string_view key) const { return attributes.contains(key); }
   std::string full_op() const { return domain.empty() ? op : domain + "." + op; }
 };

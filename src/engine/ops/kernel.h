@@ -1,8 +1,12 @@
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/function_ref.h"
 #include "engine/graph/graph.h"
@@ -48,7 +52,19 @@ class KernelContext {
   // For outputs whose dims depend on data. Allocates (or reuses the planned memory when the dims agree).
   Tensor& allocate_output(size_t i, DType dtype, Dims dims) const;
 
+  // For outputs that show an input's bytes under other dims: shares them, or copies them into planned memory elsewhere.
+  // Errors: kInvalidArgument when the element counts differ.
+  void view_output(size_t i, const Tensor& input, Dims dims) const;
+
+  // Errors: kInvalidArgument, prefixed with node and operator; for data that no shape rule could have refused.
+  template <typename... Args>
+  [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
+    refuse_line(fmt::format(format, std::forward<Args>(args)...));
+  }
+
  private:
+  [[noreturn]] void refuse_line(const std::string& message) const;
+
   const Node& node_;
   std::span<const Tensor> inputs_;
   std::span<Tensor> outputs_;

@@ -40,6 +40,14 @@ inline constexpr DTypeSet kUnsignedTypes = {DType::kU8, DType::kU16, DType::kU32
 inline constexpr DTypeSet kIntegerTypes = kSignedTypes | kUnsignedTypes;
 inline constexpr DTypeSet kNumericTypes = kFloatTypes | kIntegerTypes;
 inline constexpr DTypeSet kPlainTypes = kNumericTypes | DTypeSet{DType::kBool};
+inline constexpr DTypeSet kFloat8Types = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ,
+                                         DType::kF8E8M0};
+inline constexpr DTypeSet kComplexTypes = {DType::kC64, DType::kC128};
+// Types whose elements are whole bytes: operators that only move elements take them all.
+inline constexpr DTypeSet kMovableTypes = kPlainTypes | kFloat8Types | kComplexTypes;
+// With those that pack several elements into a byte: operators that leave the bytes alone take these too.
+inline constexpr DTypeSet kViewableTypes =
+    kMovableTypes | DTypeSet{DType::kF4E2M1, DType::kI4, DType::kU4, DType::kI2, DType::kU2};
 inline constexpr DTypeSet kBlockTypes = {
     DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K,
     DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};

@@ -45,6 +45,20 @@ void check_inputs(const Graph& graph, const Node& node, const OpSchema& schema) 
   }
 }
 
+bool is_kind(const Attribute& attribute, AttributeKind kind) {
+  switch (kind) {
+    case AttributeKind::kInt: return std::holds_alternative<int64_t>(attribute);
+    case AttributeKind::kFloat: return std::holds_alternative<float>(attribute);
+    case AttributeKind::kString: return std::holds_alternative<std::string>(attribute);
+    case AttributeKind::kInts: return std::holds_alternative<std::vector<int64_t>>(attribute);
+    case AttributeKind::kFloats: return std::holds_alternative<std::vector<float>>(attribute);
+    case AttributeKind::kStrings: return std::holds_alternative<std::vector<std::string>>(attribute);
+    case AttributeKind::kTensor: return std::holds_alternative<Tensor>(attribute);
+    case AttributeKind::kGraph: return std::holds_alternative<GraphPtr>(attribute);
+  }
+  return false;
+}
+
 void check_attributes(const Node& node, const OpSchema& schema) {
   for (const AttributeSpec& spec : schema.attributes) {
     if (spec.required && !node.has_attribute(spec.name)) {
@@ -53,9 +67,14 @@ void check_attributes(const Node& node, const OpSchema& schema) {
   }
   for (const auto& [name, attribute] : node.attributes) {
     const std::string_view seen = name;
-    const bool known = std::any_of(schema.attributes.begin(), schema.attributes.end(),
-                                   [&](const AttributeSpec& spec) { return spec.name == seen; });
-    if (!known) fail(ErrorCode::kInvalidArgument, node_place(node), "has an attribute {} that its schema lacks", name);
+    const auto* spec = std::find_if(schema.attributes.begin(), schema.attributes.end(),
+                                    [&](const AttributeSpec& formal) { return formal.name == seen; });
+    if (spec == schema.attributes.end()) {
+      fail(ErrorCode::kInvalidArgument, node_place(node), "has an attribute {} that its schema lacks", name);
+    }
+    if (!is_kind(attribute, spec->kind)) {
+      fail(ErrorCode::kInvalidArgument, node_place(node), "attribute {} has another type than its schema says", name);
+    }
   }
 }
 
