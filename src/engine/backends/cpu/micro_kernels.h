@@ -49,6 +49,14 @@ struct FloatRows {
   int64_t stride_bytes;
 };
 
+// A softmax under way over the positions seen so far: their largest score and Σ e^(score - top).
+struct SoftmaxState {
+  float top;    // -infinity before the first
+  float total;  // 0 before the first
+};
+
+enum class BinaryOp { kAdd, kSub, kMul, kDiv };
+
 // The inner loops that differ by instruction set: one table per set, filled by kernels/<file>.cc compiled once for
 // each. They are plain functions over pointers, so that nothing compiled for a newer processor leaks into shared code.
 // What each element's sum over its inner dimension looks like depends on that dimension's length alone: not on how many
@@ -70,6 +78,39 @@ struct MicroKernels {
   using FloatDot = void (*)(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
                             const float* bias, float* y, int64_t y_stride);
   FloatDot dot_f32, dot_f16, dot_bf16;
+
+  // --- attention (kernels/attention.cc); `width` is a multiple of 8
+  // acc[q][c] += Σ_r weights[q * weight_stride + r] · v[r][c], rows in order; acc is [queries, width].
+  using WeightedSum = void (*)(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
+                               int64_t width, float* acc);
+  WeightedSum weighted_sum_f32, weighted_sum_f16;
+  // Takes `count` further scores into `state`: they become e^(score - top), and acc is scaled to the new top.
+  void (*softmax_step)(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width);
+  // Joins what two runs of positions gave.
+  void (*softmax_merge)(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc, int64_t width);
+
+  // --- conversions (kernels/convert.cc), to nearest even; q8_0 counts are multiples of 32
+  void (*f32_from_f16)(const uint16_t* from, int64_t count, float* to);
+  void (*f16_from_f32)(const float* from, int64_t count, uint16_t* to);
+  void (*f32_from_bf16)(const uint16_t* from, int64_t count, float* to);
+  void (*f32_from_q8_0)(const uint8_t* from, int64_t count, float* to);
+
+  // --- element by element (kernels/elementwise.cc); y may be an input
+  // y = a op b, where a scalar operand is one value for all. By BinaryOp.
+  void (*binary[4])(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y);
+  void (*exp)(const float* x, int64_t count, float* y);      // within 2 ulp
+  void (*sigmoid)(const float* x, int64_t count, float* y);  // 1 / (1 + e^-x), within 4 ulp
+  void (*swish)(const float* x, int64_t count, float* y);    // x / (1 + e^-x), within 4 ulp
+  void (*swiglu)(const float* gate, const float* up, int64_t count, float* y);  // swish(gate) · up, within 5 ulp
+
+  // --- rows
+  void (*rms_norm)(const float* x, const float* scale, int64_t count, float epsilon, float* y);
+  void (*layer_norm)(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y,
+                     float* mean_out, float* inverse_out);  // bias may be null
+  void (*softmax_row)(const float* x, int64_t count, float* y);
+  // Turns pairs (x[i], x[half + i]), or (x[2i], x[2i + 1]), by the angles whose cosines and sines are given [half].
+  void (*rotate_halves)(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+  void (*rotate_pairs)(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 };
 
 // Errors: none; `isa` is one of available_isas().
