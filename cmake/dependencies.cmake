@@ -16,7 +16,7 @@ else()
   find_package(spdlog REQUIRED)
   find_package(nlohmann_json 3.11 REQUIRED)
   add_library(oag_fmt INTERFACE)
-  target_link_libraries(oag_fmt INTERFACE fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json)
+  target_link_libraries(oag_fmt INTERFACE fmt::fmt spdlog::spdlog $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endif()
 
 if(OAG_NET)
@@ -24,14 +24,15 @@ if(OAG_NET)
   find_package(Boost 1.81 REQUIRED)
   find_package(ZLIB REQUIRED)
   add_library(oag_net_deps INTERFACE)
-  target_link_libraries(oag_net_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto Boost::headers ZLIB::ZLIB)
+  target_link_libraries(oag_net_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
+                        $<BUILD_INTERFACE:Boost::headers>)
 endif()
 
 if(OAG_ENGINE AND NOT CMAKE_CROSSCOMPILING)
   find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
   find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
   add_library(oag_text_deps INTERFACE)
-  target_link_libraries(oag_text_deps INTERFACE ${UTF8PROC_LIBRARY} ${PCRE2_LIBRARY})
+  target_link_libraries(oag_text_deps INTERFACE utf8proc pcre2-8)  # by name: an installed tree may be moved
 endif()
 
 if(OAG_TESTS)

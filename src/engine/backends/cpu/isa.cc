@@ -1,5 +1,10 @@
 #include "engine/backends/cpu/isa.h"
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include <cstdlib>
 #include <string>
 
@@ -23,7 +28,7 @@ std::vector<Isa> available_isas() {
     isas.push_back(Isa::kAvx2);
   }
 #elif defined(__aarch64__)
-  isas.push_back(Isa::kNeon);
+  if ((::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);
 #endif
   return isas;
 }

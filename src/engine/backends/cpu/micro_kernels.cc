@@ -1,11 +1,28 @@
 #include "engine/backends/cpu/micro_kernels.h"
 
+#include "engine/backends/cpu/isa.h"
+
 namespace oag::cpu {
 
+namespace baseline {
+extern const MicroKernels kMicroKernels;
+}
+namespace avx2 {
+extern const MicroKernels kMicroKernels;
+}
+namespace neon {
+extern const MicroKernels kMicroKernels;
+}
+
 const MicroKernels& micro_kernels(Isa isa) {
-  static constexpr MicroKernels kBaseline = {"baseline"};
-  static constexpr MicroKernels kAvx2 = {"avx2"};
-  return isa == Isa::kAvx2 ? kAvx2 : kBaseline;
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::kAvx2: return avx2::kMicroKernels;
+#elif defined(__aarch64__)
+    case Isa::kNeon: return neon::kMicroKernels;
+#endif
+    default: return baseline::kMicroKernels;
+  }
 }
 
 }  // namespace oag::cpu

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/model_options.h"
+#include "llm/generate/language_model.h"
+#include "llm/text/chat_template.h"
+
+namespace oag::cli {
+
+struct ChatOptions {
+  ModelOptions model;
+  bool raw = false;
+  std::optional<std::string> system;
+  int64_t max_tokens = -1;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;
+  bool ignore_end = false;
+};
+
+struct Answer {
+  std::vector<TokenId> prompt_ids;
+  GenerationResult result;
+};
+
+// A loaded model and a conversation with it.
+class Chat {
+ public:
+  explicit Chat(const ChatOptions& options);
+
+  // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed. An
+  // interrupt (InterruptScope) cancels it.
+  Answer ask(const std::string& text, const std::function<void(std::string_view)>& on_text);
+  void reset();
+
+  double load_ms() const { return load_ms_; }
+  std::string stats_line(const Answer& answer) const;
+  const ModelBundle& bundle() const { return bundle_; }
+
+ private:
+  std::vector<TokenId> encode_prompt(const std::string& text);
+
+  ChatOptions options_;
+  TimePoint created_ = Clock::now();
+  ModelBundle bundle_;
+  std::optional<ChatTemplate> template_;
+  std::unique_ptr<LanguageModel> model_;
+  Json messages_ = Json::array();
+  double load_ms_ = 0;
+};
+
+// The chat on a terminal, until /exit or end of input. Returns the exit code.
+int chat_on_terminal(Chat& chat);
+
+}  // namespace oag::cli

@@ -1,0 +1,154 @@
+// The chat on a terminal: line editing and history by libedit.
+#include <fmt/core.h>
+#include <histedit.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/chat.h"
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+
+namespace oag::cli {
+namespace {
+
+constexpr const char* kHelp =
+    "  /help   this text\n"
+    "  /reset  forget the conversation\n"
+    "  /stats  speed and memory of the last answer\n"
+    "  /exit   leave (also Ctrl-D)\n"
+    "  A line that ends in \\ goes on in the next one; \"\"\" begins and ends a text of several lines.\n"
+    "  Ctrl-C stops the answer, or clears the line.\n";
+
+char first_prompt[] = ">>> ";
+char next_prompt[] = "... ";
+
+char* show_prompt(EditLine* editor) {
+  void* continuing = nullptr;
+  el_get(editor, EL_CLIENTDATA, &continuing);
+  return continuing != nullptr && *static_cast<bool*>(continuing) ? next_prompt : first_prompt;
+}
+
+class LineEditor {
+ public:
+  LineEditor() : editor_(el_init("oag", stdin, stdout, stderr), el_end), history_(history_init(), history_end) {
+    HistEvent event;
+    history(history_.get(), &event, H_SETSIZE, 1000);
+    el_set(editor_.get(), EL_PROMPT, show_prompt);
+    el_set(editor_.get(), EL_EDITOR, "emacs");
+    el_set(editor_.get(), EL_SIGNAL, 0);
+    el_set(editor_.get(), EL_HIST, history, history_.get());
+    el_set(editor_.get(), EL_CLIENTDATA, &continuing_);
+    el_source(editor_.get(), nullptr);
+  }
+
+  enum class Read { kLine, kInterrupted, kEnd };
+
+  // One line without its newline.
+  Read read(bool continuing, std::string& line) {
+    continuing_ = continuing;
+    InterruptScope interrupt;
+    int length = 0;
+    errno = 0;
+    const char* text = el_gets(editor_.get(), &length);
+    if (text == nullptr || length <= 0) {
+      if (!InterruptScope::interrupted()) return Read::kEnd;
+      el_reset(editor_.get());
+      fmt::print("\n");
+      return Read::kInterrupted;
+    }
+    line.assign(text, static_cast<size_t>(length));
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+    return Read::kLine;
+  }
+
+  void remember(const std::string& text) {
+    HistEvent event;
+    history(history_.get(), &event, H_ENTER, text.c_str());
+  }
+
+ private:
+  std::unique_ptr<EditLine, void (*)(EditLine*)> editor_;
+  std::unique_ptr<History, void (*)(History*)> history_;
+  bool continuing_ = false;
+};
+
+// A whole message: lines joined by a trailing backslash or between """ marks.
+LineEditor::Read read_message(LineEditor& editor, std::string& message) {
+  message.clear();
+  std::string line;
+  const LineEditor::Read first = editor.read(false, line);
+  if (first != LineEditor::Read::kLine) return first;
+  if (line.starts_with("\"\"\"")) {
+    message = line.substr(3);
+    for (;;) {
+      if (const size_t close = message.find("\"\"\""); close != std::string::npos) {
+        message.erase(close);
+        return LineEditor::Read::kLine;
+      }
+      const LineEditor::Read more = editor.read(true, line);
+      if (more != LineEditor::Read::kLine) return more;
+      message += (message.empty() ? "" : "\n") + line;
+    }
+  }
+  while (line.ends_with('\\')) {
+    message += line.substr(0, line.size() - 1) + "\n";
+    const LineEditor::Read more = editor.read(true, line);
+    if (more != LineEditor::Read::kLine) return more;
+  }
+  message += line;
+  return LineEditor::Read::kLine;
+}
+
+void answer(Chat& chat, const std::string& message, std::string& stats) {
+  InterruptScope interrupt;
+  try {
+    const Answer answer = chat.ask(message, [](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    });
+    fmt::print("\n");
+    stats = chat.stats_line(answer);
+    if (answer.result.finish_reason == FinishReason::kCancelled) fmt::print("{}\n", dim("(stopped)", use_color(stdout_is_terminal())));
+    if (answer.result.finish_reason == FinishReason::kError) fmt::print(stderr, "oag: {}\n", answer.result.error);
+    if (answer.result.finish_reason == FinishReason::kLength) {
+      fmt::print("{}\n", dim("(the answer reached its limit; /reset starts afresh)", use_color(stdout_is_terminal())));
+    }
+  } catch (const Error& error) {
+    fmt::print(stderr, "oag: {}\n", error.what());
+  }
+}
+
+}  // namespace
+
+int chat_on_terminal(Chat& chat) {
+  fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", chat.bundle().name(), chat.bundle().precision()),
+                         use_color(stdout_is_terminal())));
+  LineEditor editor;
+  std::string message, stats = "no answer yet";
+  for (;;) {
+    const LineEditor::Read read = read_message(editor, message);
+    if (read == LineEditor::Read::kEnd) break;
+    if (read == LineEditor::Read::kInterrupted || message.find_first_not_of(" \t\n") == std::string::npos) continue;
+    editor.remember(message);
+    if (message == "/exit" || message == "/quit") return kExitOk;
+    if (message == "/help") {
+      fmt::print("{}", kHelp);
+    } else if (message == "/reset") {
+      chat.reset();
+      fmt::print("{}\n", dim("(the conversation is forgotten)", use_color(stdout_is_terminal())));
+    } else if (message == "/stats") {
+      fmt::print("{}\n", stats);
+    } else if (message.starts_with('/') && message.find(' ') == std::string::npos) {
+      fmt::print("unknown command {}; /help lists what there is\n", message);
+    } else {
+      answer(chat, message, stats);
+    }
+  }
+  fmt::print("\n");
+  return kExitOk;
+}
+
+}  // namespace oag::cli

@@ -1,0 +1,63 @@
+#include "cli/model_options.h"
+
+#include <fmt/format.h>
+
+#include "api/backends.h"
+#include "base/error.h"
+#include "cli/terminal.h"
+#include "service/hub/hub.h"
+
+namespace oag::cli {
+namespace {
+
+constexpr int64_t kDefaultContextTokens = 4096;
+
+}  // namespace
+
+void declare_model(CLI::App& command, std::string& model) {
+  command.add_option("MODEL", model, "A name that `oag models` lists, a GGUF file or a folder")->required();
+}
+
+void ModelOptions::declare(CLI::App& command) {
+  declare_model(command, model);
+  command.add_option("--device", device, "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2");
+  command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")->check(CLI::Range(1, 4096));
+  command.add_option("--ctx", context_tokens, "Longest prompt and answer together, in tokens (default: the model's, at most 4096)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+  command.add_option("--kv", cache, "Storage of the attention cache")->check(CLI::IsMember({"f32", "f16", "q8_0"}))->capture_default_str();
+  command.add_flag("--explain", explain, "Show which kernel runs each kind of operator, and why others do not");
+}
+
+std::filesystem::path resolve_model(const std::string& model) {
+  std::filesystem::path path = Hub::open().resolve(model);
+  if (!std::filesystem::is_directory(path)) return path;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    if (entry.path().extension() == ".gguf") files.push_back(entry.path());
+  }
+  if (files.size() == 1) return files.front();
+  fail(ErrorCode::kInvalidArgument, path.string(), "the folder holds {} GGUF files, expected exactly one; name the file", files.size());
+}
+
+ModelBundle load_model(const ModelOptions& options) { return load_bundle(resolve_model(options.model)); }
+
+std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
+  return std::make_shared<Runtime>(RuntimeOptions{default_backends(), options.device, options.threads});
+}
+
+RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle) {
+  RunnerOptions runner;
+  runner.context_tokens = options.context_tokens > 0 ? options.context_tokens : std::min(bundle.config.context_tokens, kDefaultContextTokens);
+  runner.cache_dtype = *dtype_from_name(options.cache);
+  return runner;
+}
+
+void print_explain(const Program& program) {
+  std::vector<std::vector<std::string>> rows = {{"operator", "inputs", "nodes", "device", "kernel", "refused"}};
+  for (const ExplainRow& row : explain(program)) {
+    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel, fmt::format("{}", fmt::join(row.refusals, "; "))});
+  }
+  fmt::print(stderr, "{}", format_table(rows));
+}
+
+}  // namespace oag::cli

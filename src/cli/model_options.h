@@ -1,0 +1,39 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "engine/session/runtime.h"
+#include "engine/tensor/dtype.h"
+#include "llm/bundle/bundle.h"
+#include "llm/generate/model_runner.h"
+
+namespace oag::cli {
+
+// The options of every command that loads a model to compute with it.
+struct ModelOptions {
+  std::string model;
+  std::string device;
+  int threads = 0;
+  int64_t context_tokens = 0;  // 0: the model's, at most 4,096
+  std::string cache = "f16";
+  bool explain = false;
+
+  void declare(CLI::App& command);
+};
+
+// The one positional argument MODEL.
+void declare_model(CLI::App& command, std::string& model);
+
+// The file behind MODEL. Errors: kNotFound, saying what to do.
+std::filesystem::path resolve_model(const std::string& model);
+
+ModelBundle load_model(const ModelOptions& options);
+std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
+RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle);
+
+// --explain: which kernel runs each kind of node, and why others did not. To standard error.
+void print_explain(const Program& program);
+
+}  // namespace oag::cli

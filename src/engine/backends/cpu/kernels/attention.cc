@@ -1,0 +1,120 @@
+// The inner loops of attention: a running softmax over blocks of positions.
+#include "engine/backends/cpu/kernels/functions.h"
+#include "engine/backends/cpu/kernels/vec_math.h"
+
+namespace oag::cpu::OAG_ISA {
+namespace {
+
+constexpr float kLowest = -__builtin_inff();
+
+float exp_of(float x) {
+  float values[kLanes];
+  store(values, exp(splat(x)));
+  return values[0];
+}
+
+struct FromF32 {
+  static constexpr int64_t kBytes = 4;
+  static F at(const char* p) { return load(reinterpret_cast<const float*>(p)); }
+};
+struct FromF16 {
+  static constexpr int64_t kBytes = 2;
+  static F at(const char* p) { return load_f16(reinterpret_cast<const uint16_t*>(p)); }
+};
+
+// kVectors vectors of Q queries' sums; each takes the rows in order.
+template <typename From, int Q, int kVectors>
+void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride, float* acc,
+                 int64_t acc_stride) {
+  F sums[Q][kVectors];
+  for (int q = 0; q < Q; ++q) {
+    for (int c = 0; c < kVectors; ++c) sums[q][c] = load(acc + q * acc_stride + c * kLanes);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    F row[kVectors];
+#pragma GCC unroll 8
+    for (int c = 0; c < kVectors; ++c) row[c] = From::at(v + r * stride + c * kLanes * From::kBytes);
+#pragma GCC unroll 8
+    for (int q = 0; q < Q; ++q) {
+      const F weight = splat(weights[q * weight_stride + r]);
+#pragma GCC unroll 8
+      for (int c = 0; c < kVectors; ++c) sums[q][c] = mul_add(weight, row[c], sums[q][c]);
+    }
+  }
+  for (int q = 0; q < Q; ++q) {
+    for (int c = 0; c < kVectors; ++c) store(acc + q * acc_stride + c * kLanes, sums[q][c]);
+  }
+}
+
+template <typename From, int Q>
+void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride, int64_t width,
+              float* acc) {
+  constexpr int kVectors = Q == 1 ? 8 : Q == 2 ? 4 : 2;
+  int64_t c = 0;
+  for (; c + kVectors * kLanes <= width; c += kVectors * kLanes) {
+    sum_columns<From, Q, kVectors>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
+  }
+  for (; c + kLanes <= width; c += kLanes) {
+    sum_columns<From, Q, 1>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
+  }
+}
+
+template <typename From>
+void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries, int64_t width,
+                  float* acc) {
+  const char* data = static_cast<const char*>(v.data);
+  int64_t q = 0;
+  for (; q + 4 <= queries; q += 4) {
+    sum_rows<From, 4>(data, v.stride_bytes, rows, weights + q * weight_stride, weight_stride, width, acc + q * width);
+  }
+  weights += q * weight_stride;
+  acc += q * width;
+  switch (queries - q) {
+    case 3: return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 2: return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 1: return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    default: return;
+  }
+}
+
+}  // namespace
+
+void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
+                      int64_t width, float* acc) {
+  weighted_sum<FromF32>(v, rows, weights, weight_stride, queries, width, acc);
+}
+void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
+                      int64_t width, float* acc) {
+  weighted_sum<FromF16>(v, rows, weights, weight_stride, queries, width, acc);
+}
+
+void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width) {
+  F top = splat(kLowest);
+  for_vectors(count, [&](int64_t i, int64_t n) { top = max(load_at(scores, i, n, kLowest), top); });
+  const float block_top = max_lane(top);
+  const float new_top = block_top > state->top ? block_top : state->top;
+  const float keep = exp_of(state->top - new_top);
+  F total = zero();
+  for_vectors(count, [&](int64_t i, int64_t n) {
+    const F p = exp(sub(load_at(scores, i, n, kLowest), splat(new_top)));
+    total = add(total, p);
+    store_at(scores, i, n, p);
+  });
+  state->total = state->total * keep + sum(total);
+  state->top = new_top;
+  if (keep == 1.0f) return;
+  for (int64_t c = 0; c < width; c += kLanes) store(acc + c, mul(load(acc + c), splat(keep)));
+}
+
+void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc, int64_t width) {
+  if (part->total == 0.0f) return;  // saw no position
+  const float top = part->top > into->top ? part->top : into->top;
+  const float keep = exp_of(into->top - top), take = exp_of(part->top - top);
+  into->total = into->total * keep + part->total * take;
+  into->top = top;
+  for (int64_t c = 0; c < width; c += kLanes) {
+    store(into_acc + c, add(mul(load(into_acc + c), splat(keep)), mul(load(part_acc + c), splat(take))));
+  }
+}
+
+}  // namespace oag::cpu::OAG_ISA

@@ -1,0 +1,37 @@
+// Conversions between f32 and the narrower types.
+#include "engine/backends/cpu/kernels/functions.h"
+#include "engine/backends/cpu/kernels/vec_math.h"
+
+namespace oag::cpu::OAG_ISA {
+
+void f32_from_f16(const uint16_t* from, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load_f16(from + i));
+  for (; i < count; ++i) to[i] = f32_of_f16(from[i]);
+}
+
+void f16_from_f32(const float* from, int64_t count, uint16_t* to) {
+  for_vectors(count, [&](int64_t i, int64_t n) {
+    uint16_t halves[kLanes];
+    store_f16(halves, load_at(from, i, n, 0.0f));
+    memcpy(to + i, halves, static_cast<size_t>(n) * sizeof(uint16_t));
+  });
+}
+
+void f32_from_bf16(const uint16_t* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t bits = static_cast<uint32_t>(from[i]) << 16;
+    memcpy(to + i, &bits, sizeof bits);
+  }
+}
+
+void f32_from_q8_0(const uint8_t* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; i += 32, from += 34) {
+    uint16_t half;
+    memcpy(&half, from, sizeof half);
+    const F scale = splat(f32_of_f16(half));
+    for (int j = 0; j < 32; j += kLanes) store(to + i + j, mul(scale, load_i8(reinterpret_cast<const int8_t*>(from) + 2 + j)));
+  }
+}
+
+}  // namespace oag::cpu::OAG_ISA

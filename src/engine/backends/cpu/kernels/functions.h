@@ -1,0 +1,65 @@
+#pragma once
+
+#include "engine/backends/cpu/micro_kernels.h"
+
+// What the files of this folder define for table.cc, once per instruction set.
+namespace oag::cpu::OAG_ISA {
+
+// block_dot.cc
+template <BlockKind kKind>
+void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens, const float* bias, float* y,
+               int64_t y_stride);
+void quantise_row(const float* x, int64_t inputs, int group, int8_t* q, float* scales, float* sums);
+
+// block_unpack.cc
+void unpack_q4_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q4_1(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q5_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q5_1(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q8_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q2_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q3_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q4_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q5_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q6_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_iq4_nl(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_iq4_xs(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_mxfp4(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+
+// float_dot.cc
+void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
+             const float* bias, float* y, int64_t y_stride);
+void dot_f16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
+             const float* bias, float* y, int64_t y_stride);
+void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
+              const float* bias, float* y, int64_t y_stride);
+
+// attention.cc
+void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
+                      int64_t width, float* acc);
+void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
+                      int64_t width, float* acc);
+void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width);
+void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc, int64_t width);
+
+// convert.cc
+void f32_from_f16(const uint16_t* from, int64_t count, float* to);
+void f16_from_f32(const float* from, int64_t count, uint16_t* to);
+void f32_from_bf16(const uint16_t* from, int64_t count, float* to);
+void f32_from_q8_0(const uint8_t* from, int64_t count, float* to);
+
+// elementwise.cc
+template <BinaryOp kOp>
+void binary(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y);
+void exp_all(const float* x, int64_t count, float* y);
+void sigmoid_all(const float* x, int64_t count, float* y);
+void swish_all(const float* x, int64_t count, float* y);
+void swiglu_all(const float* gate, const float* up, int64_t count, float* y);
+void rms_norm(const float* x, const float* scale, int64_t count, float epsilon, float* y);
+void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y, float* mean_out,
+                float* inverse_out);
+void softmax_row(const float* x, int64_t count, float* y);
+void rotate_halves(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+void rotate_pairs(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+
+}  // namespace oag::cpu::OAG_ISA

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+// Vectors of AVX2 with FMA and F16C; vec.h says what each function means.
+namespace oag::cpu::avx2 {
+
+using F = __m256;
+inline constexpr int kLanes = 8;
+
+static inline F splat(float x) { return _mm256_set1_ps(x); }
+static inline F zero() { return _mm256_setzero_ps(); }
+static inline F load(const float* p) { return _mm256_loadu_ps(p); }
+static inline void store(float* p, F v) { _mm256_storeu_ps(p, v); }
+static inline F add(F a, F b) { return _mm256_add_ps(a, b); }
+static inline F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+static inline F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+static inline F div(F a, F b) { return _mm256_div_ps(a, b); }
+static inline F mul_add(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+static inline F max(F a, F b) { return _mm256_max_ps(a, b); }
+static inline F min(F a, F b) { return _mm256_min_ps(a, b); }
+static inline F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static inline F round(F a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+static inline float sum(F v) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+static inline float max_lane(F v) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+static inline F pow2_near(F n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+
+static inline float f32_of_f16(uint16_t bits) { return _cvtsh_ss(bits); }
+static inline F load_f16(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+static inline void store_f16(uint16_t* p, F v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+static inline F load_bf16(const uint16_t* p) {
+  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+static inline F load_i8(const int8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+static inline void store_i8(int8_t* p, F v) {
+  const __m256i wide = _mm256_cvtps_epi32(v);
+  const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(half, half));
+}
+
+struct Quants {
+  __m256i v;
+};
+static inline Quants load_quants(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
+
+// Two products of u8 <= 128 and |s8| <= 127 stay within maddubs' signed 16 bits.
+static inline __m256i dot_lanes(__m256i w, __m256i x) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
+}
+static inline F dot_unsigned(Quants w, Quants x) { return _mm256_cvtepi32_ps(dot_lanes(w.v, x.v)); }
+static inline F dot_signed(Quants w, Quants x) {
+  return _mm256_cvtepi32_ps(dot_lanes(_mm256_abs_epi8(w.v), _mm256_sign_epi8(x.v, w.v)));
+}
+static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
+  const F scales = _mm256_set_m128(_mm_set1_ps(scale_high), _mm_set1_ps(scale_low));
+  return mul_add(dot_unsigned(w, x), mul(scales, splat(scale_x)), acc);
+}
+
+}  // namespace oag::cpu::avx2

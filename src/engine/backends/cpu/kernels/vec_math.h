@@ -1,0 +1,58 @@
+#pragma once
+
+#include "engine/backends/cpu/kernels/vec.h"
+
+// Functions of one vector, the same in every lane and for every instruction set but for fused rounding.
+namespace oag::cpu::OAG_ISA {
+
+// e^x within 2 ulp; 0 below -104, infinity above 88.73, NaN for NaN.
+// x = n ln 2 + r with |r| <= ln 2 / 2; the Taylor polynomial of degree 7 leaves 5e-9 there.
+static inline F exp(F x) {
+  x = max(splat(-104.0f), min(splat(89.0f), x));
+  const F n = round(mul(x, splat(1.44269504f)));
+  // ln 2 in two parts, the first of which has few enough bits that its products with n are exact.
+  F r = mul_add(n, splat(-0.693359375f), x);
+  r = mul_add(n, splat(2.12194440e-4f), r);
+  F p = splat(1.0f / 5040);
+  p = mul_add(p, r, splat(1.0f / 720));
+  p = mul_add(p, r, splat(1.0f / 120));
+  p = mul_add(p, r, splat(1.0f / 24));
+  p = mul_add(p, r, splat(1.0f / 6));
+  p = mul_add(p, r, splat(0.5f));
+  p = add(splat(1.0f), mul_add(mul(p, r), r, r));
+  // In two steps, so that subnormal results and 2^128 come out right.
+  const F half = round(mul(n, splat(0.5f)));
+  return mul(mul(p, pow2_near(half)), pow2_near(sub(n, half)));
+}
+
+static inline F sigmoid(F x) { return div(splat(1.0f), add(splat(1.0f), exp(sub(zero(), x)))); }
+static inline F swish(F x) { return div(x, add(splat(1.0f), exp(sub(zero(), x)))); }
+
+// The first count < kLanes values at p, then `rest`.
+static inline F load_part(const float* p, int64_t count, float rest) {
+  float values[kLanes];
+  for (int i = 0; i < kLanes; ++i) values[i] = i < count ? p[i] : rest;
+  return load(values);
+}
+static inline void store_part(float* p, int64_t count, F v) {
+  float values[kLanes];
+  store(values, v);
+  for (int64_t i = 0; i < count; ++i) p[i] = values[i];
+}
+
+// Calls visit(vector at i, store function) over n values; a short tail is padded with `rest`.
+template <typename Visit>
+static inline void for_vectors(int64_t n, Visit visit) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) visit(i, static_cast<int64_t>(kLanes));
+  if (i < n) visit(i, n - i);
+}
+static inline F load_at(const float* p, int64_t i, int64_t count, float rest) {
+  return count == kLanes ? load(p + i) : load_part(p + i, count, rest);
+}
+static inline void store_at(float* p, int64_t i, int64_t count, F v) {
+  if (count == kLanes) return store(p + i, v);
+  store_part(p + i, count, v);
+}
+
+}  // namespace oag::cpu::OAG_ISA

@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "engine/backends/cpu/kernel_runner.h"
+#include "engine/backends/cpu/micro_kernels.h"
+
+namespace oag::cpu {
+namespace {
+
+constexpr DType kStorages[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0, DType::kQ4_1,   DType::kQ5_0,
+                               DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,   DType::kQ5_K,
+                               DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
+
+OperatorCase linear(Tensor x, Tensor w, Tensor bias = {}) {
+  return {"oag", "Linear", {}, {std::move(x), std::move(w), std::move(bias)}};
+}
+
+std::vector<float> decoded(const Tensor& w) {
+  std::vector<float> values(static_cast<size_t>(w.count()));
+  decode_blocks(w.dtype(), w.bytes(), values);
+  return values;
+}
+
+// The activations as linear.block sees them.
+struct Quantised {
+  std::vector<float> values;  // scale · q
+  std::vector<float> half_steps;
+};
+Quantised quantised(const MicroKernels& micro, const Tensor& x) {
+  const int64_t inputs = x.dims().back(), tokens = x.count() / inputs;
+  Quantised result{std::vector<float>(static_cast<size_t>(x.count())), std::vector<float>(static_cast<size_t>(x.count()))};
+  std::vector<int8_t> q(static_cast<size_t>(inputs));
+  std::vector<float> scales(static_cast<size_t>(padded(inputs / 32))), sums(scales.size());
+  for (int64_t t = 0; t < tokens; ++t) {
+    micro.quantise_row(x.values<float>().data() + t * inputs, inputs, 32, q.data(), scales.data(), sums.data());
+    for (int64_t i = 0; i < inputs; ++i) {
+      const float scale = scales[static_cast<size_t>(i / 32)];
+      result.values[static_cast<size_t>(t * inputs + i)] = scale * static_cast<float>(q[static_cast<size_t>(i)]);
+      result.half_steps[static_cast<size_t>(t * inputs + i)] = scale / 2;
+    }
+  }
+  return result;
+}
+
+class LinearOnIsa : public testing::TestWithParam<Isa> {
+ protected:
+  const MicroKernels& micro() const { return micro_kernels(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(EveryIsa, LinearOnIsa, testing::ValuesIn(available_isas()),
+                         [](const auto& info) { return std::string(isa_name(info.param)); });
+
+TEST_P(LinearOnIsa, QuantisationIsToNearestWithin127Steps) {
+  const Tensor x = random_f32({1, 320}, 5, -3, 3);
+  const Quantised near = quantised(micro(), x);
+  for (size_t i = 0; i < near.values.size(); ++i) {
+    EXPECT_NEAR(near.values[i], x.values<float>()[i], near.half_steps[i] * 1.0001f) << i;
+    float top = 0;
+    for (size_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j) top = std::max(top, std::fabs(x.values<float>()[j]));
+    EXPECT_FLOAT_EQ(near.half_steps[i] * 2, top / 127);
+  }
+}
+
+TEST_P(LinearOnIsa, UnpackedBlocksAreTheDecodedValues) {
+  for (const BlockFormat& format : micro().formats) {
+    const int64_t inputs = 1024;
+    const int group = group_values(format.kind);
+    const Tensor w = random_weights(format.dtype, 1, inputs, 17);
+    const std::vector<float> exact = decoded(w);
+    std::vector<uint8_t> q(static_cast<size_t>(inputs));
+    std::vector<float> scales(static_cast<size_t>(padded(inputs / group))), leasts(scales.size());
+    format.unpack(reinterpret_cast<const uint8_t*>(w.data()), inputs, q.data(), scales.data(), leasts.data());
+    for (size_t i = 0; i < q.size(); ++i) {
+      const size_t g = i / static_cast<size_t>(group);
+      const bool has_sign = format.kind == BlockKind::kSigned32;
+      ASSERT_TRUE(has_sign || q[i] < 128) << dtype_name(format.dtype);
+      const float level = has_sign ? static_cast<float>(static_cast<int8_t>(q[i])) : static_cast<float>(q[i]);
+      const double value = static_cast<double>(scales[g]) * level + (has_sign ? 0.0f : leasts[g]);
+      const double bound = 1e-6 * (std::fabs(scales[g] * level) + std::fabs(leasts[g]));
+      ASSERT_NEAR(value, exact[i], bound) << dtype_name(format.dtype) << " value " << i;
+    }
+  }
+}
+
+// Every storage × token count × width: against the exact product with what the kernel multiplies, and against the
+// reference within the bound that activation quantisation gives.
+TEST_P(LinearOnIsa, MatchesTheReferenceForEveryStorageAndShape) {
+  const auto device = make_device(GetParam(), 2);
+  for (const DType dtype : kStorages) {
+    for (const int64_t inputs : {32, 64, 96, 576, 1536, 256, 768}) {
+      if (inputs % dtype_info(dtype).block_values != 0) continue;
+      const int64_t outputs = inputs == 576 ? 61 : 7;
+      const Tensor w = random_weights(dtype, outputs, inputs, 3);
+      const std::vector<float> exact = decoded(w);
+      const Tensor bias = random_f32({outputs}, 4);
+      for (const int64_t tokens : {1, 2, 3, 5, 8, 17}) {
+        const Tensor x = random_f32({tokens, inputs}, static_cast<uint32_t>(tokens), -2, 2);
+        const KernelRunner runner(device, linear(x, w, bias));
+        ASSERT_TRUE(runner.accepted()) << runner.refusals();
+        const Tensor y = runner.run()[0], reference = runner.reference()[0];
+        ASSERT_EQ(y.dims(), (Dims{tokens, outputs}));
+        Quantised seen;
+        if (is_block_format(dtype)) {
+          seen = quantised(micro(), x);
+        } else {
+          seen.values.assign(x.values<float>().begin(), x.values<float>().end());
+          seen.half_steps.assign(seen.values.size(), 0.0f);
+        }
+        for (int64_t t = 0; t < tokens; ++t) {
+          for (int64_t o = 0; o < outputs; ++o) {
+            double sum = bias.values<float>()[static_cast<size_t>(o)], size = std::fabs(sum), slack = 0;
+            for (int64_t i = 0; i < inputs; ++i) {
+              const auto at = static_cast<size_t>(t * inputs + i);
+              const double weight = exact[static_cast<size_t>(o * inputs + i)];
+              sum += weight * seen.values[at];
+              size += std::fabs(weight * seen.values[at]);
+              slack += std::fabs(weight) * seen.half_steps[at];
+            }
+            const auto at = static_cast<size_t>(t * outputs + o);
+            const double rounding = (is_block_format(dtype) ? 1e-5 : 2e-6) * size;
+            ASSERT_NEAR(y.values<float>()[at], sum, rounding) << dtype_name(dtype) << " " << tokens << "x" << inputs;
+            ASSERT_NEAR(y.values<float>()[at], reference.values<float>()[at], rounding + slack * 1.001) << dtype_name(dtype);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(LinearOnIsa, AnOutputRowDoesNotDependOnTheBatchOrTheThreads) {
+  for (const DType dtype : kStorages) {
+    const int64_t inputs = 768, outputs = 203, tokens = 70;
+    const Tensor w = random_weights(dtype, outputs, inputs, 8);
+    const Tensor x = random_f32({tokens, inputs}, 9);
+    const auto one = make_device(GetParam(), 1);
+    const Tensor whole = KernelRunner(one, linear(x, w)).run()[0];
+    const Tensor parallel = KernelRunner(make_device(GetParam(), 4), linear(x, w)).run()[0];
+    ASSERT_EQ(std::memcmp(whole.data(), parallel.data(), whole.size_bytes()), 0) << dtype_name(dtype);
+    for (const int64_t count : {1, 2, 3, 4, 6}) {
+      for (int64_t t = 0; t + count <= tokens; t += 9) {
+        const Tensor some(DType::kF32, {count, inputs}, x.buffer(), static_cast<size_t>(t * inputs) * sizeof(float));
+        const Tensor y = KernelRunner(one, linear(some, w)).run()[0];
+        ASSERT_EQ(std::memcmp(y.data(), whole.values<float>().data() + t * outputs, y.size_bytes()), 0)
+            << dtype_name(dtype) << " token " << t << " of a batch of " << count;
+      }
+    }
+  }
+}
+
+TEST_P(LinearOnIsa, NonFiniteActivationsShowInTheirTokenOnly) {
+  const Tensor w = random_weights(DType::kQ4_0, 9, 64, 1);
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    const Tensor x = random_f32({3, 64}, 2);
+    x.values<float>()[64 + 40] = bad;
+    const Tensor y = KernelRunner(make_device(GetParam(), 1), linear(x, w)).run()[0];
+    for (size_t i = 0; i < 27; ++i) EXPECT_EQ(std::isfinite(y.values<float>()[i]), i / 9 != 1) << bad << " " << i;
+  }
+}
+
+TEST_P(LinearOnIsa, EmptyAndZeroInputsAreServed) {
+  const auto device = make_device(GetParam(), 2);
+  const Tensor none = Tensor::host(DType::kF32, {0, 64});
+  EXPECT_EQ(KernelRunner(device, linear(none, random_weights(DType::kQ8_0, 5, 64, 1))).run()[0].count(), 0);
+  const Tensor zeros = random_f32({2, 64}, 1, 0, 0);
+  const Tensor y = KernelRunner(device, linear(zeros, random_weights(DType::kQ4_1, 5, 64, 1))).run()[0];
+  for (const float value : y.values<float>()) EXPECT_EQ(value, 0.0f);
+}
+
+TEST_P(LinearOnIsa, CancelStopsALargeProductSoonAndTheNextOneIsRight) {
+  const auto device = make_device(GetParam(), 2);
+  const Tensor w = random_weights(DType::kQ4_0, 4096, 2048, 1);
+  const Tensor x = random_f32({2048, 2048}, 2);
+  const KernelRunner runner(device, linear(x, w));
+  std::vector<double> delays_ms;
+  for (int round = 0; round < 3; ++round) {
+    RunControl control;
+    TimePoint cancelled;
+    std::thread canceller([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      cancelled = Clock::now();
+      control.cancel();
+    });
+    runner.run(control);
+    const TimePoint back = Clock::now();
+    canceller.join();
+    delays_ms.push_back(std::chrono::duration<double, std::milli>(back - cancelled).count());
+  }
+  std::sort(delays_ms.begin(), delays_ms.end());
+#if defined(__x86_64__)  // an emulated processor says nothing about time
+  EXPECT_LT(delays_ms[1], 20.0);
+#endif
+  const Tensor one(DType::kF32, {1, 2048}, x.buffer());
+  const Tensor y = KernelRunner(device, linear(one, w)).run()[0], again = KernelRunner(make_device(GetParam(), 1), linear(one, w)).run()[0];
+  EXPECT_EQ(std::memcmp(y.data(), again.data(), y.size_bytes()), 0);
+}
+
+}  // namespace
+}  // namespace oag::cpu

@@ -1,0 +1,36 @@
+#include "engine/formats/gguf/gguf_cursor.h"
+
+#include <algorithm>
+
+namespace oag {
+
+std::string printable(std::string_view text) {
+  constexpr size_t kLimit = 80;
+  std::string shown;
+  for (const char c : text.substr(0, kLimit)) {
+    if (c >= ' ' && c <= '~') {
+      shown += c;
+    } else {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    }
+  }
+  if (text.size() > kLimit) shown += "…";
+  return shown;
+}
+
+uint64_t GgufCursor::read_count(const char* what, size_t least_bytes, uint64_t limit) {
+  const size_t begin = offset_;
+  const auto count = read<uint64_t>(what);
+  const uint64_t most = std::min<uint64_t>(limit, remaining() / least_bytes);
+  if (count > most) {
+    fail_at(begin, "{} is {}, expected at most {} ({} bytes are left in the file)", what, count, most,
+            remaining());
+  }
+  return count;
+}
+
+void GgufCursor::fail_short(const char* what, size_t count) const {
+  fail_at(offset_, "the file ends within {}: {} bytes are left, expected {}", what, remaining(), count);
+}
+
+}  // namespace oag

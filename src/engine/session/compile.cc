@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/ops/verify.h"
+#include "engine/session/program.h"
+
+namespace oag {
+namespace {
+
+struct Placement {
+  size_t device = 0;
+  const KernelImpl* implementation = nullptr;
+  std::vector<std::string> refusals;
+};
+
+Placement place(const Graph& graph, const Node& node, const CompileOptions& options) {
+  Placement placement;
+  for (size_t d = 0; d < options.devices.size(); ++d) {
+    KernelTable::Choice choice = options.devices[d]->kernels().choose({graph, node});
+    for (const auto& [name, reason] : choice.refusals) placement.refusals.push_back(fmt::format("{}: {}", name, reason));
+    if (choice.winner == nullptr) continue;
+    placement.device = d;
+    placement.implementation = choice.winner;
+    return placement;
+  }
+  placement.device = options.devices.size() - 1;
+  return placement;
+}
+
+// Nodes that no kernel takes and that have no reference are written out as simpler ones.
+bool expand_unsupported(Graph& graph, const CompileOptions& options) {
+  bool changed = false;
+  std::vector<Node> nodes;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const OpSchema* schema = options.registry->find(graph.nodes[i].domain, graph.nodes[i].op);
+    if (schema->reference != nullptr || schema->decompose == nullptr ||
+        place(graph, graph.nodes[i], options).implementation != nullptr) {
+      nodes.push_back(graph.nodes[i]);
+      continue;
+    }
+    const Node node = graph.nodes[i];
+    std::vector<Node> rest(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1, graph.nodes.end());
+    graph.nodes.clear();
+    const std::vector<ValueId> outputs = schema->decompose(graph, node);
+    nodes.insert(nodes.end(), graph.nodes.begin(), graph.nodes.end());
+    graph.nodes = nodes;
+    graph.nodes.insert(graph.nodes.end(), rest.begin(), rest.end());
+    for (size_t o = 0; o < outputs.size(); ++o) graph.replace_uses(node.outputs[o], outputs[o]);
+    i = nodes.size() - 1;
+    changed = true;
+  }
+  return changed;
+}
+
+std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& registry) {
+  std::vector<ValueId> roots(graph.value_count());
+  for (size_t i = 0; i < roots.size(); ++i) roots[i] = static_cast<ValueId>(i);
+  for (const Node& node : graph.nodes) {
+    for (const Alias& alias : registry.find(node.domain, node.op)->aliases) {
+      const auto output = static_cast<size_t>(alias.output), input = static_cast<size_t>(alias.input);
+      if (output >= node.outputs.size() || node.outputs[output] == kNoValue) continue;
+      roots[static_cast<size_t>(node.outputs[output])] = roots[static_cast<size_t>(node.inputs[input])];
+    }
+  }
+  return roots;
+}
+
+Step make_step(const Program& program, const Node& node, const CompileOptions& options) {
+  Step step;
+  step.node = &node;
+  step.schema = options.registry->find(node.domain, node.op);
+  Placement placement = place(program.graph, node, options);
+  step.device = placement.device;
+  step.refusals = std::move(placement.refusals);
+  if (placement.implementation != nullptr) {
+    step.kernel_name = placement.implementation->name;
+    step.kernel = options.devices[step.device]->kernels().make(*placement.implementation, {program.graph, node});
+  } else if (step.schema->reference != nullptr) {
+    step.kernel_name = "reference";
+    step.kernel = function_kernel(step.schema->reference);
+  } else {
+    fail(ErrorCode::kUnsupported, fmt::format("node {} ({})", node.name, node.full_op()), "no device has a kernel for it");
+  }
+  return step;
+}
+
+}  // namespace
+
+std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
+  if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
+  auto program = std::make_shared<Program>();
+  run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype, options.cache_page_tokens});
+  if (expand_unsupported(graph, options)) infer_types(graph, *options.registry);
+  program->graph = std::move(graph);
+  program->devices = options.devices;
+  program->roots = find_roots(program->graph, *options.registry);
+  std::map<std::string, int> references;
+  for (const Node& node : program->graph.nodes) {
+    program->steps.push_back(make_step(*program, node, options));
+    if (program->steps.back().kernel_name == "reference") ++references[node.full_op()];
+  }
+  for (const auto& [op, count] : references) {
+    log(LogLevel::kInfo, "{} nodes of {} run on the reference kernel, which is slow", count, op);
+  }
+  return program;
+}
+
+std::vector<ExplainRow> explain(const Program& program) {
+  std::vector<ExplainRow> rows;
+  for (const Step& step : program.steps) {
+    ExplainRow row{step.node->full_op(), "", std::string(program.devices[step.device]->name()), step.kernel_name, 1, step.refusals};
+    for (const ValueId input : step.node->inputs) {
+      row.types += row.types.empty() ? "" : ", ";
+      row.types += input == kNoValue ? "-" : dtype_name(program.graph.value(input).type.dtype);
+    }
+    const auto same = std::find_if(rows.begin(), rows.end(), [&](const ExplainRow& other) {
+      return std::tie(other.op, other.types, other.device, other.kernel) == std::tie(row.op, row.types, row.device, row.kernel);
+    });
+    if (same == rows.end()) {
+      rows.push_back(std::move(row));
+    } else {
+      ++same->nodes;
+    }
+  }
+  return rows;
+}
+
+}  // namespace oag

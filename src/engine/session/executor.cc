@@ -1,0 +1,245 @@
+#include "engine/session/executor.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace oag {
+namespace {
+
+constexpr size_t kPlansKept = 64;
+constexpr size_t kIdleBuffersKept = 4;
+constexpr uint32_t kNowhere = ~uint32_t{0};
+
+RunState stop_reason(const RunControl& control) {
+  return control.cancelled() ? RunState::kCancelled : RunState::kDeadlineExceeded;
+}
+
+const Alias* alias_of(const OpSchema& schema, size_t output) {
+  for (const Alias& alias : schema.aliases) {
+    if (static_cast<size_t>(alias.output) == output) return &alias;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// Everything one run writes: the arena and, per step, its inputs and outputs as tensors over it.
+struct Executor::Buffers {
+  std::shared_ptr<const MemoryPlan> plan;
+  std::shared_ptr<Buffer> arena;
+  std::vector<Tensor> values;
+  std::vector<std::vector<Tensor>> inputs, outputs;
+  std::vector<bool> fixed;  // values bound once per plan: constants, arena values and views of them
+};
+
+Executor::Executor(std::shared_ptr<const Program> program) : program_(std::move(program)) {
+  uses_.resize(program_->graph.value_count());
+  makers_.assign(program_->graph.value_count(), {kNowhere, 0});
+  for (size_t s = 0; s < program_->steps.size(); ++s) {
+    const Node& node = *program_->steps[s].node;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != kNoValue) uses_[static_cast<size_t>(node.inputs[i])].emplace_back(s, i);
+    }
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] != kNoValue) makers_[static_cast<size_t>(node.outputs[o])] = {s, o};
+    }
+  }
+}
+
+Executor::~Executor() = default;
+
+DimBindings Executor::bind_dims(const RunBindings& bindings) const {
+  const Graph& graph = program_->graph;
+  if (bindings.inputs.size() != graph.inputs.size()) {
+    fail(ErrorCode::kInvalidArgument, "run", "got {} inputs, the graph {} takes {}", bindings.inputs.size(), graph.name,
+         graph.inputs.size());
+  }
+  DimBindings dims;
+  const auto each_dim = [&](auto&& check) {
+    for (size_t i = 0; i < graph.inputs.size(); ++i) {
+      const Value& value = graph.value(graph.inputs[i]);
+      const Tensor& tensor = bindings.inputs[i];
+      if (!tensor.defined() || tensor.dtype() != value.type.dtype ||
+          (value.type.shape && tensor.rank() != value.type.shape->size())) {
+        fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {} {}, expected {} {}", dtype_name(tensor.dtype()),
+             to_string(tensor.dims()), dtype_name(value.type.dtype), value.type.shape ? to_string(*value.type.shape) : "");
+      }
+      for (size_t d = 0; value.type.shape && d < tensor.rank(); ++d) check(value, (*value.type.shape)[d], tensor, d);
+    }
+  };
+  each_dim([&](const Value&, const Dim& formal, const Tensor& tensor, size_t d) {
+    if (const auto symbol = formal.symbol_name()) dims.try_emplace(*symbol, tensor.dim(d));
+  });
+  each_dim([&](const Value& value, const Dim& formal, const Tensor& tensor, size_t d) {
+    const auto expected = formal.evaluate(dims);
+    if (expected && *expected != tensor.dim(d)) {
+      fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {}, expected {} with {} = {}", to_string(tensor.dims()),
+           to_string(*value.type.shape), formal.to_string(), *expected);
+    }
+  });
+  return dims;
+}
+
+std::shared_ptr<const MemoryPlan> Executor::plan_for(const DimBindings& bindings) {
+  std::lock_guard lock(mutex_);
+  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == bindings; });
+  if (found != plans_.end()) {
+    plans_.splice(plans_.begin(), plans_, found);
+  } else {
+    plans_.emplace_front(bindings, std::make_shared<const MemoryPlan>(plan_memory(*program_, bindings)));
+    if (plans_.size() > kPlansKept) plans_.pop_back();
+  }
+  return plans_.front().second;
+}
+
+std::unique_ptr<Executor::Buffers> Executor::take_buffers(std::shared_ptr<const MemoryPlan> plan) {
+  std::unique_ptr<Buffers> buffers;
+  {
+    std::lock_guard lock(mutex_);
+    const auto same = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->plan == plan; });
+    if (same != idle_.end()) {
+      buffers = std::move(*same);
+      idle_.erase(same);
+      return buffers;
+    }
+    if (!idle_.empty()) {
+      buffers = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  if (!buffers) buffers = std::make_unique<Buffers>();
+  const Graph& graph = program_->graph;
+  if (!buffers->arena || buffers->arena->size_bytes() < plan->arena_bytes) {
+    buffers->arena.reset();
+    buffers->arena = program_->devices.front()->allocate(plan->arena_bytes);
+  }
+  buffers->plan = plan;
+  buffers->values.assign(graph.value_count(), {});
+  buffers->fixed.assign(graph.value_count(), false);
+  buffers->inputs.resize(program_->steps.size());
+  buffers->outputs.resize(program_->steps.size());
+  for (size_t v = 0; v < graph.value_count(); ++v) {
+    const Value& value = graph.value(static_cast<ValueId>(v));
+    if (value.constant) {
+      buffers->values[v] = *value.constant;
+    } else if (plan->offsets[v] >= 0) {
+      buffers->values[v] = Tensor(value.type.dtype, *plan->dims[v], buffers->arena, static_cast<size_t>(plan->offsets[v]));
+    }
+    buffers->fixed[v] = buffers->values[v].defined();
+  }
+  for (size_t s = 0; s < program_->steps.size(); ++s) {
+    const Step& step = program_->steps[s];
+    const Node& node = *step.node;
+    buffers->inputs[s].assign(node.inputs.size(), {});
+    buffers->outputs[s].assign(node.outputs.size(), {});
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != kNoValue) buffers->inputs[s][i] = buffers->values[static_cast<size_t>(node.inputs[i])];
+    }
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] == kNoValue) continue;
+      const auto v = static_cast<size_t>(node.outputs[o]);
+      const Alias* alias = alias_of(*step.schema, o);
+      if (alias != nullptr && alias->kind == Alias::kView && plan->dims[v]) {
+        const auto source = static_cast<size_t>(node.inputs[static_cast<size_t>(alias->input)]);
+        if (buffers->fixed[source]) {
+          buffers->values[v] = buffers->values[source].reshaped(*plan->dims[v]);
+          buffers->fixed[v] = true;
+        }
+      }
+      buffers->outputs[s][o] = buffers->values[v];
+    }
+  }
+  return buffers;
+}
+
+// Outputs that the plan could not place, because a dim depends on data: by now the inputs' dims are known.
+void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
+  const Graph& graph = program_->graph;
+  const Node& node = *program_->steps[s].node;
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    if (node.outputs[o] == kNoValue || buffers.plan->dims[static_cast<size_t>(node.outputs[o])]) continue;
+    const ValueType& type = graph.value(node.outputs[o]).type;
+    if (!type.shape || alias_of(*program_->steps[s].schema, o) != nullptr) continue;
+    DimBindings bindings;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const Tensor& tensor = buffers.inputs[s][i];
+      if (node.inputs[i] == kNoValue || !tensor.defined()) continue;
+      const auto& formal = graph.value(node.inputs[i]).type.shape;
+      for (size_t d = 0; formal && d < std::min(tensor.rank(), formal->size()); ++d) {
+        if (const auto symbol = (*formal)[d].symbol_name()) bindings.try_emplace(*symbol, tensor.dim(d));
+      }
+    }
+    const auto dims = evaluate(*type.shape, bindings);
+    buffers.outputs[s][o] = dims ? Tensor::host(type.dtype, *dims) : Tensor();
+  }
+}
+
+RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const {
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
+  const auto set_value = [&](ValueId id, Tensor tensor) {
+    for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers.inputs[step][position] = tensor;
+    buffers.values[static_cast<size_t>(id)] = std::move(tensor);
+  };
+  for (size_t s = 0; s < program_->steps.size(); ++s) {
+    if (control.should_stop()) return stop_reason(control);
+    const Step& step = program_->steps[s];
+    const Node& node = *step.node;
+    const Alias* first = alias_of(*step.schema, 0);
+    if (first != nullptr && first->kind == Alias::kView && buffers.plan->dims[static_cast<size_t>(node.outputs[0])]) {
+      const auto v = static_cast<size_t>(node.outputs[0]);
+      if (!buffers.fixed[v]) set_value(node.outputs[0], buffers.inputs[s][static_cast<size_t>(first->input)].reshaped(*buffers.plan->dims[v]));
+      continue;
+    }
+    allocate_late_outputs(buffers, s);
+    KernelContext context(node, buffers.inputs[s], buffers.outputs[s], streams[step.device]->env());
+    streams[step.device]->submit(*step.kernel, context);
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] == kNoValue || buffers.fixed[static_cast<size_t>(node.outputs[o])]) continue;
+      const Alias* alias = alias_of(*step.schema, o);
+      set_value(node.outputs[o], alias != nullptr && alias->kind == Alias::kUpdate
+                                     ? buffers.inputs[s][static_cast<size_t>(alias->input)]
+                                     : buffers.outputs[s][o]);
+    }
+  }
+  return control.should_stop() ? stop_reason(control) : RunState::kDone;
+}
+
+RunState Executor::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) {
+  const Graph& graph = program_->graph;
+  std::unique_ptr<Buffers> buffers = take_buffers(plan_for(bind_dims(bindings)));
+  const auto bind = [&](ValueId id, const Tensor& tensor) {
+    for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers->inputs[step][position] = tensor;
+    buffers->values[static_cast<size_t>(id)] = tensor;
+  };
+  for (size_t i = 0; i < graph.inputs.size(); ++i) bind(graph.inputs[i], bindings.inputs[i]);
+  // The memory of graph outputs belongs to the caller: given by it, or new.
+  for (size_t o = 0; o < graph.outputs.size(); ++o) {
+    const ValueId root = program_->roots[static_cast<size_t>(graph.outputs[o])];
+    const auto [step, position] = makers_[static_cast<size_t>(root)];
+    const auto& dims = buffers->plan->dims[static_cast<size_t>(root)];
+    if (step == kNowhere) continue;
+    if (!dims) {
+      buffers->outputs[step][position] = {};
+      continue;
+    }
+    const bool given = o < bindings.outputs.size() && bindings.outputs[o].defined();
+    Tensor tensor = given ? bindings.outputs[o] : Tensor::host(graph.value(root).type.dtype, *dims);
+    if (tensor.dims() != *dims || tensor.dtype() != graph.value(root).type.dtype) {
+      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[o]).name, "got memory for {} {}, expected {} {}",
+           dtype_name(tensor.dtype()), to_string(tensor.dims()), dtype_name(graph.value(root).type.dtype), to_string(*dims));
+    }
+    buffers->outputs[step][position] = std::move(tensor);
+  }
+  const RunState state = run_steps(*buffers, control);
+  if (state == RunState::kDone) {
+    outputs.clear();
+    for (const ValueId output : graph.outputs) outputs.push_back(buffers->values[static_cast<size_t>(output)]);
+  }
+  std::lock_guard lock(mutex_);
+  if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));
+  return state;
+}
+
+}  // namespace oag

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/run_control.h"
+#include "engine/session/memory_plan.h"
+#include "engine/session/program.h"
+#include "engine/session/run.h"
+
+namespace oag {
+
+// Runs a program. Thread safe: each run takes a set of buffers from a pool and returns it when it ends, however it ends.
+class Executor {
+ public:
+  explicit Executor(std::shared_ptr<const Program> program);
+  ~Executor();
+
+  // Runs on the calling thread until done, cancelled or past the deadline; fills `outputs` when done.
+  // Errors: kInvalidArgument when bindings do not fit the graph's inputs; what kernels throw on bad data.
+  RunState run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs);
+
+  const Program& program() const { return *program_; }
+
+ private:
+  struct Buffers;
+
+  DimBindings bind_dims(const RunBindings& bindings) const;
+  std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
+  std::unique_ptr<Buffers> take_buffers(std::shared_ptr<const MemoryPlan> plan);
+  void allocate_late_outputs(Buffers& buffers, size_t step) const;
+  RunState run_steps(Buffers& buffers, const RunControl& control) const;
+
+  std::shared_ptr<const Program> program_;
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;       // value -> (step, input position)
+  std::vector<std::pair<uint32_t, uint32_t>> makers_;                  // value -> (step, output position)
+
+  std::mutex mutex_;
+  std::list<std::pair<DimBindings, std::shared_ptr<const MemoryPlan>>> plans_;  // most recently used first
+  std::vector<std::unique_ptr<Buffers>> idle_;
+};
+
+}  // namespace oag

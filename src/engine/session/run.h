@@ -1,0 +1,53 @@
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/run_control.h"
+#include "engine/tensor/tensor.h"
+
+namespace oag {
+
+struct RunOptions {
+  int priority = 0;  // higher runs first
+  std::optional<TimePoint> deadline;
+};
+
+// What a run reads and, where the caller wants to own the memory, writes. In the order of the graph's inputs and
+// outputs; an undefined output is allocated.
+struct RunBindings {
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+};
+
+// A submitted run. Copies refer to the same run; dropping them does not cancel it.
+class RunHandle {
+ public:
+  RunState status() const;  // never blocks
+
+  // Waits until the run has ended and given back what it held, or `deadline` has come; returns the status then.
+  RunState wait(std::optional<TimePoint> deadline = {}) const;
+
+  // Asks the run to stop and returns at once.
+  void cancel() const;
+
+  // After kDone: outputs in graph order. Errors: rethrows the run's Error; kCancelled and kDeadlineExceeded are Errors too.
+  std::vector<Tensor> outputs() const;
+
+  // Calls `callback` once when the run ends, on the thread that ran it, or at once if it has ended.
+  void on_done(std::function<void(RunState)> callback) const;
+
+ private:
+  friend class Session;
+  friend class Runtime;
+  struct Shared;
+  explicit RunHandle(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace oag

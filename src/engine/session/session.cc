@@ -1,0 +1,59 @@
+#include "engine/session/session.h"
+
+#include "base/error.h"
+#include "engine/session/run_shared.h"
+
+namespace oag {
+namespace {
+
+size_t index_of(const Graph& graph, const std::vector<ValueId>& ids, std::string_view name, std::string_view what) {
+  std::string names;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string& known = graph.value(ids[i]).name;
+    if (known == name) return i;
+    names += (names.empty() ? "" : ", ") + known;
+  }
+  fail(ErrorCode::kNotFound, graph.name, "has no {} \"{}\"; it has: {}", what, name, names);
+}
+
+CompileOptions with_devices(CompileOptions options, const Runtime& runtime) {
+  if (options.devices.empty()) options.devices.assign(runtime.devices().begin(), runtime.devices().end());
+  return options;
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<Runtime> runtime, Graph graph, CompileOptions options)
+    : runtime_(std::move(runtime)),
+      program_(compile(std::move(graph), with_devices(std::move(options), *runtime_))),
+      executor_(std::make_shared<Executor>(program_)) {}
+
+RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
+  auto shared = std::make_shared<RunHandle::Shared>(options);
+  runtime_->enqueue(options.priority, [shared, executor = executor_, bindings = std::move(bindings)] {
+    shared->start();
+    RunState state = RunState::kFailed;
+    std::exception_ptr error;
+    try {
+      state = executor->run(bindings, shared->control, shared->outputs);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    shared->finish(state, error);
+  });
+  return RunHandle(std::move(shared));
+}
+
+RunState Session::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) const {
+  return executor_->run(bindings, control, outputs);
+}
+
+size_t Session::input_index(std::string_view name) const {
+  return index_of(program_->graph, program_->graph.inputs, name, "input");
+}
+
+size_t Session::output_index(std::string_view name) const {
+  return index_of(program_->graph, program_->graph.outputs, name, "output");
+}
+
+}  // namespace oag

@@ -1,0 +1,133 @@
+#include "engine/tensor/block_format.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cctype>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "tests/npy.h"
+
+namespace oag {
+namespace {
+
+const std::string kCases = std::string(OAG_SOURCE_DIR) + "/tests/data/quant_cases/";
+
+std::string upper(std::string_view name) {
+  std::string text;
+  for (const char c : name) text += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
+
+// The number of values that differ in any bit, and the first one in the failure message.
+void expect_same_bits(const std::vector<float>& seen, const std::vector<float>& expected) {
+  ASSERT_EQ(seen.size(), expected.size());
+  for (size_t i = 0; i < seen.size(); ++i) {
+    ASSERT_EQ(std::bit_cast<uint32_t>(seen[i]), std::bit_cast<uint32_t>(expected[i]))
+        << "value " << i << ": " << seen[i] << ", expected " << expected[i];
+  }
+}
+
+void expect_decodes_to_golden(DType dtype, const std::string& stem) {
+  const std::string blocks = read_file(kCases + stem + ".bin");
+  const std::vector<float> expected = test::load_npy<float>(kCases + stem + ".npy").values;
+  std::vector<float> values(expected.size());
+  decode_blocks(dtype, bytes_of(blocks), values);
+  expect_same_bits(values, expected);
+}
+
+std::string encoded(DType dtype, const std::vector<float>& values) {
+  std::string blocks(row_bytes(dtype, static_cast<int64_t>(values.size())), '\0');
+  encode_blocks(dtype, values, std::as_writable_bytes(std::span(blocks)));
+  return blocks;
+}
+
+std::string case_name(const testing::TestParamInfo<DType>& info) {
+  return std::string(dtype_name(info.param));
+}
+
+class ReadFormat : public testing::TestWithParam<DType> {};
+
+TEST_P(ReadFormat, DecodesGoldenBlocksBitForBit) {
+  expect_decodes_to_golden(GetParam(), upper(dtype_name(GetParam())));
+}
+
+class BlockFormat : public testing::TestWithParam<DType> {};
+
+TEST_P(BlockFormat, DecodesRandomBlocksBitForBit) {
+  expect_decodes_to_golden(GetParam(), "random_" + upper(dtype_name(GetParam())));
+}
+
+TEST_P(ReadFormat, RefusesSizesThatDoNotBelongTogether) {
+  const DTypeInfo& info = dtype_info(GetParam());
+  std::vector<std::byte> blocks(3 * info.block_bytes);
+  std::vector<float> values(2 * info.block_values);
+  EXPECT_THROW(decode_blocks(GetParam(), blocks, values), Error);
+  EXPECT_THROW(decode_blocks(GetParam(), std::span(blocks).first(2 * info.block_bytes - 1), values), Error);
+  EXPECT_NO_THROW(decode_blocks(GetParam(), std::span(blocks).first(2 * info.block_bytes), values));
+}
+
+constexpr DType kBlockFormats[] = {DType::kQ4_0,   DType::kQ4_1,   DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                                   DType::kQ2_K,   DType::kQ3_K,   DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+                                   DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
+
+INSTANTIATE_TEST_SUITE_P(Halves, ReadFormat, testing::Values(DType::kF16, DType::kBF16), case_name);
+INSTANTIATE_TEST_SUITE_P(Blocks, ReadFormat, testing::ValuesIn(kBlockFormats), case_name);
+INSTANTIATE_TEST_SUITE_P(Blocks, BlockFormat, testing::ValuesIn(kBlockFormats), case_name);
+
+class WrittenFormat : public testing::TestWithParam<DType> {};
+
+TEST_P(WrittenFormat, EncodesRandomRowsAsGgufPyDoes) {
+  const std::vector<float> source = test::load_npy<float>(kCases + "source.npy").values;
+  EXPECT_EQ(encoded(GetParam(), source), read_file(kCases + upper(dtype_name(GetParam())) + ".bin"));
+}
+
+TEST_P(WrittenFormat, EncodesEdgeRowsAsGgufPyDoes) {
+  const std::vector<float> source = test::load_npy<float>(kCases + "edge.npy").values;
+  EXPECT_EQ(encoded(GetParam(), source),
+            read_file(kCases + "edge_" + upper(dtype_name(GetParam())) + ".bin"));
+}
+
+// Run under UBSan: conversions of what does not fit an integer must be defined.
+TEST_P(WrittenFormat, SurvivesValuesThatAreNotFinite) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  for (const float odd : {kInf, -kInf, std::nanf(""), 1e-42f, 3e38f}) {
+    std::vector<float> row(32, 1.0f);
+    row[3] = odd;
+    row[9] = -row[3];
+    EXPECT_EQ(encoded(GetParam(), row).size(), row_bytes(GetParam(), 32));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, WrittenFormat,
+                         testing::Values(DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
+                                         DType::kQ5_1, DType::kQ8_0),
+                         case_name);
+
+TEST(DecodeBlocks, F32IsCopiedBitForBit) {
+  const std::vector<float> source = test::load_npy<float>(kCases + "edge.npy").values;
+  const std::string blocks = encoded(DType::kF32, source);
+  std::vector<float> values(source.size());
+  decode_blocks(DType::kF32, bytes_of(blocks), values);
+  expect_same_bits(values, source);
+}
+
+TEST(DecodeBlocks, RefusesTypesItCannotReadOrWrite) {
+  std::vector<float> values(256);
+  std::vector<std::byte> blocks(256);
+  EXPECT_THROW(decode_blocks(DType::kI8, blocks, values), Error);
+  EXPECT_THROW(decode_blocks(DType::kUndefined, blocks, values), Error);
+  EXPECT_THROW(encode_blocks(DType::kQ4_K, values, std::span(blocks).first(144)), Error);
+}
+
+}  // namespace
+}  // namespace oag

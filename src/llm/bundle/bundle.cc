@@ -1,0 +1,104 @@
+#include "llm/bundle/bundle.h"
+
+#include <map>
+
+#include "base/error.h"
+#include "llm/text/chat_template.h"
+
+namespace oag {
+namespace {
+
+Vocabulary read_vocabulary(const GgufMetadata& metadata) {
+  Vocabulary vocabulary;
+  vocabulary.model = metadata.get_string("tokenizer.ggml.model");
+  vocabulary.pre = metadata.find_string("tokenizer.ggml.pre").value_or("default");
+  for (const std::string_view token : metadata.get_string_array("tokenizer.ggml.tokens")) vocabulary.tokens.emplace_back(token);
+  vocabulary.scores = metadata.find_f32_array("tokenizer.ggml.scores").value_or(std::vector<float>{});
+  for (const int32_t type : metadata.find_i32_array("tokenizer.ggml.token_type").value_or(std::vector<int32_t>{})) {
+    if (type < 1 || type > 6) fail(ErrorCode::kCorruptData, metadata.where(), "token type {} is outside [1, 6]", type);
+    vocabulary.types.push_back(static_cast<TokenType>(type));
+  }
+  const auto merges = metadata.find_string_array("tokenizer.ggml.merges");
+  if (merges) vocabulary.merges.assign(merges->begin(), merges->end());
+  const auto id = [&](const char* key) -> std::optional<TokenId> {
+    const auto value = metadata.find_u64(std::string("tokenizer.ggml.") + key);
+    if (!value) return std::nullopt;
+    if (*value >= vocabulary.tokens.size()) {
+      fail(ErrorCode::kCorruptData, metadata.where(), "key tokenizer.ggml.{}: {} is no token of {}", key, *value, vocabulary.tokens.size());
+    }
+    return static_cast<TokenId>(*value);
+  };
+  vocabulary.bos = id("bos_token_id");
+  vocabulary.eos = id("eos_token_id");
+  vocabulary.eot = id("eot_token_id");
+  vocabulary.eom = id("eom_token_id");
+  vocabulary.unknown = id("unknown_token_id");
+  vocabulary.padding = id("padding_token_id");
+  vocabulary.add_bos = metadata.find_bool("tokenizer.ggml.add_bos_token");
+  vocabulary.add_eos = metadata.find_bool("tokenizer.ggml.add_eos_token");
+  vocabulary.add_space_prefix = metadata.find_bool("tokenizer.ggml.add_space_prefix");
+  return vocabulary;
+}
+
+int64_t read_vocab_size(const GgufFile& file) {
+  const GgufTensor& table = file.tensor("token_embd.weight");
+  if (table.dims.size() != 2) {
+    fail(ErrorCode::kCorruptData, file.where(), "tensor token_embd.weight is {}, expected [vocabulary, hidden]", to_string(Dims(table.dims)));
+  }
+  return table.dims[0];
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> load_tokenizer(const GgufFile& file) {
+  return Tokenizer::create(read_vocabulary(file), file.where());
+}
+
+ModelBundle load_bundle(const std::filesystem::path& path) {
+  ModelBundle bundle;
+  bundle.path = path;
+  bundle.file = GgufFile::open(path);
+  bundle.architecture = &find_architecture(bundle.file->get_string("general.architecture"), bundle.file->where());
+  bundle.config = read_text_config(*bundle.file);
+  bundle.config.vocab_size = read_vocab_size(*bundle.file);
+  bundle.tokenizer = load_tokenizer(*bundle.file);
+  if (static_cast<int64_t>(bundle.tokenizer->size_tokens()) > bundle.config.vocab_size) {
+    fail(ErrorCode::kCorruptData, bundle.file->where(), "the tokenizer has {} tokens, the embedding only {} rows",
+         bundle.tokenizer->size_tokens(), bundle.config.vocab_size);
+  }
+  if (const auto own = bundle.file->find_string("tokenizer.chat_template")) {
+    bundle.chat_template = *own;
+  } else {
+    bundle.chat_template = fallback_chat_template(bundle.config.architecture);
+    bundle.template_is_fallback = true;
+  }
+  return bundle;
+}
+
+std::string ModelBundle::name() const {
+  return std::string(file->find_string("general.name").value_or(path.stem().string()));
+}
+
+int64_t ModelBundle::parameters() const {
+  int64_t total = 0;
+  for (const GgufTensor& tensor : file->tensors()) total += element_count(Dims(tensor.dims));
+  return total;
+}
+
+uint64_t ModelBundle::weight_bytes() const {
+  uint64_t total = 0;
+  for (const GgufTensor& tensor : file->tensors()) total += tensor.bytes.size();
+  return total;
+}
+
+std::string ModelBundle::precision() const {
+  std::map<DType, uint64_t> bytes;
+  for (const GgufTensor& tensor : file->tensors()) bytes[tensor.dtype] += tensor.bytes.size();
+  DType most = DType::kUndefined;
+  for (const auto& [dtype, size] : bytes) {
+    if (size > bytes[most]) most = dtype;
+  }
+  return std::string(dtype_name(most));
+}
+
+}  // namespace oag

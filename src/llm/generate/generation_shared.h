@@ -1,0 +1,39 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
+#include "base/run_control.h"
+#include "llm/generate/generation.h"
+#include "llm/generate/stop_matcher.h"
+
+namespace oag {
+
+// The state of one generation. What the scheduler's thread alone touches stands in the second part.
+struct Generation::Shared {
+  Shared(GenerationRequest wanted, std::shared_ptr<const Tokenizer> tokenizer)
+      : request(std::move(wanted)), sampler(request.sampling, request.prompt), text(std::move(tokenizer), request.stop) {}
+
+  GenerationRequest request;
+  std::atomic<bool> cancel_asked{false};
+  mutable std::mutex mutex;
+  mutable std::condition_variable ended;
+  bool has_ended = false;
+  GenerationResult result;
+  // The step that this generation is in, while cancelling the step is the quickest way to stop it.
+  std::shared_ptr<RunControl> interruptible_step;
+
+  Sampler sampler;
+  StopMatcher text;
+  std::vector<TokenId> tokens;  // prompt and answer
+  int64_t cached = 0;           // tokens whose keys and values are in the cache
+  std::vector<int32_t> pages;
+  TimePoint submitted = Clock::now(), started{}, first_token{}, last_token{};
+
+  int64_t prompt_size() const { return static_cast<int64_t>(request.prompt.size()); }
+  bool expired() const { return request.deadline && Clock::now() >= *request.deadline; }
+};
+
+}  // namespace oag

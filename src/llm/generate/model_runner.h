@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/session/session.h"
+#include "llm/bundle/bundle.h"
+
+namespace oag {
+
+struct RunnerOptions {
+  int64_t context_tokens = 4096;      // longest sequence
+  int64_t cache_tokens = 0;           // positions in the cache, all sequences together; 0: one full context
+  DType cache_dtype = DType::kF16;    // f32, f16 or q8_0
+  int64_t page_tokens = 32;
+};
+
+// One sequence's part of a step.
+struct SequenceStep {
+  std::span<const TokenId> tokens;  // new tokens, at least one
+  int64_t first_position = 0;       // of the first of them: how many are in the cache already
+  std::span<const int32_t> pages;   // at least enough for first_position + tokens.size()
+  int64_t logits_from = 0;          // logits are wanted of tokens[logits_from ..]; tokens.size() for none
+};
+
+// A language model on a Runtime: its session, its KV cache, and steps over ragged batches. Steps run one at a time.
+class ModelRunner {
+ public:
+  // Errors: those of compile; kOutOfMemory before anything is allocated, with what is needed and what would fit.
+  ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const RunnerOptions& options);
+
+  // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows, vocab] f32,
+  // rows in order of the wanted tokens. A step that did not finish may be repeated: positions are simply written again.
+  // Errors: kInvalidArgument for tokens, positions or pages out of range; kCorruptData when the model file was damaged
+  // while in use.
+  RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits);
+
+  const RunnerOptions& options() const { return options_; }
+  int64_t pages() const { return pages_; }
+  int64_t pages_for(int64_t tokens) const { return (tokens + options_.page_tokens - 1) / options_.page_tokens; }
+  int64_t vocab_size() const { return config_.vocab_size; }
+  uint64_t cache_bytes() const { return cache_bytes_; }
+  const Session& session() const { return session_; }
+
+ private:
+  void check(const SequenceStep& step) const;
+
+  TextConfig config_;
+  RunnerOptions options_;
+  std::shared_ptr<const GgufFile> file_;
+  Session session_;
+  int64_t pages_;
+  uint64_t cache_bytes_ = 0;
+  std::vector<Tensor> states_;
+};
+
+// Bytes of KV cache for one token of this model.
+uint64_t cache_bytes_per_token(const TextConfig& config, DType cache_dtype);
+
+}  // namespace oag

@@ -1,0 +1,119 @@
+#include "llm/models/decoder_graph.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace oag {
+namespace {
+
+Tensor ints_tensor(const std::vector<int64_t>& values) {
+  return Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values);
+}
+
+}  // namespace
+
+std::string block_tensor(int64_t layer, std::string_view suffix) { return fmt::format("blk.{}.{}", layer, suffix); }
+
+DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
+    : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
+  const auto ints = [](const char* symbol) { return ValueType::tensor(DType::kI32, Shape{Dim::symbol(symbol)}); };
+  token_ids_ = graph_.add_input("token_ids", ints("T"));
+  positions_ = graph_.add_input("positions", ints("T"));
+  output_rows_ = graph_.add_input("output_rows", ints("R"));
+  make_rotary_table();
+}
+
+ValueId DecoderGraph::constant(std::string_view name, Tensor tensor) {
+  if (const auto known = graph_.find_value(name)) return *known;
+  return graph_.add_constant(std::string(name), std::move(tensor));
+}
+
+ValueId DecoderGraph::reshape(ValueId x, std::vector<int64_t> dims) {
+  return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
+}
+
+// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. Source of the frequencies: RoFormer
+// (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
+void DecoderGraph::make_rotary_table() {
+  const int64_t half = config_.rope_dims / 2;
+  const auto divisors = weights_.find("rope_freqs.weight", {half});
+  std::vector<float> frequencies(static_cast<size_t>(half));
+  for (int64_t j = 0; j < half; ++j) {
+    const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(config_.rope_dims);
+    const double divisor = divisors ? divisors->values<float>()[static_cast<size_t>(j)] : 1.0;
+    frequencies[static_cast<size_t>(j)] =
+        static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
+  }
+  const ValueId inverse = constant("rope.frequencies", Tensor::of<float>(DType::kF32, {1, half}, frequencies));
+  const ValueId axis_1 = constant("axis.1", ints_tensor({1})), axis_0 = constant("axis.0", ints_tensor({0}));
+  const ValueId position = graph_.add("", "Cast", {positions_}, {{"to", int64_t{1}}}, "rope.position");
+  const ValueId column = graph_.add("", "Unsqueeze", {position, axis_1}, {}, "rope.column");
+  const ValueId angles = graph_.add("", "Mul", {column, inverse}, {}, "rope.angles");
+  cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {}, "rope.cos_table");
+  sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {}, "rope.sin_table");
+}
+
+ValueId DecoderGraph::embed() {
+  const ValueId table = weight("token_embd.weight", {config_.vocab_size, config_.hidden_size});
+  const DType stored = graph_.value(table).type.dtype;
+  const ValueId rows = graph_.add("", "Gather", {table, token_ids_}, {}, "embedding");
+  if (stored == DType::kF32 || is_block_format(stored)) return rows;
+  return graph_.add("", "Cast", {rows}, {{"to", int64_t{1}}}, "embedding.f32");
+}
+
+ValueId DecoderGraph::rms_norm(ValueId x, std::string_view tensor, int64_t width) {
+  return graph_.add("", "RMSNormalization", {x, weight(tensor, {width})}, {{"epsilon", config_.rms_epsilon}});
+}
+
+ValueId DecoderGraph::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
+  std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
+  if (auto bias = weights_.find(tensor + ".bias", {outputs})) operands.push_back(constant(tensor + ".bias", *std::move(bias)));
+  return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
+}
+
+std::vector<ValueId> DecoderGraph::split(ValueId x, const std::vector<int64_t>& sizes) {
+  const ValueId parts = constant("sizes" + to_string(Dims(sizes)), ints_tensor(sizes));
+  return graph_.add_node("", "Split", {x, parts}, {{"axis", int64_t{-1}}}, sizes.size()).outputs;
+}
+
+ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& tensor) {
+  const ValueId by_head = reshape(x, {-1, heads, config_.head_size});
+  return reshape(rms_norm(by_head, tensor, config_.head_size), {-1, heads * config_.head_size});
+}
+
+ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
+  const ValueId batched = reshape(x, {1, -1, heads * config_.head_size});
+  Attributes attributes = {{"interleaved", int64_t{pairing_ == RopePairing::kInterleaved}}, {"num_heads", heads}};
+  if (config_.rope_dims != config_.head_size) attributes.emplace("rotary_embedding_dim", config_.rope_dims);
+  const ValueId rotated = graph_.add("", "RotaryEmbedding", {batched, cos_, sin_}, std::move(attributes));
+  return reshape(rotated, {-1, heads, config_.head_size});
+}
+
+ValueId DecoderGraph::attention(int64_t layer, ValueId q, ValueId k, ValueId v) {
+  const std::string state_name = "kv." + std::to_string(layer);
+  const ValueId state = graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
+  const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size));
+  const Node& node = graph_.add_node("oag", "CachedAttention",
+                                     {rotate(q, config_.heads), rotate(k, config_.kv_heads),
+                                      reshape(v, {-1, config_.kv_heads, config_.head_size}), state},
+                                     {{"scale", scale}}, 2, block_tensor(layer, "attention"));
+  const ValueId out = node.outputs[0];
+  states_out_.push_back(node.outputs[1]);
+  return reshape(out, {-1, config_.heads * config_.head_size});
+}
+
+ValueId DecoderGraph::swiglu(ValueId gate, ValueId up) {
+  return graph_.add("", "Mul", {graph_.add("", "Swish", {gate}), up});
+}
+
+Graph DecoderGraph::finish(ValueId x) {
+  const ValueId wanted = graph_.add("", "Gather", {x, output_rows_}, {{"axis", int64_t{0}}}, "wanted_rows");
+  const ValueId normed = rms_norm(wanted, "output_norm.weight", config_.hidden_size);
+  const char* head = weights_.has("output.weight") ? "output" : "token_embd";
+  graph_.outputs.push_back(linear(normed, head, config_.vocab_size, config_.hidden_size));
+  graph_.outputs.insert(graph_.outputs.end(), states_out_.begin(), states_out_.end());
+  return std::move(graph_);
+}
+
+}  // namespace oag

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/formats/gguf/gguf_metadata.h"
+
+namespace oag {
+
+// How rotary embedding pairs the elements of a head.
+enum class RopePairing {
+  kHalf,         // (j, j + R/2)
+  kInterleaved,  // (2j, 2j + 1)
+};
+
+// The numbers that shape a decoder-only language model.
+struct TextConfig {
+  std::string architecture;  // GGUF's general.architecture
+  int64_t hidden_size = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t kv_heads = 0;
+  int64_t head_size = 0;
+  int64_t ffn_size = 0;
+  int64_t vocab_size = 0;
+  int64_t context_tokens = 0;  // that the model was trained for
+  float rms_epsilon = 1e-5f;
+  double rope_theta = 10000.0;
+  int64_t rope_dims = 0;  // rotated elements per head
+  bool rope_sections = false;  // M-RoPE: the file's q and k rows are ordered for half pairing
+  double rope_linear_factor = 1.0;  // positions are divided by it
+};
+
+// Reads the keys that all families share; `{a}.` below is the architecture. Errors: kCorruptData or kUnsupported
+// naming the key, when a number is missing, zero, absurd or contradicts another.
+TextConfig read_text_config(const GgufMetadata& metadata);
+
+}  // namespace oag
