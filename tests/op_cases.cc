@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/ops/element.h"
+#include "engine/ops/float8.h"
 #include "engine/ops/verify.h"
 
 namespace oag::testing {
@@ -31,6 +32,10 @@ Tensor read_tensor(const Json& json) {
   const Json& data = json.at("data");
   if (static_cast<int64_t>(data.size()) != tensor.count()) {
     fail(ErrorCode::kCorruptData, "op cases", "{} values for dims {}", data.size(), to_string(tensor.dims()));
+  }
+  if (kFloat8Types.contains(*dtype)) {  // infinities stay what they are
+    for (size_t i = 0; i < data.size(); ++i) tensor.values<uint8_t>()[i] = float8_from_double(*dtype, number(data[i]), false);
+    return tensor;
   }
   visit_wide(*dtype, [&](auto wide) {
     using Wide = decltype(wide);

@@ -45,6 +45,7 @@ TEST_P(OpCasesTest, ReferenceKernelAndShapeRuleAgreeWithOnnx) {
 std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& info) { return info.param.stem().string(); }
 
 INSTANTIATE_TEST_SUITE_P(Evaluator, OpCasesTest, ::testing::ValuesIn(op_case_files("op_cases")), test_name);
+INSTANTIATE_TEST_SUITE_P(NodeSuite, OpCasesTest, ::testing::ValuesIn(op_case_files("op_suite")), test_name);
 
 }  // namespace
 }  // namespace oag::testing

@@ -31,6 +31,7 @@ void infer_reshape(InferenceContext& context) {
   if ((copies || infers) && !context.has_shape(0)) return set_view_of_rank(context, wanted->size());
 
   Shape out;
+  Dim have = 1, known = 1;  // without the copied dims, which are on both sides
   std::optional<size_t> inferred;
   for (size_t d = 0; d < wanted->size(); ++d) {
     const int64_t dim = (*wanted)[d];
@@ -41,43 +42,51 @@ void infer_reshape(InferenceContext& context) {
       context.refuse("shape {} copies dim {} of data {}, which has none", to_string(*wanted), d, to_string(context.shape(0)));
     }
     out.push_back(copied ? context.shape(0)[d] : dim == -1 ? Dim(1) : Dim(dim));
+    if (!copied) known = known * out.back();
   }
   if (!context.has_shape(0)) return context.set_output(0, context.dtype(0), std::move(out));
-  const Dim have = element_count(context.shape(0)), known = element_count(out);
+  const Shape& data = context.shape(0);
+  for (size_t d = 0; d < data.size(); ++d) {
+    if (allow_zero || d >= wanted->size() || (*wanted)[d] != 0) have = have * data[d];
+  }
   if (inferred) {
     if (known == Dim(0)) context.refuse("shape {} infers a dim beside a 0", to_string(*wanted));
     out[*inferred] = floor_div(have, known);
+    known = known * out[*inferred];
   }
-  const Dim made = element_count(out);
-  if (made.is_constant() && have.is_constant() && !(made == have)) {
-    context.refuse("data {} cannot become {}: element counts differ", to_string(context.shape(0)), to_string(*wanted));
+  if (known.is_constant() && have.is_constant() && !(known == have)) {
+    context.refuse("data {} cannot become {}: element counts differ", to_string(data), to_string(*wanted));
   }
   context.set_output(0, context.dtype(0), std::move(out));
 }
 
 void reshape_reference(KernelContext& context) {
   const Tensor& data = context.input(0);
-  const auto wanted = context.input(1).values<int64_t>();
+  const Dims wanted = read_integers(context.input(1));
   const bool allow_zero = context.node().int_attribute("allowzero", 0) != 0;
-  Dims dims(wanted.begin(), wanted.end());
-  const auto refuse = [&] { context.refuse("data {} cannot become {}", to_string(data.dims()), to_string(Dims(wanted.begin(), wanted.end()))); };
+  const auto refuse = [&] { context.refuse("data {} cannot become {}", to_string(data.dims()), to_string(wanted)); };
+  Dims dims = wanted, rest;  // rest: the dims of data that are not copied
   std::optional<size_t> inferred;
+  for (size_t d = 0; d < data.rank(); ++d) {
+    if (allow_zero || d >= wanted.size() || wanted[d] != 0) rest.push_back(data.dim(d));
+  }
+  Dims known;
   for (size_t d = 0; d < dims.size(); ++d) {
     if (dims[d] < -1 || (dims[d] == -1 && inferred)) refuse();
     if (dims[d] == 0 && !allow_zero) {
       if (d >= data.rank()) refuse();
       dims[d] = data.dim(d);
-    }
-    if (dims[d] == -1) {
+    } else if (dims[d] == -1) {
       inferred = d;
-      dims[d] = 1;
+    } else {
+      known.push_back(dims[d]);
     }
   }
-  const int64_t known = element_count(dims);
+  const int64_t have = element_count(rest), divisor = element_count(known);
   if (inferred) {
-    if (known == 0 || data.count() % known != 0) refuse();
-    dims[*inferred] = data.count() / known;
-  } else if (known != data.count()) {
+    if (divisor == 0 || have % divisor != 0) refuse();
+    dims[*inferred] = have / divisor;
+  } else if (have != divisor) {
     refuse();
   }
   context.view_output(0, data, std::move(dims));
