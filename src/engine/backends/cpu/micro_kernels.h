@@ -55,6 +55,9 @@ struct SoftmaxState {
   float total;  // 0 before the first
 };
 
+// Columns of a panel of f32 matrices.
+inline constexpr int64_t kPanelColumns = 16;
+
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
 // The inner loops that differ by instruction set: one table per set, filled by kernels/<file>.cc compiled once for
@@ -111,6 +114,17 @@ struct MicroKernels {
   // Turns pairs (x[i], x[half + i]), or (x[2i], x[2i + 1]), by the angles whose cosines and sines are given [half].
   void (*rotate_halves)(const float* x, const float* cos, const float* sin, int64_t half, float* y);
   void (*rotate_pairs)(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+
+  // --- f32 matrices (kernels/matrix.cc)
+  // y[r * y_stride + c] = Σ_k a[r * a_stride + k] · b[k][c] for `columns` <= kPanelColumns; b is [depth, kPanelColumns].
+  void (*panel_product)(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y,
+                        int64_t y_stride, int64_t columns);
+
+  // --- what one core can do (kernels/limits.cc)
+  float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 64
+  // Multiply-adds done by `rounds` rounds, on values that stay in registers or the nearest cache.
+  int64_t (*f32_multiply_adds)(int64_t rounds, const float* two_values, float* result);
+  int64_t (*int8_multiply_adds)(int64_t rounds, const int8_t* bytes, float* result);  // 512 bytes in [0, 127]
 };
 
 // Errors: none; `isa` is one of available_isas().

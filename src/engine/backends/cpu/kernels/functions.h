@@ -62,4 +62,13 @@ void softmax_row(const float* x, int64_t count, float* y);
 void rotate_halves(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 void rotate_pairs(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 
+// matrix.cc
+void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y, int64_t y_stride,
+                   int64_t columns);
+
+// limits.cc
+float read_all(const float* data, int64_t count);
+int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result);
+int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result);
+
 }  // namespace oag::cpu::OAG_ISA

@@ -44,6 +44,10 @@ constinit const MicroKernels kMicroKernels = {
     .softmax_row = softmax_row,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,
+    .panel_product = panel_product,
+    .read_all = read_all,
+    .f32_multiply_adds = f32_multiply_adds,
+    .int8_multiply_adds = int8_multiply_adds,
 };
 
 }  // namespace oag::cpu::OAG_ISA
