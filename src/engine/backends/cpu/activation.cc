@@ -1,6 +1,7 @@
 // f32 functions of one element: Swish Sigmoid Gelu Tanh Exp Cos Sin, and oag.SwiGLU.
-// Swish, Sigmoid, Exp and SwiGLU are vectorised, within 5 ulp of the exact value; the others are the C library's, which
-// is within 1 ulp for any finite argument (Gelu: 4 ulp of max(|x|, 1), as it cancels for negative x).
+// Swish, Sigmoid, Exp and SwiGLU are vectorised, within 5 ulp of the exact value; the others are the C
+// library's, which is within 1 ulp for any finite argument (Gelu: 4 ulp of max(|x|, 1), as it cancels for
+// negative x).
 #include <algorithm>
 #include <cmath>
 
@@ -11,7 +12,9 @@ namespace {
 
 constexpr int64_t kPiece = 4096;  // elements of a tile
 
-Refusal accept_f32(const KernelQuery& query) { return query.dtype(0) == DType::kF32 ? Refusal{} : "input is not f32"; }
+Refusal accept_f32(const KernelQuery& query) {
+  return query.dtype(0) == DType::kF32 ? Refusal{} : "input is not f32";
+}
 
 // y[i] = function(x[i]) in pieces; function(x, count, y) works on a run of elements.
 template <typename Function>
@@ -27,23 +30,38 @@ void map_pieces(const KernelContext& context, int64_t ns_per_element, Function f
 
 template <float (*kFunction)(float)>
 void run_scalar(const KernelContext& context, const MicroKernels&) {
-  map_pieces(context, 10, [](const float* x, int64_t count, float* y) { std::transform(x, x + count, y, kFunction); });
+  map_pieces(context, 10,
+             [](const float* x, int64_t count, float* y) { std::transform(x, x + count, y, kFunction); });
 }
 
-float tanh_of(float x) { return std::tanh(x); }
-float cos_of(float x) { return std::cos(x); }
-float sin_of(float x) { return std::sin(x); }
+float tanh_of(float x) {
+  return std::tanh(x);
+}
+float cos_of(float x) {
+  return std::cos(x);
+}
+float sin_of(float x) {
+  return std::sin(x);
+}
 
-void run_exp(const KernelContext& context, const MicroKernels& micro) { map_pieces(context, 1, micro.exp); }
-void run_sigmoid(const KernelContext& context, const MicroKernels& micro) { map_pieces(context, 1, micro.sigmoid); }
+void run_exp(const KernelContext& context, const MicroKernels& micro) {
+  map_pieces(context, 1, micro.exp);
+}
+void run_sigmoid(const KernelContext& context, const MicroKernels& micro) {
+  map_pieces(context, 1, micro.sigmoid);
+}
 
 Refusal accept_swish(const KernelQuery& query) {
   if (query.node.float_attribute("alpha", 1.0f) != 1.0f) return "alpha is not 1";
   return accept_f32(query);
 }
-void run_swish(const KernelContext& context, const MicroKernels& micro) { map_pieces(context, 1, micro.swish); }
+void run_swish(const KernelContext& context, const MicroKernels& micro) {
+  map_pieces(context, 1, micro.swish);
+}
 
-float gelu_by_erf(float x) { return 0.5f * x * std::erfc(-x * 0.70710678f); }
+float gelu_by_erf(float x) {
+  return 0.5f * x * std::erfc(-x * 0.70710678f);
+}
 float gelu_by_tanh(float x) {
   constexpr float kScale = 0.7978845608f;  // sqrt(2 / pi)
   return 0.5f * x * (1.0f + std::tanh(kScale * (x + 0.044715f * x * x * x)));
@@ -56,7 +74,8 @@ void run_gelu(const KernelContext& context, const MicroKernels& micro) {
 void run_swiglu(const KernelContext& context, const MicroKernels& micro) {
   const float* up = context.input(1).values<float>().data();
   const float* gate = context.input(0).values<float>().data();
-  map_pieces(context, 2, [&](const float* x, int64_t count, float* y) { micro.swiglu(x, up + (x - gate), count, y); });
+  map_pieces(context, 2,
+             [&](const float* x, int64_t count, float* y) { micro.swiglu(x, up + (x - gate), count, y); });
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ Refusal accept(const KernelQuery& query) {
   return query.dtype(0) == DType::kF32 && query.dtype(1) == DType::kF32 ? Refusal{} : "inputs are not f32";
 }
 
-// Dims of the output from the last one on, neighbours merged where both operands advance alike; strides are 0 where an
-// operand is repeated.
+// Dims of the output from the last one on, neighbours merged where both operands advance alike; strides are 0
+// where an operand is repeated.
 struct Loop {
   struct Level {
     int64_t count, a_stride, b_stride;
@@ -28,9 +28,11 @@ Loop plan(const KernelContext& context) {
   loop.dims.resize(std::max(a.size(), b.size()));
   int64_t a_step = 1, b_step = 1;
   for (size_t i = 0; i < loop.dims.size(); ++i) {  // i counts from the last dim
-    const int64_t left = i < a.size() ? a[a.size() - 1 - i] : 1, right = i < b.size() ? b[b.size() - 1 - i] : 1;
+    const int64_t left = i < a.size() ? a[a.size() - 1 - i] : 1,
+                  right = i < b.size() ? b[b.size() - 1 - i] : 1;
     if (left != right && left != 1 && right != 1) {
-      fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "{} and {} do not broadcast", to_string(a), to_string(b));
+      fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "{} and {} do not broadcast",
+           to_string(a), to_string(b));
     }
     const int64_t count = left == 1 ? right : left;
     loop.dims[loop.dims.size() - 1 - i] = count;
@@ -63,7 +65,8 @@ void run(const KernelContext& context, const MicroKernels& micro) {
   const int64_t rows = total / inner.count;
   // Runs of about this many elements are a tile: pieces of one long row, or several short rows.
   constexpr int64_t kTile = 4096;
-  const int64_t pieces = std::max<int64_t>(1, inner.count / kTile), piece = (inner.count + pieces - 1) / pieces;
+  const int64_t pieces = std::max<int64_t>(1, inner.count / kTile),
+                piece = (inner.count + pieces - 1) / pieces;
   const int64_t rows_per_tile = std::max<int64_t>(1, kTile / inner.count);
   const int64_t row_tiles = (rows + rows_per_tile - 1) / rows_per_tile;
   context.env().parallel_for(row_tiles * pieces, kTile / 4, [&](int64_t tile, int) {

@@ -1,4 +1,5 @@
-// Gather on axis 0: copies of rows; rows of block formats are decoded to f32, bit for bit as the reference decoder does.
+// Gather on axis 0: copies of rows; rows of block formats are decoded to f32, bit for bit as the reference
+// decoder does.
 #include <cstring>
 
 #include "base/error.h"
@@ -22,9 +23,11 @@ Refusal accept(const KernelQuery& query) {
 int64_t index_at(const KernelContext& context, int64_t i, int64_t limit) {
   const Tensor& indices = context.input(1);
   const auto at = static_cast<size_t>(i);
-  const int64_t index = indices.dtype() == DType::kI64 ? indices.values<int64_t>()[at] : indices.values<int32_t>()[at];
+  const int64_t index =
+      indices.dtype() == DType::kI64 ? indices.values<int64_t>()[at] : indices.values<int32_t>()[at];
   if (index < -limit || index >= limit) {
-    fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "index {} is outside [-{}, {})", index, limit, limit);
+    fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "index {} is outside [-{}, {})", index,
+         limit, limit);
   }
   return index < 0 ? index + limit : index;
 }
@@ -41,9 +44,11 @@ void run(const KernelContext& context, const MicroKernels&) {
   const size_t stride = row_bytes(data.dtype(), width);
   for (int64_t i = 0; i < indices.count(); ++i) index_at(context, i, data.dim(0));  // tiles must not throw
   context.env().parallel_for(indices.count(), blocks ? 2 * width : width / 8, [&](int64_t i, int) {
-    const auto row = data.bytes().subspan(static_cast<size_t>(index_at(context, i, data.dim(0))) * stride, stride);
+    const auto row =
+        data.bytes().subspan(static_cast<size_t>(index_at(context, i, data.dim(0))) * stride, stride);
     if (blocks) {
-      decode_blocks(data.dtype(), row, out.values<float>().subspan(static_cast<size_t>(i * width), static_cast<size_t>(width)));
+      decode_blocks(data.dtype(), row,
+                    out.values<float>().subspan(static_cast<size_t>(i * width), static_cast<size_t>(width)));
     } else {
       std::memcpy(out.data() + static_cast<size_t>(i) * stride, row.data(), stride);
     }

@@ -15,7 +15,8 @@ constexpr size_t kBytes = size_t{512} << 20;
 constexpr double kBudgetSeconds = 0.4;
 constexpr size_t kMostSamples = 9;
 
-// Runs `work(tile)` for `tiles` tiles on every thread and again until the budget is spent; the median of units/s.
+// Runs `work(tile)` for `tiles` tiles on every thread and again until the budget is spent; the median of
+// units/s.
 template <typename Work>
 double median_rate(ComputePool& pool, int64_t tiles, double units, Work work) {
   const RunControl control;
@@ -38,10 +39,12 @@ double measure_bandwidth(const MicroKernels& micro, ComputePool& pool) {
   const int64_t tiles = static_cast<int64_t>(kBytes / sizeof(float)) / kTile;
   auto* data = reinterpret_cast<float*>(buffer->data());
   const RunControl control;
-  pool.parallel_for(control, tiles, 1'000'000, [&](int64_t tile, int) { std::fill_n(data + tile * kTile, kTile, 1.0f); });
+  pool.parallel_for(control, tiles, 1'000'000,
+                    [&](int64_t tile, int) { std::fill_n(data + tile * kTile, kTile, 1.0f); });
   std::atomic<float> sink{0};
-  return median_rate(pool, tiles, static_cast<double>(kBytes) * 1e-9,
-                     [&](int64_t tile) { sink.store(micro.read_all(data + tile * kTile, kTile), std::memory_order_relaxed); });
+  return median_rate(pool, tiles, static_cast<double>(kBytes) * 1e-9, [&](int64_t tile) {
+    sink.store(micro.read_all(data + tile * kTile, kTile), std::memory_order_relaxed);
+  });
 }
 
 // A loop of multiply-adds, sized so that a tile takes a few milliseconds.
@@ -54,7 +57,8 @@ double measure_arithmetic(ComputePool& pool, Loop loop) {
     seconds = std::chrono::duration<double>(Clock::now() - before).count();
   }
   const int64_t tiles = 4 * pool.threads();
-  return median_rate(pool, tiles, 2e-9 * static_cast<double>(tiles * done), [&](int64_t) { loop(rounds / 2); });
+  return median_rate(pool, tiles, 2e-9 * static_cast<double>(tiles * done),
+                     [&](int64_t) { loop(rounds / 2); });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// MatMul and Gemm of f32: the right operand is packed into panels of 16 columns, once per call or batch entry; sums run
-// over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b| per 1,000 of the inner dim.
+// MatMul and Gemm of f32: the right operand is packed into panels of 16 columns, once per call or batch
+// entry; sums run over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b| per 1,000 of the
+// inner dim.
 #include <algorithm>
 #include <cstring>
 
@@ -21,15 +22,16 @@ struct Matrix {
 constexpr int64_t kTileRows = 48;
 
 // y [rows, columns] = a [rows, depth] · b [depth, columns]. False when the run was stopped.
-bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const Matrix& b, int64_t rows, int64_t depth,
-              int64_t columns, float* y, float* panels, float* transposed) {
+bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const Matrix& b, int64_t rows,
+              int64_t depth, int64_t columns, float* y, float* panels, float* transposed) {
   const int64_t panel_count = (columns + kPanelColumns - 1) / kPanelColumns;
   const bool packed = env.parallel_for(panel_count, depth * kPanelColumns, [&](int64_t p, int) {
     float* panel = panels + p * depth * kPanelColumns;
     const int64_t first = p * kPanelColumns, count = std::min(kPanelColumns, columns - first);
     for (int64_t k = 0; k < depth; ++k) {
       for (int64_t c = 0; c < kPanelColumns; ++c) {
-        panel[k * kPanelColumns + c] = c < count ? b.data[k * b.row_stride + (first + c) * b.column_stride] : 0.0f;
+        panel[k * kPanelColumns + c] =
+            c < count ? b.data[k * b.row_stride + (first + c) * b.column_stride] : 0.0f;
       }
     }
   });
@@ -40,7 +42,8 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const 
     left = transposed;
     left_stride = depth;
     const bool done = env.parallel_for(rows, depth, [&](int64_t r, int) {
-      for (int64_t k = 0; k < depth; ++k) transposed[r * depth + k] = a.data[r * a.row_stride + k * a.column_stride];
+      for (int64_t k = 0; k < depth; ++k)
+        transposed[r * depth + k] = a.data[r * a.row_stride + k * a.column_stride];
     });
     if (!done) return false;
   }
@@ -48,8 +51,9 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const 
   const int64_t ns = std::max<int64_t>(1, std::min(rows, kTileRows) * depth * kPanelColumns / 12);
   return env.parallel_for(row_tiles * panel_count, ns, [&](int64_t tile, int) {
     const int64_t row = tile % row_tiles * kTileRows, p = tile / row_tiles, first = p * kPanelColumns;
-    micro.panel_product(left + row * left_stride, left_stride, std::min(kTileRows, rows - row), panels + p * depth * kPanelColumns,
-                        depth, y + row * columns + first, columns, std::min(kPanelColumns, columns - first));
+    micro.panel_product(left + row * left_stride, left_stride, std::min(kTileRows, rows - row),
+                        panels + p * depth * kPanelColumns, depth, y + row * columns + first, columns,
+                        std::min(kPanelColumns, columns - first));
   });
 }
 
@@ -62,8 +66,8 @@ float* panels_for(KernelEnv& env, int64_t depth, int64_t columns) {
 }
 
 [[noreturn]] void refuse(const KernelContext& context) {
-  fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "{} and {} do not multiply", to_string(context.input(0).dims()),
-       to_string(context.input(1).dims()));
+  fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "{} and {} do not multiply",
+       to_string(context.input(0).dims()), to_string(context.input(1).dims()));
 }
 
 // Leading dims of one operand, right-aligned to `rank` dims, and the matrices they select.
@@ -109,7 +113,9 @@ void run_matmul(const KernelContext& context, const MicroKernels& micro) {
   for (int64_t i = 0; i < element_count(whole); ++i) {
     const Matrix from_a = {a_data + left.at(whole, i) * rows * depth, depth, 1};
     const Matrix from_b = {b_data + right.at(whole, i) * depth * columns, columns, 1};
-    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns, panels, nullptr)) return;
+    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns, panels,
+                  nullptr))
+      return;
   }
 }
 
@@ -119,7 +125,8 @@ void run_gemm(const KernelContext& context, const MicroKernels& micro) {
   const Tensor& b = context.input(1);
   const bool a_turned = node.int_attribute("transA", 0) != 0, b_turned = node.int_attribute("transB", 0) != 0;
   if (a.rank() != 2 || b.rank() != 2 || a.dim(a_turned ? 0 : 1) != b.dim(b_turned ? 1 : 0)) refuse(context);
-  const int64_t rows = a.dim(a_turned ? 1 : 0), depth = a.dim(a_turned ? 0 : 1), columns = b.dim(b_turned ? 0 : 1);
+  const int64_t rows = a.dim(a_turned ? 1 : 0), depth = a.dim(a_turned ? 0 : 1),
+                columns = b.dim(b_turned ? 0 : 1);
   float* y = context.allocate_output(0, DType::kF32, {rows, columns}).values<float>().data();
   if (rows * columns == 0) return;
   KernelEnv& env = context.env();
@@ -134,7 +141,8 @@ void run_gemm(const KernelContext& context, const MicroKernels& micro) {
   if (!has_c && alpha == 1.0f) return;
   const Dims c = has_c ? context.input(2).dims() : Dims{};
   const int64_t c_columns = c.empty() ? 1 : c.back(), c_rows = c.size() < 2 ? 1 : c[0];
-  if (c.size() > 2 || (c_columns != 1 && c_columns != columns) || (c_rows != 1 && c_rows != rows)) refuse(context);
+  if (c.size() > 2 || (c_columns != 1 && c_columns != columns) || (c_rows != 1 && c_rows != rows))
+    refuse(context);
   const float* c_data = has_c ? context.input(2).values<float>().data() : nullptr;
   env.parallel_for(rows, columns, [&](int64_t r, int) {
     for (int64_t i = 0; i < columns; ++i) {

@@ -35,9 +35,11 @@ TEST_P(MatMulOnIsa, MatchesSumsInDoubleForEveryShape) {
         ASSERT_EQ(std::memcmp(y.data(), parallel.data(), y.size_bytes()), 0);
         for (int64_t r = 0; r < rows; ++r) {
           for (int64_t c = 0; c < columns; ++c) {
-            expect_dot(y.values<float>()[static_cast<size_t>(r * columns + c)], depth,
-                       [&](int64_t k) { return double{a.values<float>()[static_cast<size_t>(r * depth + k)]}; },
-                       [&](int64_t k) { return double{b.values<float>()[static_cast<size_t>(k * columns + c)]}; }, 1, 0);
+            expect_dot(
+                y.values<float>()[static_cast<size_t>(r * columns + c)], depth,
+                [&](int64_t k) { return double{a.values<float>()[static_cast<size_t>(r * depth + k)]}; },
+                [&](int64_t k) { return double{b.values<float>()[static_cast<size_t>(k * columns + c)]}; }, 1,
+                0);
           }
         }
       }
@@ -58,7 +60,8 @@ TEST_P(MatMulOnIsa, LeadingDimsBroadcastAndVectorsLoseTheirAddedDim) {
   }
   const Tensor vector = random_f32({8}, 3), matrix = random_f32({8, 5}, 4);
   EXPECT_EQ(KernelRunner(device, {"", "MatMul", {}, {vector, matrix}}).run()[0].dims(), Dims{5});
-  EXPECT_EQ(KernelRunner(device, {"", "MatMul", {}, {random_f32({6, 8}, 5), vector}}).run()[0].dims(), Dims{6});
+  EXPECT_EQ(KernelRunner(device, {"", "MatMul", {}, {random_f32({6, 8}, 5), vector}}).run()[0].dims(),
+            Dims{6});
   EXPECT_EQ(KernelRunner(device, {"", "MatMul", {}, {vector, vector}}).run()[0].dims(), Dims{});
 }
 
@@ -68,18 +71,28 @@ TEST_P(MatMulOnIsa, GemmTransposesScalesAndAddsC) {
     for (const int64_t turn_b : {0, 1}) {
       const Tensor a = random_f32(turn_a ? Dims{depth, rows} : Dims{rows, depth}, 1);
       const Tensor b = random_f32(turn_b ? Dims{columns, depth} : Dims{depth, columns}, 2);
-      for (const Dims& shape : {Dims{columns}, Dims{rows, columns}, Dims{rows, 1}, Dims{}, Dims{1, columns}}) {
+      for (const Dims& shape :
+           {Dims{columns}, Dims{rows, columns}, Dims{rows, 1}, Dims{}, Dims{1, columns}}) {
         const Tensor c = random_f32(shape, 3);
         const OperatorCase operation{
             "", "Gemm", {{"transA", turn_a}, {"transB", turn_b}, {"alpha", 0.5f}, {"beta", 2.0f}}, {a, b, c}};
         const Tensor y = KernelRunner(make_device(GetParam(), 2), operation).run()[0];
         for (int64_t r = 0; r < rows; ++r) {
           for (int64_t n = 0; n < columns; ++n) {
-            const int64_t c_at = shape.empty() ? 0 : (shape.size() == 2 && shape[0] > 1 ? r * shape.back() : 0) + (shape.back() > 1 ? n : 0);
-            expect_dot(y.values<float>()[static_cast<size_t>(r * columns + n)], depth,
-                       [&](int64_t k) { return double{a.values<float>()[static_cast<size_t>(turn_a ? k * rows + r : r * depth + k)]}; },
-                       [&](int64_t k) { return double{b.values<float>()[static_cast<size_t>(turn_b ? n * depth + k : k * columns + n)]}; },
-                       0.5, 2.0 * c.values<float>()[static_cast<size_t>(c_at)]);
+            const int64_t c_at = shape.empty() ? 0
+                                               : (shape.size() == 2 && shape[0] > 1 ? r * shape.back() : 0) +
+                                                     (shape.back() > 1 ? n : 0);
+            expect_dot(
+                y.values<float>()[static_cast<size_t>(r * columns + n)], depth,
+                [&](int64_t k) {
+                  return double{
+                      a.values<float>()[static_cast<size_t>(turn_a ? k * rows + r : r * depth + k)]};
+                },
+                [&](int64_t k) {
+                  return double{
+                      b.values<float>()[static_cast<size_t>(turn_b ? n * depth + k : k * columns + n)]};
+                },
+                0.5, 2.0 * c.values<float>()[static_cast<size_t>(c_at)]);
           }
         }
       }

@@ -11,12 +11,14 @@ Refusal accept(const KernelQuery& query) {
   for (size_t i = 0; i < 3; ++i) {
     if (query.dtype(i) != DType::kF32) return "x or a cache is not f32";
   }
-  return query.node.inputs.size() > 3 && query.node.inputs[3] != kNoValue ? "position_ids are given" : Refusal{};
+  return query.node.inputs.size() > 3 && query.node.inputs[3] != kNoValue ? "position_ids are given"
+                                                                          : Refusal{};
 }
 
 [[noreturn]] void refuse(const KernelContext& context) {
-  fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "x {} and caches {} and {} do not belong together",
-       to_string(context.input(0).dims()), to_string(context.input(1).dims()), to_string(context.input(2).dims()));
+  fail(ErrorCode::kInvalidArgument, "node " + context.node().name,
+       "x {} and caches {} and {} do not belong together", to_string(context.input(0).dims()),
+       to_string(context.input(1).dims()), to_string(context.input(2).dims()));
 }
 
 // Where the heads of x lie: [batch, heads, tokens, d], or [batch, tokens, heads · d].
@@ -36,7 +38,8 @@ struct Heads {
     const int64_t partial = context.node().int_attribute("rotary_embedding_dim", 0);
     turned = partial == 0 ? width : partial;
     const Dims cache = {batch, tokens, turned / 2};
-    if (turned < 0 || turned > width || turned % 2 != 0 || context.input(1).dims() != cache || context.input(2).dims() != cache) {
+    if (turned < 0 || turned > width || turned % 2 != 0 || context.input(1).dims() != cache ||
+        context.input(2).dims() != cache) {
       refuse(context);
     }
   }
@@ -46,14 +49,16 @@ struct Heads {
 
 void run(const KernelContext& context, const MicroKernels& micro) {
   const Heads shape(context);
-  const auto rotate = context.node().int_attribute("interleaved", 0) != 0 ? micro.rotate_pairs : micro.rotate_halves;
+  const auto rotate =
+      context.node().int_attribute("interleaved", 0) != 0 ? micro.rotate_pairs : micro.rotate_halves;
   const float* x = context.input(0).values<float>().data();
   const float* cos = context.input(1).values<float>().data();
   const float* sin = context.input(2).values<float>().data();
   float* y = context.allocate_output(0, DType::kF32, context.input(0).dims()).values<float>().data();
   const int64_t half = shape.turned / 2;
   context.env().parallel_for(shape.batch * shape.tokens, shape.heads * shape.width, [&](int64_t tile, int) {
-    const int64_t base = tile / shape.tokens * shape.heads * shape.tokens * shape.width + tile % shape.tokens * shape.token_step;
+    const int64_t base = tile / shape.tokens * shape.heads * shape.tokens * shape.width +
+                         tile % shape.tokens * shape.token_step;
     for (int64_t head = 0; head < shape.heads; ++head) {
       const int64_t at = base + head * shape.head_step;
       rotate(x + at, cos + tile * half, sin + tile * half, half, y + at);
@@ -64,6 +69,7 @@ void run(const KernelContext& context, const MicroKernels& micro) {
 
 }  // namespace
 
-extern constinit const KernelImpl kRotaryEmbedding = {"", "RotaryEmbedding", "rotary_embedding", accept, make_kernel<run>};
+extern constinit const KernelImpl kRotaryEmbedding = {"", "RotaryEmbedding", "rotary_embedding", accept,
+                                                      make_kernel<run>};
 
 }  // namespace oag::cpu

@@ -37,7 +37,8 @@ int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result) {
   for (int64_t i = 0; i < rounds; ++i) {
     const Quants w = load_quants(bytes + i % 8 * 32);
 #pragma GCC unroll 8
-    for (int s = 0; s < kBlocks; ++s) sums[s] = add(sums[s], dot_unsigned(w, load_quants(bytes + 256 + 32 * s)));
+    for (int s = 0; s < kBlocks; ++s)
+      sums[s] = add(sums[s], dot_unsigned(w, load_quants(bytes + 256 + 32 * s)));
   }
   for (int s = 1; s < kBlocks; ++s) sums[0] = add(sums[0], sums[s]);
   *result = sum(sums[0]);

@@ -27,8 +27,8 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, float
 
 }  // namespace
 
-void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y, int64_t y_stride,
-                   int64_t columns) {
+void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y,
+                   int64_t y_stride, int64_t columns) {
   constexpr int kRows = 6;
   float block[kRows * kPanelColumns];
   for (int64_t row = 0; row < rows; row += kRows) {
@@ -39,17 +39,30 @@ void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* 
       const int64_t stride = whole ? y_stride : kPanelColumns;
       const float* from = a + row * a_stride;
       switch (count) {
-        case 6: tile<6>(from, a_stride, b + c, depth, to, stride); break;
-        case 5: tile<5>(from, a_stride, b + c, depth, to, stride); break;
-        case 4: tile<4>(from, a_stride, b + c, depth, to, stride); break;
-        case 3: tile<3>(from, a_stride, b + c, depth, to, stride); break;
-        case 2: tile<2>(from, a_stride, b + c, depth, to, stride); break;
-        default: tile<1>(from, a_stride, b + c, depth, to, stride); break;
+        case 6:
+          tile<6>(from, a_stride, b + c, depth, to, stride);
+          break;
+        case 5:
+          tile<5>(from, a_stride, b + c, depth, to, stride);
+          break;
+        case 4:
+          tile<4>(from, a_stride, b + c, depth, to, stride);
+          break;
+        case 3:
+          tile<3>(from, a_stride, b + c, depth, to, stride);
+          break;
+        case 2:
+          tile<2>(from, a_stride, b + c, depth, to, stride);
+          break;
+        default:
+          tile<1>(from, a_stride, b + c, depth, to, stride);
+          break;
       }
     }
     if (whole) continue;
     for (int64_t r = 0; r < count; ++r) {
-      memcpy(y + (row + r) * y_stride, block + r * kPanelColumns, static_cast<size_t>(columns) * sizeof(float));
+      memcpy(y + (row + r) * y_stride, block + r * kPanelColumns,
+             static_cast<size_t>(columns) * sizeof(float));
     }
   }
 }
