@@ -1,4 +1,5 @@
 """llama.cpp through the ctypes binding of llama-cpp-python: f32 KV cache, no flash attention, CPU only."""
+
 import ctypes
 import os
 import sys
@@ -19,6 +20,7 @@ class LlamaCpp:
         os.environ["LLAMA_CPP_LIB_PATH"] = args.lib
         sys.path.insert(0, args.binding)
         import llama_cpp
+
         self.api = api = llama_cpp.llama_cpp
         self.version = llama_cpp.__version__
         self.quiet = api.llama_log_callback(lambda level, text, data: None)
@@ -69,5 +71,7 @@ class LlamaCpp:
         if self.api.llama_decode(self.context, b):
             raise SystemExit("llama_decode failed")
         rows = range(len(ids)) if all_logits else [len(ids) - 1]
-        row = lambda i: np.ctypeslib.as_array(self.api.llama_get_logits_ith(self.context, i), (self.vocab_size,))
+        row = lambda i: np.ctypeslib.as_array(
+            self.api.llama_get_logits_ith(self.context, i), (self.vocab_size,)
+        )
         return np.stack([row(i).copy() for i in rows])

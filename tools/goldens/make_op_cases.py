@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Small operator cases with outputs of onnx.reference.ReferenceEvaluator, one JSON file per operator.
 
-Every case is checked by onnx.checker with strict shape inference, and its outputs against a second evaluation written
-here in numpy float64; a case on which the two disagree stops the script. OUT/README.md describes the format.
+Every case is checked by onnx.checker with strict shape inference, and its outputs against a second
+evaluation written here in numpy float64; a case on which the two disagree stops the script. OUT/README.md
+describes the format.
 Usage: make_op_cases.py OUT
 """
+
 import argparse
 import json
 import math
@@ -17,18 +19,29 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 OPSET = onnx.defs.onnx_opset_version()
-DTYPES = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": ml_dtypes.bfloat16,
-          "f8e4m3fn": ml_dtypes.float8_e4m3fn, "f8e5m2": ml_dtypes.float8_e5m2, "i8": np.int8, "u8": np.uint8,
-          "i32": np.int32, "i64": np.int64, "bool": np.bool_}
+DTYPES = {
+    "f32": np.float32,
+    "f64": np.float64,
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "f8e4m3fn": ml_dtypes.float8_e4m3fn,
+    "f8e5m2": ml_dtypes.float8_e5m2,
+    "i8": np.int8,
+    "u8": np.uint8,
+    "i32": np.int32,
+    "i64": np.int64,
+    "bool": np.bool_,
+}
 NAMES = {np.dtype(v): k for k, v in DTYPES.items()}
 FLOATS = ("f32", "f64", "f16", "bf16", "f8e4m3fn", "f8e5m2")
 EXACT, CLOSE, SUMS, HALF = (0.0, 0.0), (2e-6, 1e-7), (1e-5, 1e-6), (2e-3, 1e-4)
-I64_MAX, I64_MIN = 2**63 - 1, -2**63
+I64_MAX, I64_MIN = 2**63 - 1, -(2**63)
 
 rng = np.random.default_rng(20)
 
 
 # ---- inputs ----
+
 
 def f32(*dims, scale=1.0, dtype="f32"):
     """Normal values with three decimals: short to print, exact in float32 all the same."""
@@ -56,6 +69,7 @@ def i64(*values):
 
 
 # ---- second evaluation: attributes and float64 (or integer) inputs in, outputs out ----
+
 
 def erf(x):
     return np.vectorize(math.erf, otypes=[np.float64])(x) if x.size else x
@@ -128,6 +142,7 @@ def reducer(function):
                 return x
             axes = range(x.ndim)
         return function(x, axis=tuple(int(d) for d in axes), keepdims=bool(a.get("keepdims", 1)))
+
     return reduce
 
 
@@ -182,7 +197,7 @@ def clip(a, x, low=None, high=None):
 
 
 def shape(a, x):
-    return np.array(x.shape, dtype=np.int64)[a.get("start", 0):a.get("end", None)]
+    return np.array(x.shape, dtype=np.int64)[a.get("start", 0) : a.get("end", None)]
 
 
 def constant(a):
@@ -190,28 +205,65 @@ def constant(a):
 
 
 SECOND = {
-    "Add": lambda a, x, y: x + y, "Sub": lambda a, x, y: x - y, "Mul": lambda a, x, y: x * y, "Div": divide,
-    "Pow": lambda a, x, y: np.power(x.astype(np.float64), y), "Max": lambda a, *x: np.maximum.reduce(np.broadcast_arrays(*x)),
-    "Min": lambda a, *x: np.minimum.reduce(np.broadcast_arrays(*x)), "Neg": lambda a, x: -x, "Sqrt": lambda a, x: np.sqrt(x),
-    "Reciprocal": lambda a, x: 1 / x, "Exp": lambda a, x: np.exp(x), "Sin": lambda a, x: np.sin(x), "Cos": lambda a, x: np.cos(x),
-    "Sigmoid": lambda a, x: 1 / (1 + np.exp(-x)), "Tanh": lambda a, x: np.tanh(x), "Relu": lambda a, x: np.maximum(x, 0),
-    "Erf": lambda a, x: erf(x), "Gelu": gelu, "Swish": lambda a, x: x / (1 + np.exp(-a.get("alpha", 1.0) * x)),
-    "Softmax": softmax, "MatMul": lambda a, x, y: x @ y, "Gemm": gemm, "Reshape": reshape,
-    "Transpose": lambda a, x: x.transpose(a.get("perm")), "Unsqueeze": unsqueeze, "Squeeze": squeeze,
-    "Concat": lambda a, *x: np.concatenate(x, axis=a["axis"]), "Split": split, "Slice": slice_,
-    "Expand": lambda a, x, dims: x * np.ones(dims, dtype=x.dtype), "Where": lambda a, c, x, y: np.where(c, x, y),
-    "ReduceSum": reducer(np.sum), "ReduceMean": reducer(np.mean), "ReduceMax": reducer(np.max), "ArgMax": argmax,
-    "RMSNormalization": rms_norm, "LayerNormalization": layer_norm, "RotaryEmbedding": rotary,
-    "Identity": lambda a, x: x, "Constant": constant, "Shape": shape, "Equal": lambda a, x, y: x == y,
-    "Less": lambda a, x, y: x < y, "Greater": lambda a, x, y: x > y, "And": lambda a, x, y: x & y, "Not": lambda a, x: ~x,
+    "Add": lambda a, x, y: x + y,
+    "Sub": lambda a, x, y: x - y,
+    "Mul": lambda a, x, y: x * y,
+    "Div": divide,
+    "Pow": lambda a, x, y: np.power(x.astype(np.float64), y),
+    "Max": lambda a, *x: np.maximum.reduce(np.broadcast_arrays(*x)),
+    "Min": lambda a, *x: np.minimum.reduce(np.broadcast_arrays(*x)),
+    "Neg": lambda a, x: -x,
+    "Sqrt": lambda a, x: np.sqrt(x),
+    "Reciprocal": lambda a, x: 1 / x,
+    "Exp": lambda a, x: np.exp(x),
+    "Sin": lambda a, x: np.sin(x),
+    "Cos": lambda a, x: np.cos(x),
+    "Sigmoid": lambda a, x: 1 / (1 + np.exp(-x)),
+    "Tanh": lambda a, x: np.tanh(x),
+    "Relu": lambda a, x: np.maximum(x, 0),
+    "Erf": lambda a, x: erf(x),
+    "Gelu": gelu,
+    "Swish": lambda a, x: x / (1 + np.exp(-a.get("alpha", 1.0) * x)),
+    "Softmax": softmax,
+    "MatMul": lambda a, x, y: x @ y,
+    "Gemm": gemm,
+    "Reshape": reshape,
+    "Transpose": lambda a, x: x.transpose(a.get("perm")),
+    "Unsqueeze": unsqueeze,
+    "Squeeze": squeeze,
+    "Concat": lambda a, *x: np.concatenate(x, axis=a["axis"]),
+    "Split": split,
+    "Slice": slice_,
+    "Expand": lambda a, x, dims: x * np.ones(dims, dtype=x.dtype),
+    "Where": lambda a, c, x, y: np.where(c, x, y),
+    "ReduceSum": reducer(np.sum),
+    "ReduceMean": reducer(np.mean),
+    "ReduceMax": reducer(np.max),
+    "ArgMax": argmax,
+    "RMSNormalization": rms_norm,
+    "LayerNormalization": layer_norm,
+    "RotaryEmbedding": rotary,
+    "Identity": lambda a, x: x,
+    "Constant": constant,
+    "Shape": shape,
+    "Equal": lambda a, x, y: x == y,
+    "Less": lambda a, x, y: x < y,
+    "Greater": lambda a, x, y: x > y,
+    "And": lambda a, x, y: x & y,
+    "Not": lambda a, x: ~x,
     "Range": lambda a, lo, hi, step: lo + step * np.arange(max(0, math.ceil((hi - lo) / step))),
-    "ConstantOfShape": lambda a, dims: np.full(tuple(dims), a["value"].ravel()[0] if "value" in a else np.float32(0)),
-    "CumSum": cumsum, "Clip": clip,
-    "Gather": lambda a, x, i: np.take(x, i, axis=a.get("axis", 0)), "Cast": lambda a, x: x,
+    "ConstantOfShape": lambda a, dims: np.full(
+        tuple(dims), a["value"].ravel()[0] if "value" in a else np.float32(0)
+    ),
+    "CumSum": cumsum,
+    "Clip": clip,
+    "Gather": lambda a, x, i: np.take(x, i, axis=a.get("axis", 0)),
+    "Cast": lambda a, x: x,
 }
 
 
 # ---- one case ----
+
 
 def printed(value, dtype):
     """A JSON value that reads back, as a double rounded to the type, to exactly the same bits."""
@@ -282,9 +334,12 @@ def check(op, name, attributes, inputs, results, tolerance):
             assert tuple(np.shape(mine)) == theirs.shape, (op, name, np.shape(mine), theirs.shape)
             if op == "Cast":
                 continue
-            mine = np.asarray(mine).astype(np.float64).astype(theirs.dtype)   # rounding to the type, infinities too
-            np.testing.assert_allclose(widen(theirs), widen(mine), rtol=tolerance[0], atol=tolerance[1],
-                                       err_msg=f"{op} {name}")
+            mine = (
+                np.asarray(mine).astype(np.float64).astype(theirs.dtype)
+            )  # rounding to the type, infinities too
+            np.testing.assert_allclose(
+                widen(theirs), widen(mine), rtol=tolerance[0], atol=tolerance[1], err_msg=f"{op} {name}"
+            )
 
 
 class Book:
@@ -297,24 +352,66 @@ class Book:
         check(op, name, attributes, inputs, results, tolerance)
         cases = self.operators.setdefault(op, [])
         assert name not in [c["name"] for c in cases], (op, name)
-        cases.append({"name": name, "attributes": {k: attribute_json(v) for k, v in attributes.items()},
-                      "inputs": [None if x is None else tensor_json(x) for x in inputs],
-                      "outputs": [tensor_json(r) for r in results], "rtol": tolerance[0], "atol": tolerance[1]})
+        cases.append(
+            {
+                "name": name,
+                "attributes": {k: attribute_json(v) for k, v in attributes.items()},
+                "inputs": [None if x is None else tensor_json(x) for x in inputs],
+                "outputs": [tensor_json(r) for r in results],
+                "rtol": tolerance[0],
+                "atol": tolerance[1],
+            }
+        )
 
 
 # ---- the cases ----
 
+
 def elementwise(book):
     inf = np.inf
-    special = {"Sqrt": [0.0, -0.0, inf, -1.0, 1e-30, 3e38], "Reciprocal": [0.0, -0.0, inf, -inf, 1e-30, 2.0],
-               "Exp": [0.0, -0.0, inf, -inf, 89.0, -200.0, 88.0, -80.0], "Tanh": [0.0, inf, -inf, 20.0, -20.0, 1e-6],
-               "Sigmoid": [0.0, inf, -inf, 100.0, -80.0, 17.0], "Erf": [0.0, inf, -inf, 4.0, -4.0, 1e-6, 0.9, 1.1],
-               "Relu": [0.0, inf, -inf, 1e-30, -1e-30], "Neg": [0.0, -0.0, inf, -inf, 3e38],
-               "Sin": [0.0, 3.1415927, 100.5, -1000.25, 10000.5, 65535.0], "Cos": [0.0, 3.1415927, 100.5, -1000.25, 10000.5, 65535.0],
-               "Gelu": [0.0, 10.0, -10.0, 1e-6, 40.0], "Swish": [0.0, 80.0, -80.0, 1e-6, 30.0], "Identity": [inf, -inf, np.nan, -0.0]}
-    loose = {"Erf": (2e-6, 2e-7), "Gelu": (5e-6, 5e-7), "Swish": (5e-6, 5e-7), "Tanh": (5e-6, 1e-7), "Sigmoid": (5e-6, 1e-7),
-             "Sin": (2e-6, 3e-7), "Cos": (2e-6, 3e-7), "Exp": (5e-6, 1e-37), "Neg": EXACT, "Relu": EXACT, "Identity": EXACT}
-    for op in ("Neg", "Sqrt", "Reciprocal", "Exp", "Sin", "Cos", "Sigmoid", "Tanh", "Relu", "Erf", "Gelu", "Swish", "Identity"):
+    special = {
+        "Sqrt": [0.0, -0.0, inf, -1.0, 1e-30, 3e38],
+        "Reciprocal": [0.0, -0.0, inf, -inf, 1e-30, 2.0],
+        "Exp": [0.0, -0.0, inf, -inf, 89.0, -200.0, 88.0, -80.0],
+        "Tanh": [0.0, inf, -inf, 20.0, -20.0, 1e-6],
+        "Sigmoid": [0.0, inf, -inf, 100.0, -80.0, 17.0],
+        "Erf": [0.0, inf, -inf, 4.0, -4.0, 1e-6, 0.9, 1.1],
+        "Relu": [0.0, inf, -inf, 1e-30, -1e-30],
+        "Neg": [0.0, -0.0, inf, -inf, 3e38],
+        "Sin": [0.0, 3.1415927, 100.5, -1000.25, 10000.5, 65535.0],
+        "Cos": [0.0, 3.1415927, 100.5, -1000.25, 10000.5, 65535.0],
+        "Gelu": [0.0, 10.0, -10.0, 1e-6, 40.0],
+        "Swish": [0.0, 80.0, -80.0, 1e-6, 30.0],
+        "Identity": [inf, -inf, np.nan, -0.0],
+    }
+    loose = {
+        "Erf": (2e-6, 2e-7),
+        "Gelu": (5e-6, 5e-7),
+        "Swish": (5e-6, 5e-7),
+        "Tanh": (5e-6, 1e-7),
+        "Sigmoid": (5e-6, 1e-7),
+        "Sin": (2e-6, 3e-7),
+        "Cos": (2e-6, 3e-7),
+        "Exp": (5e-6, 1e-37),
+        "Neg": EXACT,
+        "Relu": EXACT,
+        "Identity": EXACT,
+    }
+    for op in (
+        "Neg",
+        "Sqrt",
+        "Reciprocal",
+        "Exp",
+        "Sin",
+        "Cos",
+        "Sigmoid",
+        "Tanh",
+        "Relu",
+        "Erf",
+        "Gelu",
+        "Swish",
+        "Identity",
+    ):
         make = positive if op in ("Sqrt", "Reciprocal") else f32
         tolerance = loose.get(op, CLOSE)
         half = EXACT if tolerance == EXACT else HALF
@@ -380,13 +477,21 @@ def logic(book):
     book.add("Not", "scalar", [np.array(False)])
     book.add("Not", "empty", [bools(0)])
     book.add("Where", "same_shape", [bools(2, 4), f32(2, 4), f32(2, 4)])
-    book.add("Where", "mask_with_minus_inf", [np.tril(np.ones((4, 4), dtype=np.bool_)), f32(4, 4), arr(-np.inf)])
+    book.add(
+        "Where", "mask_with_minus_inf", [np.tril(np.ones((4, 4), dtype=np.bool_)), f32(4, 4), arr(-np.inf)]
+    )
     book.add("Where", "all_broadcast", [bools(2, 1, 1), f32(3, 1), f32(4)])
     book.add("Where", "i64", [bools(5), ints(5), ints(1)])
     cast = lambda name, x, to, **more: book.add("Cast", name, [x], to=to, **more)
-    edge = arr([0.0, -0.0, 1.0, 1.0009765625, 1.00048828125, 65504.0, 65519.0, 65520.0, -1e6, 6e-8, 1e-9, 3.14159265])
+    edge = arr(
+        [0.0, -0.0, 1.0, 1.0009765625, 1.00048828125, 65504.0, 65519.0, 65520.0, -1e6, 6e-8, 1e-9, 3.14159265]
+    )
     cast("f32_to_f16", edge, TensorProto.FLOAT16)
-    cast("f32_to_bf16", arr([0.0, 1.0, 1.00390625, 1.01171875, -3.14159265, 1e30, 65280.0, np.inf]), TensorProto.BFLOAT16)
+    cast(
+        "f32_to_bf16",
+        arr([0.0, 1.0, 1.00390625, 1.01171875, -3.14159265, 1e30, 65280.0, np.inf]),
+        TensorProto.BFLOAT16,
+    )
     cast("f16_to_f32", edge.clip(-60000, 60000).astype(np.float16), TensorProto.FLOAT)
     cast("bf16_to_f32", f32(8, dtype="bf16"), TensorProto.FLOAT)
     cast("f32_to_i64_truncates", arr([1.9, -1.9, 0.5, -0.5, 100000.7, 0.0]), TensorProto.INT64)
@@ -398,7 +503,12 @@ def logic(book):
     cast("bool_to_i64", bools(4), TensorProto.INT64)
     cast("f32_to_u8", arr([0.0, 1.7, 254.9, 255.0]), TensorProto.UINT8)
     cast("f64_to_f32", f32(5, dtype="f64") / 3, TensorProto.FLOAT)
-    cast("f32_to_f8e4m3fn", arr([0.0, 1.0, 0.3, -17.0, 447.0, 500.0, 1e6, -1e6, 0.002]), TensorProto.FLOAT8E4M3FN, saturate=1)
+    cast(
+        "f32_to_f8e4m3fn",
+        arr([0.0, 1.0, 0.3, -17.0, 447.0, 500.0, 1e6, -1e6, 0.002]),
+        TensorProto.FLOAT8E4M3FN,
+        saturate=1,
+    )
 
 
 def linear_algebra(book):
@@ -413,11 +523,24 @@ def linear_algebra(book):
     book.add("Gemm", "plain", [f32(4, 5), f32(5, 3)], SUMS)
     book.add("Gemm", "trans_b_bias", [f32(4, 5), f32(3, 5), f32(3)], SUMS, transB=1)
     book.add("Gemm", "trans_a", [f32(5, 4), f32(5, 3), f32(4, 3)], SUMS, transA=1)
-    book.add("Gemm", "trans_both_scaled", [f32(5, 4), f32(3, 5), f32(4, 1)], SUMS, transA=1, transB=1, alpha=0.5, beta=2.0)
+    book.add(
+        "Gemm",
+        "trans_both_scaled",
+        [f32(5, 4), f32(3, 5), f32(4, 1)],
+        SUMS,
+        transA=1,
+        transB=1,
+        alpha=0.5,
+        beta=2.0,
+    )
     book.add("Gemm", "scalar_c", [f32(2, 3), f32(3, 4), f32()], SUMS, beta=0.25)
-    for name, x in (("rows", f32(3, 7)), ("large_values", arr([[1000.0, 1001.0, 999.0], [-1000.0, -1000.0, -1001.0]])),
-                    ("masked", arr([[0.5, -np.inf, -np.inf], [0.1, 0.2, -np.inf], [0.3, 0.2, 0.1]])), ("one_wide", f32(3, 1)),
-                    ("vector_37", f32(37, scale=4.0))):
+    for name, x in (
+        ("rows", f32(3, 7)),
+        ("large_values", arr([[1000.0, 1001.0, 999.0], [-1000.0, -1000.0, -1001.0]])),
+        ("masked", arr([[0.5, -np.inf, -np.inf], [0.1, 0.2, -np.inf], [0.3, 0.2, 0.1]])),
+        ("one_wide", f32(3, 1)),
+        ("vector_37", f32(37, scale=4.0)),
+    ):
         book.add("Softmax", name, [x], SUMS)
     book.add("Softmax", "axis_0", [f32(4, 3)], SUMS, axis=0)
     book.add("Softmax", "axis_1_of_4", [f32(2, 3, 2, 2)], SUMS, axis=1)
@@ -430,29 +553,68 @@ def linear_algebra(book):
     book.add("LayerNormalization", "no_bias", [f32(2, 2, 37), f32(37)], SUMS, epsilon=1e-6)
     book.add("LayerNormalization", "two_axes", [f32(2, 3, 4), f32(3, 4), f32(3, 4)], SUMS, axis=1)
     book.add("LayerNormalization", "three_outputs", [f32(2, 3, 6), f32(6), f32(6)], SUMS, outputs=3, axis=-1)
-    book.add("LayerNormalization", "far_from_zero", [f32(2, 16) + np.float32(100), f32(16), f32(16)], (1e-3, 1e-4))
+    book.add(
+        "LayerNormalization", "far_from_zero", [f32(2, 16) + np.float32(100), f32(16), f32(16)], (1e-3, 1e-4)
+    )
 
 
 def rotary_cases(book):
     def tables(rows, half):
         angle = np.arange(rows)[:, None] * 100.0 ** (-np.arange(half) / half)
         return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+
     positions = np.array([[0, 1, 2], [5, 3, 7]], dtype=np.int64)
     for interleaved in (0, 1):
         tag = "interleaved" if interleaved else "halves"
         cos, sin = tables(8, 4)
-        book.add("RotaryEmbedding", f"{tag}_4d_positions", [f32(2, 2, 3, 8), cos, sin, positions], SUMS, interleaved=interleaved)
-        book.add("RotaryEmbedding", f"{tag}_4d_per_batch_tables", [f32(2, 2, 3, 8), cos[positions], sin[positions]], SUMS,
-                 interleaved=interleaved)
-        book.add("RotaryEmbedding", f"{tag}_3d_positions", [f32(2, 3, 24), cos, sin, positions], SUMS, interleaved=interleaved,
-                 num_heads=3)
-        book.add("RotaryEmbedding", f"{tag}_3d_per_batch_tables", [f32(2, 3, 16), cos[positions], sin[positions]], SUMS,
-                 interleaved=interleaved, num_heads=2)
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_4d_positions",
+            [f32(2, 2, 3, 8), cos, sin, positions],
+            SUMS,
+            interleaved=interleaved,
+        )
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_4d_per_batch_tables",
+            [f32(2, 2, 3, 8), cos[positions], sin[positions]],
+            SUMS,
+            interleaved=interleaved,
+        )
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_3d_positions",
+            [f32(2, 3, 24), cos, sin, positions],
+            SUMS,
+            interleaved=interleaved,
+            num_heads=3,
+        )
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_3d_per_batch_tables",
+            [f32(2, 3, 16), cos[positions], sin[positions]],
+            SUMS,
+            interleaved=interleaved,
+            num_heads=2,
+        )
         cos, sin = tables(8, 2)
-        book.add("RotaryEmbedding", f"{tag}_partial_4d", [f32(2, 2, 3, 8), cos, sin, positions], SUMS, interleaved=interleaved,
-                 rotary_embedding_dim=4)
-        book.add("RotaryEmbedding", f"{tag}_partial_3d", [f32(2, 3, 12), cos[positions], sin[positions]], SUMS,
-                 interleaved=interleaved, num_heads=2, rotary_embedding_dim=4)
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_partial_4d",
+            [f32(2, 2, 3, 8), cos, sin, positions],
+            SUMS,
+            interleaved=interleaved,
+            rotary_embedding_dim=4,
+        )
+        book.add(
+            "RotaryEmbedding",
+            f"{tag}_partial_3d",
+            [f32(2, 3, 12), cos[positions], sin[positions]],
+            SUMS,
+            interleaved=interleaved,
+            num_heads=2,
+            rotary_embedding_dim=4,
+        )
 
 
 def shapes(book):
@@ -532,7 +694,9 @@ def reductions(book):
         book.add(op, "all", [f32(2, 3, 2)], tolerance, keepdims=0)
         book.add(op, "all_kept", [f32(2, 3)], tolerance)
         book.add(op, "middle", [f32(2, 5, 3), i64(1)], tolerance, keepdims=1)
-    book.add("ReduceSum", "empty_axes_is_identity", [f32(2, 3), np.zeros(0, np.int64)], noop_with_empty_axes=1)
+    book.add(
+        "ReduceSum", "empty_axes_is_identity", [f32(2, 3), np.zeros(0, np.int64)], noop_with_empty_axes=1
+    )
     book.add("ReduceSum", "i64", [ints(2, 5), i64(1)])
     book.add("ReduceMax", "i64", [ints(2, 5), i64(1)])
     book.add("ReduceMax", "minus_inf", [arr([[-np.inf, -np.inf], [-np.inf, 1.0]]), i64(1)])
@@ -565,7 +729,10 @@ def main():
         total += len(text)
         with open(os.path.join(args.out, op + ".json"), "w", encoding="ascii") as out:
             out.write(text)
-    print(f"{len(book.operators)} operators, {sum(map(len, book.operators.values()))} cases, {total} bytes, opset {OPSET}")
+    print(
+        f"{len(book.operators)} operators, {sum(map(len, book.operators.values()))} cases, "
+        f"{total} bytes, opset {OPSET}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Writes the public-domain English text that perplexity is measured on.
 
-Source: /usr/share/state/us-constitution.gz of Debian's package miscfiles. The seven articles are kept; the amendments
-and the notes on their ratification are left out. Lines are joined into paragraphs, so that the text reads like prose
-and not like a 70-column listing.
+Source: /usr/share/state/us-constitution.gz of Debian's package miscfiles. The seven articles are kept; the
+amendments and the notes on their ratification are left out. Lines are joined into paragraphs, so that the
+text reads like prose and not like a 70-column listing.
 
 Usage: make_text.py us-constitution.gz OUT.txt
 """
+
 import argparse
 import gzip
 import re

@@ -45,7 +45,7 @@ watch_log() {
   local label=$1 log=$2 started=$SECONDS columns line
   columns=$(tput cols 2>/dev/null || echo 80)
   while sleep 0.3; do
-    line=$(tail -c 600 "$log" 2>/dev/null | tr '\r\t' '\n ' | tr -cd '[:print:]\n' | grep -v '^ *$' | tail -n 1)
+    line=$(tail -c 600 "$log" 2>/dev/null | tr '\r\t' '\n ' | tr -cd '[:print:]\n' | grep -v '^ *$' | tail -n 1 || true)
     line="$label  $((SECONDS - started)) s  $line"
     printf '\r\033[K%s' "${line:0:columns-1}" >&2
   done
@@ -62,7 +62,7 @@ run_logged() {
     watch_log "$label" "$log" &
     watcher=$!
     # shellcheck disable=SC2064
-    trap "kill $watcher 2>/dev/null; printf '\r\033[K' >&2; trap - INT; kill -INT $$" INT
+    trap "kill $watcher 2>/dev/null || true; printf '\r\033[K' >&2; trap - INT; kill -INT $$" INT
   fi
   run_status=0
   "$@" >"$log" 2>&1 </dev/null || run_status=$?

@@ -213,40 +213,23 @@ using DecodeBlock = void (*)(const uint8_t* block, float* values);
 
 DecodeBlock decoder_of(DType dtype) {
   switch (dtype) {
-    case DType::kF32:
-      return decode_f32;
-    case DType::kF16:
-      return decode_f16;
-    case DType::kBF16:
-      return decode_bf16;
-    case DType::kQ4_0:
-      return decode_q4_0;
-    case DType::kQ4_1:
-      return decode_q4_1;
-    case DType::kQ5_0:
-      return decode_q5_0;
-    case DType::kQ5_1:
-      return decode_q5_1;
-    case DType::kQ8_0:
-      return decode_q8_0;
-    case DType::kQ2_K:
-      return decode_q2_k;
-    case DType::kQ3_K:
-      return decode_q3_k;
-    case DType::kQ4_K:
-      return decode_q4_k;
-    case DType::kQ5_K:
-      return decode_q5_k;
-    case DType::kQ6_K:
-      return decode_q6_k;
-    case DType::kIQ4_NL:
-      return decode_iq4_nl;
-    case DType::kIQ4_XS:
-      return decode_iq4_xs;
-    case DType::kMXFP4:
-      return decode_mxfp4;
-    default:
-      return nullptr;
+    case DType::kF32: return decode_f32;
+    case DType::kF16: return decode_f16;
+    case DType::kBF16: return decode_bf16;
+    case DType::kQ4_0: return decode_q4_0;
+    case DType::kQ4_1: return decode_q4_1;
+    case DType::kQ5_0: return decode_q5_0;
+    case DType::kQ5_1: return decode_q5_1;
+    case DType::kQ8_0: return decode_q8_0;
+    case DType::kQ2_K: return decode_q2_k;
+    case DType::kQ3_K: return decode_q3_k;
+    case DType::kQ4_K: return decode_q4_k;
+    case DType::kQ5_K: return decode_q5_k;
+    case DType::kQ6_K: return decode_q6_k;
+    case DType::kIQ4_NL: return decode_iq4_nl;
+    case DType::kIQ4_XS: return decode_iq4_xs;
+    case DType::kMXFP4: return decode_mxfp4;
+    default: return nullptr;
   }
 }
 
@@ -353,24 +336,15 @@ using EncodeBlock = void (*)(const float* values, uint8_t* block);
 
 EncodeBlock encoder_of(DType dtype) {
   switch (dtype) {
-    case DType::kF32:
-      return encode_f32;
-    case DType::kF16:
-      return encode_f16;
-    case DType::kBF16:
-      return encode_bf16;
-    case DType::kQ4_0:
-      return encode_q4_0;
-    case DType::kQ4_1:
-      return encode_q4_1;
-    case DType::kQ5_0:
-      return encode_q5_0;
-    case DType::kQ5_1:
-      return encode_q5_1;
-    case DType::kQ8_0:
-      return encode_q8_0;
-    default:
-      return nullptr;
+    case DType::kF32: return encode_f32;
+    case DType::kF16: return encode_f16;
+    case DType::kBF16: return encode_bf16;
+    case DType::kQ4_0: return encode_q4_0;
+    case DType::kQ4_1: return encode_q4_1;
+    case DType::kQ5_0: return encode_q5_0;
+    case DType::kQ5_1: return encode_q5_1;
+    case DType::kQ8_0: return encode_q8_0;
+    default: return nullptr;
   }
 }
 

@@ -39,11 +39,15 @@ class MergeTable {
   };
   static constexpr uint64_t kEmpty = ~uint64_t{0};
 
-  size_t first_slot(uint64_t key) const { return (key * 0x9E3779B97F4A7C15u) >> shift_; }
-  SymbolId find_or_add_symbol(std::string_view text);
+  size_t first_slot(uint64_t key) const { return (key * multiplier_) >> shift_; }
+  SymbolId find_symbol(std::string_view text, uint32_t hash) const;
+  void add_block(size_t begin, size_t end);
+  SymbolId find_or_add_symbol(std::string_view text, uint32_t hash);
+  SymbolId find_or_add_result(std::string_view text, SymbolId previous);
 
   const Vocabulary& vocabulary_;
   const TokenIndex& index_;
+  uint64_t multiplier_;  // random and odd, so that no file can choose merges that collide
   std::unordered_map<std::string, SymbolId> texts_of_no_token_;
   std::vector<Slot> slots_;  // a power of two, at most half full
   int shift_ = 0;

@@ -133,8 +133,8 @@ struct Named {
   const Pretokenizer& pretokenizer;
 };
 
-// Names and equivalences are those of llama.cpp (llama-vocab.cpp, release of 2026). NFC follows the
-// tokenizer.json of Qwen; llama.cpp leaves it out.
+// Names and equivalences are those of llama.cpp (llama-vocab.cpp as in llama-cpp-python 0.3.36). NFC follows
+// the tokenizer.json of Qwen; llama.cpp leaves it out.
 constexpr Named kNamed[] = {
     {"default", kDefault},
     {"falcon", kFalcon},

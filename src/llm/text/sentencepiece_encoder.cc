@@ -7,8 +7,6 @@
 namespace oag {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, U+2581
-
 size_t announced_size_bytes(char lead) {
   const auto byte = static_cast<uint8_t>(lead);
   return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;

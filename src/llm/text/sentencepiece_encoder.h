@@ -11,6 +11,9 @@
 
 namespace oag {
 
+// How SentencePiece writes a space: ▁, U+2581.
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
+
 // BPE as SentencePiece does it and GGUF stores it ("llama"): spaces are written ▁, the text starts as its
 // characters, and the neighbours whose join is the token with the highest score are joined, leftmost first. A
 // character that is no token becomes byte tokens, or where the vocabulary has none the unknown token.

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <random>
 
 namespace oag {
-namespace {
 
 // Eight bytes a step, multiply and fold; only the spread matters here.
-uint32_t hash_text(std::string_view text) {
+uint32_t TokenIndex::hash(std::string_view text) const {
   constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
-  uint64_t hash = text.size() * kMultiplier;
+  uint64_t state = seed_ ^ text.size() * kMultiplier;
   const auto mix = [&](uint64_t word) {
-    hash = (hash ^ word) * kMultiplier;
-    hash ^= hash >> 32;
+    state = (state ^ word) * kMultiplier;
+    state ^= state >> 32;
   };
   while (text.size() >= 8) {
     uint64_t word;
@@ -24,33 +24,32 @@ uint32_t hash_text(std::string_view text) {
   uint64_t tail = 0;
   if (!text.empty()) std::memcpy(&tail, text.data(), text.size());
   mix(tail);
-  return static_cast<uint32_t>(hash ^ hash >> 29);
+  return static_cast<uint32_t>(state ^ state >> 29);
 }
 
-}  // namespace
-
-TokenIndex::TokenIndex(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
+TokenIndex::TokenIndex(const Vocabulary& vocabulary)
+    : vocabulary_(vocabulary), seed_(uint64_t{std::random_device()()} << 32 | std::random_device()()) {
   slots_.resize(std::bit_ceil(vocabulary.tokens.size() * 2 + 1));
   const size_t mask = slots_.size() - 1;
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     const std::string& text = vocabulary.tokens[i];
     const auto id = static_cast<TokenId>(i);
-    const uint32_t hash = hash_text(text);
-    size_t at = hash & mask;
-    while (slots_[at].id >= 0 &&
-           (slots_[at].hash != hash || vocabulary.tokens[static_cast<size_t>(slots_[at].id)] != text)) {
+    const uint32_t hash_of_text = hash(text);
+    size_t at = hash_of_text & mask;
+    while (slots_[at].id >= 0 && (slots_[at].hash != hash_of_text ||
+                                  vocabulary.tokens[static_cast<size_t>(slots_[at].id)] != text)) {
       at = (at + 1) & mask;
     }
+    texts_are_unique_ = texts_are_unique_ && slots_[at].id < 0;
     const bool weaker = slots_[at].id >= 0 && is_text_type(vocabulary.type(slots_[at].id)) &&
                         !is_text_type(vocabulary.type(id));
-    if (!weaker) slots_[at] = {hash, id};
+    if (!weaker) slots_[at] = {hash_of_text, id};
     longest_token_bytes_ = std::max(longest_token_bytes_, text.size());
   }
 }
 
-TokenId TokenIndex::find(std::string_view text) const {
+TokenId TokenIndex::find(std::string_view text, uint32_t hash) const {
   if (text.size() > longest_token_bytes_) return -1;
-  const uint32_t hash = hash_text(text);
   const size_t mask = slots_.size() - 1;
   for (size_t at = hash & mask; slots_[at].id >= 0; at = (at + 1) & mask) {
     if (slots_[at].hash == hash && vocabulary_.tokens[static_cast<size_t>(slots_[at].id)] == text)

@@ -18,7 +18,21 @@ class TokenIndex {
   explicit TokenIndex(const Vocabulary& vocabulary);
 
   // The id of the token with this text, or -1.
-  TokenId find(std::string_view text) const;
+  TokenId find(std::string_view text) const { return find(text, hash(text)); }
+  TokenId find(std::string_view text, uint32_t hash) const;
+
+  uint32_t hash(std::string_view text) const;
+
+  // Bring what find() will read into the cache: first the slot, some other work later the text. Looking up a
+  // hundred thousand merges is bound by memory latency otherwise.
+  void prefetch_slot(uint32_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  void prefetch_text(uint32_t hash) const {
+    const TokenId id = slots_[hash & (slots_.size() - 1)].id;
+    if (id >= 0) __builtin_prefetch(&vocabulary_.tokens[static_cast<size_t>(id)]);
+  }
+
+  // No two tokens have the same text.
+  bool texts_are_unique() const { return texts_are_unique_; }
 
   size_t longest_token_bytes() const { return longest_token_bytes_; }
 
@@ -29,8 +43,10 @@ class TokenIndex {
   };
 
   const Vocabulary& vocabulary_;
+  uint64_t seed_;            // random, so that no file can choose texts that collide
   std::vector<Slot> slots_;  // a power of two, at most half full
   size_t longest_token_bytes_ = 0;
+  bool texts_are_unique_ = true;
 };
 
 // True for the types whose tokens ordinary text may be cut into.

@@ -47,7 +47,6 @@ bool contains(const std::string_view (&texts)[kCount], std::string_view text) {
 }
 
 void append_with_spaces(std::string& out, std::string_view token_text) {
-  constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
   for (size_t at = token_text.find(kSpaceMark); at != std::string_view::npos;
        at = token_text.find(kSpaceMark)) {
     out.append(token_text.substr(0, at)).push_back(' ');

@@ -98,14 +98,21 @@ int combining_class(utf8proc_int32_t code_point) {
   return utf8proc_get_property(code_point)->combining_class;
 }
 
-// Canonical ordering. utf8proc_decompose sorts by insertion, which a long run of marks makes quadratic.
+// Canonical ordering: every run of marks is sorted by combining class, equal ones stay in order.
+// utf8proc_decompose does it by insertion, which a long run makes quadratic.
 void order_marks(std::vector<utf8proc_int32_t>& code_points) {
+  std::vector<uint64_t> run;  // class, then place, then the code point itself in the low 21 bits
   for (size_t begin = 0; begin < code_points.size(); ++begin) {
-    if (combining_class(code_points[begin]) == 0) continue;
     size_t end = begin;
-    while (end < code_points.size() && combining_class(code_points[end]) != 0) ++end;
-    std::stable_sort(code_points.begin() + begin, code_points.begin() + end,
-                     [](auto a, auto b) { return combining_class(a) < combining_class(b); });
+    run.clear();
+    for (; end < code_points.size() && combining_class(code_points[end]) != 0; ++end) {
+      const auto mark_class = static_cast<uint64_t>(combining_class(code_points[end]));
+      run.push_back(mark_class << 56 | (end - begin) << 21 | static_cast<uint64_t>(code_points[end]));
+    }
+    if (run.size() > 1) std::sort(run.begin(), run.end());
+    for (size_t i = 0; i < run.size(); ++i) {
+      code_points[begin + i] = static_cast<utf8proc_int32_t>(run[i] & 0x1FFFFF);
+    }
     begin = end;
   }
 }

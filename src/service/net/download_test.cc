@@ -411,6 +411,22 @@ TEST_F(Download, GoesThroughAProxy) {
   EXPECT_EQ(text(), body_);
 }
 
+TEST_F(Download, SpeaksTlsWithTheServerThroughAProxysTunnel) {
+  testing::TestCertificate certificate("DNS:files.example");
+  testing::TemporaryFolder certificates;
+  certificate.write_pem(certificates / "ca.pem");
+  const testing::ScopedEnvironment trust("SSL_CERT_FILE", certificates / "ca.pem");
+  HttpTestServer server([&](TestPeer& peer, const std::string&) { peer.send(answer(body_)); }, &certificate);
+  HttpTestServer proxy([&](TestPeer& peer, const std::string& head) {
+    EXPECT_TRUE(head.starts_with("CONNECT files.example:443 HTTP/1.1\r\n")) << head;
+    peer.send("HTTP/1.1 200 Connection established\r\n\r\n");
+    peer.tunnel_to(server.port());
+  });
+  const testing::ScopedEnvironment use("https_proxy", "http://127.0.0.1:" + std::to_string(proxy.port()));
+  EXPECT_EQ(download(request("https://files.example/x")).sha256, sha256_hex(body_));
+  EXPECT_TRUE(server.requests().at(0).find("\r\nHost: files.example\r\n") != std::string::npos);
+}
+
 TEST_F(Download, ReportsAProxyThatRefusesTheTunnel) {
   HttpTestServer proxy([&](TestPeer& peer, const std::string& head) {
     EXPECT_TRUE(head.starts_with("CONNECT files.example:443 HTTP/1.1\r\nHost: files.example:443\r\n"))

@@ -53,6 +53,29 @@ class TestPeer {
     ::shutdown(fd_, SHUT_RDWR);
   }
 
+  // Becomes a tunnel to a port of this machine, until one side hangs up.
+  void tunnel_to(uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ::connect(other, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    bool open = true;
+    while (open && !stop_) {
+      pollfd pollers[2] = {{fd_, POLLIN, 0}, {other, POLLIN, 0}};
+      ::poll(pollers, 2, 20);
+      for (int i = 0; i < 2; ++i) {
+        if (pollers[i].revents == 0) continue;
+        char chunk[16384];
+        const ssize_t got = ::recv(pollers[i].fd, chunk, sizeof chunk, 0);
+        open = open && got > 0 &&
+               ::send(pollers[1 - i].fd, chunk, static_cast<size_t>(got), MSG_NOSIGNAL) == got;
+      }
+    }
+    ::close(other);
+  }
+
   // Reads up to the empty line; "" when the client leaves first.
   std::string read_head() {
     std::string head;
