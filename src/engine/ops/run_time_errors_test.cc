@@ -1,5 +1,5 @@
-// Data that no shape rule can refuse, and the exact results of corner cases. Expected values follow from the operators'
-// definitions in ONNX.
+// Data that no shape rule can refuse, and the exact results of corner cases. Expected values follow from the
+// operators' definitions in ONNX.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -26,15 +26,19 @@ Tensor i32(std::vector<int32_t> values) {
   const auto count = static_cast<int64_t>(values.size());
   return make<int32_t>(DType::kI32, {count}, std::move(values));
 }
-Tensor f32(Dims dims, std::vector<float> values) { return make<float>(DType::kF32, std::move(dims), std::move(values)); }
+Tensor f32(Dims dims, std::vector<float> values) {
+  return make<float>(DType::kF32, std::move(dims), std::move(values));
+}
 
 // Runs one node on inputs of which the shape rule knows only the element types and ranks.
-std::vector<Tensor> run(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {}, size_t output_count = 1) {
+std::vector<Tensor> run(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {},
+                        size_t output_count = 1) {
   Graph graph;
   std::vector<ValueId> ids;
   for (const Tensor& input : inputs) {
     Shape shape;
-    for (size_t d = 0; d < input.rank(); ++d) shape.push_back(Dim::symbol("s" + std::to_string(ids.size()) + std::to_string(d)));
+    for (size_t d = 0; d < input.rank(); ++d)
+      shape.push_back(Dim::symbol("s" + std::to_string(ids.size()) + std::to_string(d)));
     if (is_block_format(input.dtype())) shape = to_shape(input.dims());
     ids.push_back(graph.add_input("x", ValueType::tensor(input.dtype(), std::move(shape))));
   }
@@ -47,7 +51,8 @@ std::vector<Tensor> run(std::string_view op, std::vector<Tensor> inputs, Attribu
   return outputs;
 }
 
-std::string refusal(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {}, size_t output_count = 1) {
+std::string refusal(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {},
+                    size_t output_count = 1) {
   try {
     run(op, std::move(inputs), std::move(attributes), output_count);
   } catch (const Error& error) {
@@ -62,29 +67,48 @@ std::vector<T> values_of(const Tensor& tensor) {
 }
 
 TEST(RunTimeErrors, GatherRefusesAnIndexOutsideTheTable) {
-  EXPECT_NE(refusal("Gather", {f32({2, 1}, {1, 2}), i64({0, 2})}).find("node n (Gather): index 2 is outside [-2, 2)"), std::string::npos);
-  EXPECT_NE(refusal("Gather", {f32({2, 1}, {1, 2}), i64({std::numeric_limits<int64_t>::min()})}).find("is outside"), std::string::npos);
+  EXPECT_NE(refusal("Gather", {f32({2, 1}, {1, 2}), i64({0, 2})})
+                .find("node n (Gather): index 2 is outside [-2, 2)"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("Gather", {f32({2, 1}, {1, 2}), i64({std::numeric_limits<int64_t>::min()})}).find("is outside"),
+      std::string::npos);
 }
 
 TEST(RunTimeErrors, IntegerDivisionByZeroIsRefused) {
   for (const char* op : {"Div", "Mod"}) {
-    EXPECT_NE(refusal(op, {i32({1, 2}), i32({1, 0})}).find("integer division by zero"), std::string::npos) << op;
+    EXPECT_NE(refusal(op, {i32({1, 2}), i32({1, 0})}).find("integer division by zero"), std::string::npos)
+        << op;
   }
 }
 
 TEST(RunTimeErrors, ShapesThatContradictAreRefused) {
-  EXPECT_NE(refusal("Reshape", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({4, -1})}).find("[2, 3] cannot become [4, -1]"), std::string::npos);
-  EXPECT_NE(refusal("Add", {f32({2}, {1, 2}), f32({3}, {1, 2, 3})}).find("do not broadcast"), std::string::npos);
-  EXPECT_NE(refusal("MatMul", {f32({1, 2}, {1, 2}), f32({1, 2}, {1, 2})}).find("differ in the dim summed over"), std::string::npos);
+  EXPECT_NE(refusal("Reshape", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({4, -1})})
+                .find("[2, 3] cannot become [4, -1]"),
+            std::string::npos);
+  EXPECT_NE(refusal("Add", {f32({2}, {1, 2}), f32({3}, {1, 2, 3})}).find("do not broadcast"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("MatMul", {f32({1, 2}, {1, 2}), f32({1, 2}, {1, 2})}).find("differ in the dim summed over"),
+      std::string::npos);
   EXPECT_NE(refusal("Squeeze", {f32({2}, {1, 2}), i64({0})}).find("is not 1"), std::string::npos);
-  EXPECT_NE(refusal("Concat", {f32({1, 2}, {1, 2}), f32({1, 1}, {1})}, {{"axis", int64_t{0}}}).find("does not fit"), std::string::npos);
-  EXPECT_NE(refusal("Split", {f32({3}, {1, 2, 3}), i64({1, 1})}, {}, 2).find("does not add up"), std::string::npos);
+  EXPECT_NE(
+      refusal("Concat", {f32({1, 2}, {1, 2}), f32({1, 1}, {1})}, {{"axis", int64_t{0}}}).find("does not fit"),
+      std::string::npos);
+  EXPECT_NE(refusal("Split", {f32({3}, {1, 2, 3}), i64({1, 1})}, {}, 2).find("does not add up"),
+            std::string::npos);
   EXPECT_NE(refusal("Expand", {f32({2}, {1, 2}), i64({-1})}).find("do not broadcast"), std::string::npos);
   EXPECT_NE(refusal("TopK", {f32({2}, {1, 2}), i64({3})}, {}, 2).find("k is [3]"), std::string::npos);
-  EXPECT_NE(refusal("GatherND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {5})}).find("index 5 is outside"), std::string::npos);
-  EXPECT_NE(refusal("ScatterND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {0}), f32({2}, {1, 2})}).find("must be [1]"),
+  EXPECT_NE(refusal("GatherND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {5})})
+                .find("index 5 is outside"),
             std::string::npos);
-  EXPECT_NE(refusal("CumSum", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {}, {1})}).find("axis 1 is outside"), std::string::npos);
+  EXPECT_NE(
+      refusal("ScatterND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {0}), f32({2}, {1, 2})})
+          .find("must be [1]"),
+      std::string::npos);
+  EXPECT_NE(
+      refusal("CumSum", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {}, {1})}).find("axis 1 is outside"),
+      std::string::npos);
 }
 
 TEST(RunTimeErrors, AbsurdSizesAreRefusedNotAllocated) {
@@ -115,15 +139,19 @@ TEST(RunTimeErrors, SliceBoundsAndStepsOfAnySizeAreSafe) {
 
 TEST(IntegerArithmetic, WrapsAround) {
   constexpr int32_t kLeast = std::numeric_limits<int32_t>::min(), kMost = std::numeric_limits<int32_t>::max();
-  EXPECT_EQ(values_of<int32_t>(run("Div", {i32({kLeast, -7, 7}), i32({-1, 2, -2})})[0]), (std::vector<int32_t>{kLeast, -3, -3}));
+  EXPECT_EQ(values_of<int32_t>(run("Div", {i32({kLeast, -7, 7}), i32({-1, 2, -2})})[0]),
+            (std::vector<int32_t>{kLeast, -3, -3}));
   EXPECT_EQ(values_of<int32_t>(run("Add", {i32({kMost}), i32({1})})[0]), (std::vector<int32_t>{kLeast}));
   EXPECT_EQ(values_of<int32_t>(run("Neg", {i32({kLeast})})[0]), (std::vector<int32_t>{kLeast}));
   EXPECT_EQ(values_of<int32_t>(run("Abs", {i32({kLeast, -3})})[0]), (std::vector<int32_t>{kLeast, 3}));
   constexpr int64_t kLeast64 = std::numeric_limits<int64_t>::min();
-  EXPECT_EQ(values_of<int64_t>(run("Div", {i64({kLeast64}), i64({-1})})[0]), (std::vector<int64_t>{kLeast64}));
-  EXPECT_EQ(values_of<int64_t>(run("Mod", {i64({kLeast64, -7, 7}), i64({-1, 3, -3})})[0]), (std::vector<int64_t>{0, 2, -2}));
+  EXPECT_EQ(values_of<int64_t>(run("Div", {i64({kLeast64}), i64({-1})})[0]),
+            (std::vector<int64_t>{kLeast64}));
+  EXPECT_EQ(values_of<int64_t>(run("Mod", {i64({kLeast64, -7, 7}), i64({-1, 3, -3})})[0]),
+            (std::vector<int64_t>{0, 2, -2}));
   EXPECT_EQ(values_of<int64_t>(run("Mul", {i64({kLeast64}), i64({3})})[0]), (std::vector<int64_t>{kLeast64}));
-  EXPECT_EQ(values_of<int64_t>(run("Pow", {i64({3, -1, 2, 0}), i64({4, -3, -1, -1})})[0]), (std::vector<int64_t>{81, -1, 0, 0}));
+  EXPECT_EQ(values_of<int64_t>(run("Pow", {i64({3, -1, 2, 0}), i64({4, -3, -1, -1})})[0]),
+            (std::vector<int64_t>{81, -1, 0, 0}));
 }
 
 TEST(Cast, FloatsOutOfRangeSaturateAndNanIsZero) {
@@ -132,13 +160,17 @@ TEST(Cast, FloatsOutOfRangeSaturateAndNanIsZero) {
   EXPECT_EQ(values_of<int32_t>(run("Cast", {in}, {{"to", int64_t{6}}})[0]),
             (std::vector<int32_t>{std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min(), 0,
                                   std::numeric_limits<int32_t>::max(), -1}));
-  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{2}}})[0]), (std::vector<uint8_t>{255, 0, 0, 255, 0}));
-  EXPECT_EQ(values_of<int64_t>(run("Cast", {in}, {{"to", int64_t{7}}})[0])[0], std::numeric_limits<int64_t>::max());
-  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{9}}})[0]), (std::vector<uint8_t>{1, 1, 1, 1, 1}));
+  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{2}}})[0]),
+            (std::vector<uint8_t>{255, 0, 0, 255, 0}));
+  EXPECT_EQ(values_of<int64_t>(run("Cast", {in}, {{"to", int64_t{7}}})[0])[0],
+            std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{9}}})[0]),
+            (std::vector<uint8_t>{1, 1, 1, 1, 1}));
 }
 
 TEST(Cast, IntegersKeepTheirLowBits) {
-  EXPECT_EQ(values_of<int8_t>(run("Cast", {i64({200, -129, 65536})}, {{"to", int64_t{3}}})[0]), (std::vector<int8_t>{-56, 127, 0}));
+  EXPECT_EQ(values_of<int8_t>(run("Cast", {i64({200, -129, 65536})}, {{"to", int64_t{3}}})[0]),
+            (std::vector<int8_t>{-56, 127, 0}));
 }
 
 // A value rounded to f32 first would land on a tie of the narrower type and go the other way.
