@@ -85,7 +85,7 @@ TEST(LanguageModel, TokensArriveInOrderAndMakeUpTheText) {
     if (ids.empty() || ids.back() != event.id || !event.text.empty()) ids.push_back(event.id);
     text += event.text;
   };
-  const GenerationResult& result = model.submit(request).result();
+  const GenerationResult result = model.submit(request).result();
   EXPECT_EQ(result.text, text);
   EXPECT_EQ(result.prompt_tokens, 10);
   EXPECT_GE(result.ttft_ms, result.prefill_ms);
@@ -97,7 +97,7 @@ TEST(LanguageModel, AStopTextEndsTheAnswerBeforeIt) {
   ASSERT_GT(whole.size(), 12u);
   GenerationRequest request = greedy(prompt_of(2, 10), 40);
   request.stop = {whole.substr(8, 3)};
-  const GenerationResult& result = model.submit(request).result();
+  const GenerationResult result = model.submit(request).result();
   EXPECT_EQ(result.finish_reason, FinishReason::kStop);
   EXPECT_EQ(result.text, whole.substr(0, whole.find(request.stop[0])));
 }
@@ -117,7 +117,7 @@ TEST(LanguageModel, ADeadlineEndsTheAnswer) {
   LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
   GenerationRequest request = greedy(prompt_of(5, 20), 200);
   request.deadline = Clock::now() - std::chrono::milliseconds(1);
-  const GenerationResult& result = model.submit(request).result();
+  const GenerationResult result = model.submit(request).result();
   EXPECT_EQ(result.finish_reason, FinishReason::kError);
   EXPECT_EQ(result.error, "passed its deadline");
 }
