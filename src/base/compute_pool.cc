@@ -37,13 +37,14 @@ struct ComputePool::Region {
   int64_t tiles;
   FunctionRef<void(int64_t, int)> tile;
   std::atomic<int64_t> next{0};
-  std::atomic<bool> stop{false};      // cancelled, or giving way
+  std::atomic<bool> stop{false};  // cancelled, or giving way
   std::atomic<int> workers_inside{0};
 };
 
 ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
   const int total = threads > 0 ? threads : allowed_processors();
-  for (int worker = 1; worker < total; ++worker) workers_.emplace_back([this, worker] { worker_main(worker); });
+  for (int worker = 1; worker < total; ++worker)
+    workers_.emplace_back([this, worker] { worker_main(worker); });
 }
 
 ComputePool::~ComputePool() {
@@ -55,7 +56,9 @@ ComputePool::~ComputePool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-bool ComputePool::outranked(int priority) const { return best_waiting_.load(std::memory_order_relaxed) > priority; }
+bool ComputePool::outranked(int priority) const {
+  return best_waiting_.load(std::memory_order_relaxed) > priority;
+}
 
 void ComputePool::acquire(int priority) {
   std::unique_lock lock(admission_mutex_);
@@ -114,7 +117,8 @@ void ComputePool::run_region(Region& region) {
     std::lock_guard lock(work_mutex_);
     region_ = nullptr;  // no worker enters from here on
   }
-  for (int round = 0; region.workers_inside.load(std::memory_order_acquire) > 0; ++round) pause_briefly(round);
+  for (int round = 0; region.workers_inside.load(std::memory_order_acquire) > 0; ++round)
+    pause_briefly(round);
 }
 
 bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,

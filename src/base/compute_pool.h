@@ -13,13 +13,13 @@
 
 namespace oag {
 
-// The threads that compute, shared by every run of a Runtime. It works on one parallel region at a time; waiting
-// regions are admitted by priority, then in order of arrival. A region yields to a waiting one of higher priority,
-// and stops when its run is cancelled or past its deadline, between any two tiles.
+// The threads that compute, shared by every run of a Runtime. It works on one parallel region at a time;
+// waiting regions are admitted by priority, then in order of arrival. A region yields to a waiting one of
+// higher priority, and stops when its run is cancelled or past its deadline, between any two tiles.
 class ComputePool {
  public:
-  // `threads` counts the calling thread, which works too: 1 means no workers. 0 takes every processor allowed to
-  // this process.
+  // `threads` counts the calling thread, which works too: 1 means no workers. 0 takes every processor allowed
+  // to this process.
   explicit ComputePool(int threads = 0);
   ~ComputePool();
   ComputePool(const ComputePool&) = delete;
@@ -27,9 +27,9 @@ class ComputePool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls tile(i, worker) once for each i in [0, tiles), worker in [0, threads()), on the pool's threads and the
-  // caller. Returns false when it stopped early because `control` says so; tiles not started are then left out.
-  // A region of one tile, or one whose total is estimated under 20 µs, runs on the caller alone.
+  // Calls tile(i, worker) once for each i in [0, tiles), worker in [0, threads()), on the pool's threads and
+  // the caller. Returns false when it stopped early because `control` says so; tiles not started are then
+  // left out. A region of one tile, or one whose total is estimated under 20 µs, runs on the caller alone.
   // Tiles must not throw and must not call parallel_for.
   bool parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,
                     FunctionRef<void(int64_t, int)> tile);

@@ -26,8 +26,8 @@ enum class ErrorCode {
 // "invalid argument", "corrupt data", …
 std::string_view error_code_name(ErrorCode code);
 
-// The one exception type for bad input. `where` names the file, option, tensor or node; `message` says what was
-// seen, what was expected and what to do. what() is "where: message", one line.
+// The one exception type for bad input. `where` names the file, option, tensor or node; `message` says what
+// was seen, what was expected and what to do. what() is "where: message", one line.
 class Error : public std::exception {
  public:
   Error(ErrorCode code, std::string where, std::string message);

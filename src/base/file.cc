@@ -31,7 +31,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   file->path_ = path;
   file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file->fd_ < 0) fail_errno(path, "cannot open");
-  struct stat st {};
+  struct stat st{};
   if (::fstat(file->fd_, &st) != 0) fail_errno(path, "cannot stat");
   if (!S_ISREG(st.st_mode)) fail(ErrorCode::kIo, path.string(), "is not a regular file");
   file->size_bytes_ = static_cast<size_t>(st.st_size);
@@ -50,10 +50,12 @@ MappedFile::~MappedFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-bool MappedFile::damaged() const { return guard_slot_ >= 0 && mapping_damaged(guard_slot_); }
+bool MappedFile::damaged() const {
+  return guard_slot_ >= 0 && mapping_damaged(guard_slot_);
+}
 
 bool MappedFile::changed_since_open() const {
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd_, &st) != 0) return true;
   return static_cast<size_t>(st.st_size) != size_bytes_ || modification_time_ns(st) != modified_ns_;
 }
@@ -118,7 +120,8 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_errno(temporary_path_, "cannot flush to disk");
-  if (::rename(temporary_path_.c_str(), final_path_.c_str()) != 0) fail_errno(final_path_, "cannot rename to");
+  if (::rename(temporary_path_.c_str(), final_path_.c_str()) != 0)
+    fail_errno(final_path_, "cannot rename to");
   ::close(fd_);
   fd_ = -1;
 }

@@ -10,8 +10,9 @@
 
 namespace oag {
 
-// A whole file mapped read-only. If the file shrinks or its disk fails while mapped, reads give zero bytes instead
-// of ending the process, and damaged() turns true; whoever used the bytes must then discard the result.
+// A whole file mapped read-only. If the file shrinks or its disk fails while mapped, reads give zero bytes
+// instead of ending the process, and damaged() turns true; whoever used the bytes must then discard the
+// result.
 class MappedFile {
  public:
   // Errors: kNotFound, kIo (not a regular file, unreadable, empty files are fine and give an empty span).
@@ -46,8 +47,8 @@ class MappedFile {
 // Reads a whole file. Errors: kNotFound, kIo, kInvalidArgument when it is larger than `limit_bytes`.
 std::string read_file(const std::filesystem::path& path, size_t limit_bytes = size_t{1} << 30);
 
-// A file that appears under its final name only when commit() succeeds; until then it is a temporary beside it, which
-// the destructor removes.
+// A file that appears under its final name only when commit() succeeds; until then it is a temporary beside
+// it, which the destructor removes.
 class AtomicFile {
  public:
   // Errors: kIo, naming the path and the system's reason.

@@ -25,7 +25,8 @@ Json parse_json(std::string_view text, std::string_view where) {
   try {
     return Json::parse(text, refuse_deep);
   } catch (const Json::parse_error& error) {
-    const std::string_view before = text.substr(0, std::min(error.byte == 0 ? 0 : error.byte - 1, text.size()));
+    const std::string_view before =
+        text.substr(0, std::min(error.byte == 0 ? 0 : error.byte - 1, text.size()));
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const size_t newline = before.rfind('\n');
     const size_t column = before.size() - (newline == std::string_view::npos ? 0 : newline + 1) + 1;

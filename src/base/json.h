@@ -8,8 +8,8 @@ namespace oag {
 // Keys keep the order in which they were written: outputs read as they were composed.
 using Json = nlohmann::ordered_json;
 
-// Parses outside text. `where` names the source in the error. Errors: kCorruptData with line and column, also when
-// nesting is deeper than 128 (a hostile document must not exhaust the stack of whoever walks it).
+// Parses outside text. `where` names the source in the error. Errors: kCorruptData with line and column, also
+// when nesting is deeper than 128 (a hostile document must not exhaust the stack of whoever walks it).
 Json parse_json(std::string_view text, std::string_view where);
 
 }  // namespace oag

@@ -21,7 +21,8 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }
 
 std::shared_ptr<spdlog::logger> make_logger() {
-  auto logger = std::make_shared<spdlog::logger>("oag", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("oag", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_pattern("oag: %^%l%$: %v");
   logger->set_level(spdlog::level::warn);
   if (const char* wanted = std::getenv("OAG_LOG")) logger->set_level(spdlog::level::from_str(wanted));
@@ -35,9 +36,13 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
+void set_log_level(LogLevel level) {
+  logger().set_level(to_spdlog(level));
+}
 
-bool log_enabled(LogLevel level) { return logger().should_log(to_spdlog(level)); }
+bool log_enabled(LogLevel level) {
+  return logger().should_log(to_spdlog(level));
+}
 
 void log_message(LogLevel level, std::string_view message) {
   logger().log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));

@@ -9,7 +9,8 @@ namespace oag {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
-// Messages below `level` are dropped. The default is kWarning; OAG_LOG=debug|info|warning|error|off overrides it.
+// Messages below `level` are dropped. The default is kWarning; OAG_LOG=debug|info|warning|error|off overrides
+// it.
 void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
 

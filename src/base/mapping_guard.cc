@@ -29,7 +29,8 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
   for (Slot& slot : slots) {
     if (address < slot.begin.load() || address >= slot.end.load()) continue;
     void* page = reinterpret_cast<void*>(address / kPageBytes * kPageBytes);
-    if (::mmap(page, kPageBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) break;
+    if (::mmap(page, kPageBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+      break;
     slot.damaged.store(true);
     return;
   }
@@ -44,7 +45,7 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
 
 void install_handler_once() {
   static const bool installed = [] {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO;
     sigemptyset(&action.sa_mask);
@@ -61,7 +62,8 @@ int guard_mapping(std::byte* begin, size_t size_bytes) {
   for (size_t i = 0; i < kSlots; ++i) {
     if (slots[i].begin.load() != 0) continue;
     slots[i].damaged.store(false);
-    slots[i].end.store(reinterpret_cast<uintptr_t>(begin) + (size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+    slots[i].end.store(reinterpret_cast<uintptr_t>(begin) +
+                       (size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
     slots[i].begin.store(reinterpret_cast<uintptr_t>(begin));
     return static_cast<int>(i);
   }
@@ -74,6 +76,8 @@ void unguard_mapping(int slot) {
   slots[static_cast<size_t>(slot)].begin.store(0);
 }
 
-bool mapping_damaged(int slot) { return slots[static_cast<size_t>(slot)].damaged.load(); }
+bool mapping_damaged(int slot) {
+  return slots[static_cast<size_t>(slot)].damaged.load();
+}
 
 }  // namespace oag

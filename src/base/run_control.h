@@ -9,8 +9,8 @@ namespace oag {
 
 enum class RunState { kQueued, kRunning, kDone, kCancelled, kDeadlineExceeded, kFailed };
 
-// What a running computation looks at between tiles: a cancel flag, a deadline and a priority (higher runs first).
-// Shared by the owner, who may cancel from any thread, and the threads that compute.
+// What a running computation looks at between tiles: a cancel flag, a deadline and a priority (higher runs
+// first). Shared by the owner, who may cancel from any thread, and the threads that compute.
 class RunControl {
  public:
   explicit RunControl(int priority = 0, std::optional<TimePoint> deadline = {})

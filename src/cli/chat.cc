@@ -19,9 +19,11 @@ std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
 Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(options.model)) {
   if (!options_.raw) {
     if (bundle_.template_is_fallback) {
-      log(LogLevel::kWarning, "{} has no chat template; using the one of its family \"{}\"", bundle_.path.string(), bundle_.config.architecture);
+      log(LogLevel::kWarning, "{} has no chat template; using the one of its family \"{}\"",
+          bundle_.path.string(), bundle_.config.architecture);
     }
-    template_ = ChatTemplate::compile(bundle_.chat_template, bundle_.path.filename().string() + " chat template");
+    template_ =
+        ChatTemplate::compile(bundle_.chat_template, bundle_.path.filename().string() + " chat template");
   }
   LanguageModelOptions model_options;
   model_options.runner = runner_options(options_.model, bundle_);
@@ -48,7 +50,8 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text) {
   const std::string prompt = template_->render(context);
   // Most templates write the bos token themselves; where one does not, the model still wants it.
   std::vector<TokenId> ids = tokenizer.encode(prompt, {.parse_special = true, .add_special = false});
-  if (tokenizer.adds_bos() && tokenizer.vocabulary().bos && (ids.empty() || ids.front() != *tokenizer.vocabulary().bos)) {
+  if (tokenizer.adds_bos() && tokenizer.vocabulary().bos &&
+      (ids.empty() || ids.front() != *tokenizer.vocabulary().bos)) {
     ids.insert(ids.begin(), *tokenizer.vocabulary().bos);
   }
   return ids;
@@ -87,9 +90,12 @@ std::string Chat::stats_line(const Answer& answer) const {
   const GenerationResult& result = answer.result;
   const auto rate = [](double tokens, double ms) { return ms > 0 ? tokens / ms * 1000 : 0.0; };
   const auto made = result.token_ids.size();
-  return fmt::format("prompt {} tokens, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token {:.0f} ms | load {:.0f} ms | peak memory {}",
-                     result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms), made,
-                     rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms, load_ms_, format_bytes(peak_memory_bytes()));
+  return fmt::format(
+      "prompt {} tokens, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token {:.0f} ms | load "
+      "{:.0f} ms | peak memory {}",
+      result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms), made,
+      rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms, load_ms_,
+      format_bytes(peak_memory_bytes()));
 }
 
 }  // namespace oag::cli

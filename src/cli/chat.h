@@ -34,8 +34,8 @@ class Chat {
  public:
   explicit Chat(const ChatOptions& options);
 
-  // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed. An
-  // interrupt (InterruptScope) cancels it.
+  // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed.
+  // An interrupt (InterruptScope) cancels it.
   Answer ask(const std::string& text, const std::function<void(std::string_view)>& on_text);
   void reset();
 

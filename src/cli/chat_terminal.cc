@@ -33,7 +33,8 @@ char* show_prompt(EditLine* editor) {
 
 class LineEditor {
  public:
-  LineEditor() : editor_(el_init("oag", stdin, stdout, stderr), el_end), history_(history_init(), history_end) {
+  LineEditor()
+      : editor_(el_init("oag", stdin, stdout, stderr), el_end), history_(history_init(), history_end) {
     HistEvent event;
     history(history_.get(), &event, H_SETSIZE, 1000);
     el_set(editor_.get(), EL_PROMPT, show_prompt);
@@ -111,10 +112,13 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
     });
     fmt::print("\n");
     stats = chat.stats_line(answer);
-    if (answer.result.finish_reason == FinishReason::kCancelled) fmt::print("{}\n", dim("(stopped)", use_color(stdout_is_terminal())));
-    if (answer.result.finish_reason == FinishReason::kError) fmt::print(stderr, "oag: {}\n", answer.result.error);
+    if (answer.result.finish_reason == FinishReason::kCancelled)
+      fmt::print("{}\n", dim("(stopped)", use_color(stdout_is_terminal())));
+    if (answer.result.finish_reason == FinishReason::kError)
+      fmt::print(stderr, "oag: {}\n", answer.result.error);
     if (answer.result.finish_reason == FinishReason::kLength) {
-      fmt::print("{}\n", dim("(the answer reached its limit; /reset starts afresh)", use_color(stdout_is_terminal())));
+      fmt::print("{}\n", dim("(the answer reached its limit; /reset starts afresh)",
+                             use_color(stdout_is_terminal())));
     }
   } catch (const Error& error) {
     fmt::print(stderr, "oag: {}\n", error.what());
@@ -124,14 +128,16 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
 }  // namespace
 
 int chat_on_terminal(Chat& chat) {
-  fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", chat.bundle().name(), chat.bundle().precision()),
+  fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", chat.bundle().name(),
+                                     chat.bundle().precision()),
                          use_color(stdout_is_terminal())));
   LineEditor editor;
   std::string message, stats = "no answer yet";
   for (;;) {
     const LineEditor::Read read = read_message(editor, message);
     if (read == LineEditor::Read::kEnd) break;
-    if (read == LineEditor::Read::kInterrupted || message.find_first_not_of(" \t\n") == std::string::npos) continue;
+    if (read == LineEditor::Read::kInterrupted || message.find_first_not_of(" \t\n") == std::string::npos)
+      continue;
     editor.remember(message);
     if (message == "/exit" || message == "/quit") return kExitOk;
     if (message == "/help") {

@@ -21,7 +21,7 @@ void on_signal(int) {
 
 InterruptScope::InterruptScope() {
   flag.store(false);
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;  // no SA_RESTART: a blocked read returns
   sigemptyset(&action.sa_mask);
   ::sigaction(SIGINT, &action, &previous_int);
@@ -33,6 +33,8 @@ InterruptScope::~InterruptScope() {
   ::sigaction(SIGTERM, &previous_term, nullptr);
 }
 
-bool InterruptScope::interrupted() { return flag.load(); }
+bool InterruptScope::interrupted() {
+  return flag.load();
+}
 
 }  // namespace oag::cli

@@ -2,8 +2,8 @@
 
 namespace oag::cli {
 
-// While one lives, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process. A second one within the same
-// scope ends it at once.
+// While one lives, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process. A second one within
+// the same scope ends it at once.
 class InterruptScope {
  public:
   InterruptScope();

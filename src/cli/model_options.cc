@@ -20,12 +20,19 @@ void declare_model(CLI::App& command, std::string& model) {
 
 void ModelOptions::declare(CLI::App& command) {
   declare_model(command, model);
-  command.add_option("--device", device, "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2");
-  command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")->check(CLI::Range(1, 4096));
-  command.add_option("--ctx", context_tokens, "Longest prompt and answer together, in tokens (default: the model's, at most 4096)")
+  command.add_option("--device", device,
+                     "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2");
+  command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
+      ->check(CLI::Range(1, 4096));
+  command
+      .add_option("--ctx", context_tokens,
+                  "Longest prompt and answer together, in tokens (default: the model's, at most 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
-  command.add_option("--kv", cache, "Storage of the attention cache")->check(CLI::IsMember({"f32", "f16", "q8_0"}))->capture_default_str();
-  command.add_flag("--explain", explain, "Show which kernel runs each kind of operator, and why others do not");
+  command.add_option("--kv", cache, "Storage of the attention cache")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
+      ->capture_default_str();
+  command.add_flag("--explain", explain,
+                   "Show which kernel runs each kind of operator, and why others do not");
 }
 
 std::filesystem::path resolve_model(const std::string& model) {
@@ -36,10 +43,13 @@ std::filesystem::path resolve_model(const std::string& model) {
     if (entry.path().extension() == ".gguf") files.push_back(entry.path());
   }
   if (files.size() == 1) return files.front();
-  fail(ErrorCode::kInvalidArgument, path.string(), "the folder holds {} GGUF files, expected exactly one; name the file", files.size());
+  fail(ErrorCode::kInvalidArgument, path.string(),
+       "the folder holds {} GGUF files, expected exactly one; name the file", files.size());
 }
 
-ModelBundle load_model(const ModelOptions& options) { return load_bundle(resolve_model(options.model)); }
+ModelBundle load_model(const ModelOptions& options) {
+  return load_bundle(resolve_model(options.model));
+}
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
   return std::make_shared<Runtime>(RuntimeOptions{default_backends(), options.device, options.threads});
@@ -47,15 +57,19 @@ std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
 
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle) {
   RunnerOptions runner;
-  runner.context_tokens = options.context_tokens > 0 ? options.context_tokens : std::min(bundle.config.context_tokens, kDefaultContextTokens);
+  runner.context_tokens = options.context_tokens > 0
+                              ? options.context_tokens
+                              : std::min(bundle.config.context_tokens, kDefaultContextTokens);
   runner.cache_dtype = *dtype_from_name(options.cache);
   return runner;
 }
 
 void print_explain(const Program& program) {
-  std::vector<std::vector<std::string>> rows = {{"operator", "inputs", "nodes", "device", "kernel", "refused"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"operator", "inputs", "nodes", "device", "kernel", "refused"}};
   for (const ExplainRow& row : explain(program)) {
-    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel, fmt::format("{}", fmt::join(row.refusals, "; "))});
+    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel,
+                    fmt::format("{}", fmt::join(row.refusals, "; "))});
   }
   fmt::print(stderr, "{}", format_table(rows));
 }

@@ -27,7 +27,9 @@ size_t display_width(std::string_view text) {
 }
 
 bool is_number(std::string_view cell) {
-  return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) || ((cell[0] == '-' || cell[0] == '.') && cell.size() > 1 && std::isdigit(static_cast<unsigned char>(cell[1]))));
+  return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) ||
+                           ((cell[0] == '-' || cell[0] == '.') && cell.size() > 1 &&
+                            std::isdigit(static_cast<unsigned char>(cell[1]))));
 }
 
 size_t terminal_columns() {
@@ -37,17 +39,26 @@ size_t terminal_columns() {
 
 }  // namespace
 
-bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
-bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
-bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool stdin_is_terminal() {
+  return ::isatty(STDIN_FILENO) == 1;
+}
+bool stdout_is_terminal() {
+  return ::isatty(STDOUT_FILENO) == 1;
+}
+bool stderr_is_terminal() {
+  return ::isatty(STDERR_FILENO) == 1;
+}
 
 bool use_color(bool terminal) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  return terminal && (no_color == nullptr || *no_color == '\0') && !(term != nullptr && std::string_view(term) == "dumb");
+  return terminal && (no_color == nullptr || *no_color == '\0') &&
+         !(term != nullptr && std::string_view(term) == "dumb");
 }
 
-std::string dim(std::string_view text, bool color) { return color ? fmt::format("\033[2m{}\033[0m", text) : std::string(text); }
+std::string dim(std::string_view text, bool color) {
+  return color ? fmt::format("\033[2m{}\033[0m", text) : std::string(text);
+}
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
@@ -57,7 +68,8 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   }
   std::vector<bool> numeric(widths.size(), rows.size() > 1);
   for (size_t r = 1; r < rows.size(); ++r) {
-    for (size_t c = 0; c < rows[r].size(); ++c) numeric[c] = numeric[c] && (is_number(rows[r][c]) || rows[r][c].empty() || rows[r][c] == "-");
+    for (size_t c = 0; c < rows[r].size(); ++c)
+      numeric[c] = numeric[c] && (is_number(rows[r][c]) || rows[r][c].empty() || rows[r][c] == "-");
   }
   std::string text;
   for (const auto& row : rows) {
@@ -89,7 +101,8 @@ ProgressBar::~ProgressBar() {
 
 void ProgressBar::update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes) {
   if (!shown_) return;
-  const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
+  const int64_t now_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
   if (now_ms - last_ms_ < kRedrawMs && done_bytes != total_bytes) return;
   last_ms_ = now_ms;
   std::string line;
@@ -99,8 +112,9 @@ void ProgressBar::update(std::string_view label, uint64_t done_bytes, uint64_t t
     constexpr size_t kCells = 30;
     const double share = std::min(1.0, static_cast<double>(done_bytes) / static_cast<double>(total_bytes));
     const auto full = static_cast<size_t>(share * kCells);
-    line = fmt::format("{}  [{}{}] {:3.0f} %  {} of {}", label, std::string(full, '#'), std::string(kCells - full, '.'), share * 100,
-                       format_bytes(done_bytes), format_bytes(total_bytes));
+    line = fmt::format("{}  [{}{}] {:3.0f} %  {} of {}", label, std::string(full, '#'),
+                       std::string(kCells - full, '.'), share * 100, format_bytes(done_bytes),
+                       format_bytes(total_bytes));
   }
   line.resize(std::min(line.size(), terminal_columns() - 1));
   fmt::print(stderr, "\r\033[K{}", line);

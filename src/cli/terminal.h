@@ -17,7 +17,8 @@ bool use_color(bool terminal);
 // `text` dimmed, when `color`.
 std::string dim(std::string_view text, bool color);
 
-// Rows as aligned columns: the first row is the head. Numbers (cells that begin with a digit, '-' or '.') align right.
+// Rows as aligned columns: the first row is the head. Numbers (cells that begin with a digit, '-' or '.')
+// align right.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 
 // "98.4 MB"; MB = 10^6 bytes.

@@ -26,36 +26,55 @@ struct RunFlags {
 
 void declare_sampling(CLI::App& command, RunFlags& flags) {
   SamplingOptions& sampling = flags.chat.sampling;
-  command.add_option("--temperature", sampling.temperature, "Randomness; 0 always takes the most likely token")->capture_default_str();
-  command.add_option("--top-k", sampling.top_k, "Draw from the K most likely tokens; 0: all")->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "Draw from the most likely tokens that together have this probability")->capture_default_str();
-  command.add_option("--min-p", sampling.min_p, "Drop tokens below this fraction of the most likely one's probability")->capture_default_str();
-  command.add_option("--repeat-penalty", sampling.repeat_penalty, "Divide logits of tokens seen in prompt or answer; 1: off")->capture_default_str();
-  command.add_option("--frequency-penalty", sampling.frequency_penalty, "Subtract per occurrence in the answer")->capture_default_str();
-  command.add_option("--presence-penalty", sampling.presence_penalty, "Subtract once for tokens in the answer")->capture_default_str();
+  command
+      .add_option("--temperature", sampling.temperature, "Randomness; 0 always takes the most likely token")
+      ->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "Draw from the K most likely tokens; 0: all")
+      ->capture_default_str();
+  command
+      .add_option("--top-p", sampling.top_p,
+                  "Draw from the most likely tokens that together have this probability")
+      ->capture_default_str();
+  command
+      .add_option("--min-p", sampling.min_p,
+                  "Drop tokens below this fraction of the most likely one's probability")
+      ->capture_default_str();
+  command
+      .add_option("--repeat-penalty", sampling.repeat_penalty,
+                  "Divide logits of tokens seen in prompt or answer; 1: off")
+      ->capture_default_str();
+  command
+      .add_option("--frequency-penalty", sampling.frequency_penalty, "Subtract per occurrence in the answer")
+      ->capture_default_str();
+  command
+      .add_option("--presence-penalty", sampling.presence_penalty, "Subtract once for tokens in the answer")
+      ->capture_default_str();
   command.add_option("--seed", flags.seed, "Seed of the draw (default: random)");
   command.add_flag("--greedy", flags.greedy, "The same as --temperature 0");
 }
 
-std::string read_all_stdin() { return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()}; }
+std::string read_all_stdin() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
 
 Json result_json(const Chat& chat, const Answer& answer) {
   const GenerationResult& result = answer.result;
   const auto rate = [](double tokens, double ms) { return ms > 0 ? tokens / ms * 1000 : 0.0; };
   const auto made = static_cast<double>(result.token_ids.size());
-  Json json = {{"schema", "oag.run/1"},
-               {"text", result.text},
-               {"prompt_ids", answer.prompt_ids},
-               {"token_ids", result.token_ids},
-               {"finish_reason", finish_reason_name(result.finish_reason)},
-               {"usage", {{"prompt_tokens", result.prompt_tokens}, {"completion_tokens", result.token_ids.size()}}},
-               {"timings",
-                {{"load_ms", chat.load_ms()},
-                 {"ttft_ms", result.ttft_ms},
-                 {"prefill_ms", result.prefill_ms},
-                 {"decode_ms", result.decode_ms},
-                 {"prefill_tokens_per_s", rate(static_cast<double>(result.prompt_tokens), result.prefill_ms)},
-                 {"tokens_per_s", rate(made - 1, result.decode_ms)}}}};
+  Json json = {
+      {"schema", "oag.run/1"},
+      {"text", result.text},
+      {"prompt_ids", answer.prompt_ids},
+      {"token_ids", result.token_ids},
+      {"finish_reason", finish_reason_name(result.finish_reason)},
+      {"usage", {{"prompt_tokens", result.prompt_tokens}, {"completion_tokens", result.token_ids.size()}}},
+      {"timings",
+       {{"load_ms", chat.load_ms()},
+        {"ttft_ms", result.ttft_ms},
+        {"prefill_ms", result.prefill_ms},
+        {"decode_ms", result.decode_ms},
+        {"prefill_tokens_per_s", rate(static_cast<double>(result.prompt_tokens), result.prefill_ms)},
+        {"tokens_per_s", rate(made - 1, result.decode_ms)}}}};
   if (result.finish_reason == FinishReason::kError) json["error"] = result.error;
   return json;
 }
@@ -90,7 +109,8 @@ int run(RunFlags flags) {
   flags.chat.sampling.seed = flags.seed ? *flags.seed : std::random_device{}();
   flags.chat.sampling.validate();
   const bool interactive = !flags.prompt && stdin_is_terminal();
-  if (interactive && flags.json) fail(ErrorCode::kInvalidArgument, "--json", "needs a prompt: give -p or pipe one in");
+  if (interactive && flags.json)
+    fail(ErrorCode::kInvalidArgument, "--json", "needs a prompt: give -p or pipe one in");
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
@@ -104,12 +124,20 @@ void declare(CLI::App& app, int& exit_code) {
       "Standard output carries the answer alone.");
   ChatOptions& chat = flags->chat;
   chat.model.declare(*command);
-  command->add_option("-p,--prompt", flags->prompt, "The prompt (default: standard input, or a chat on a terminal)");
-  command->add_flag("--raw", chat.raw, "The prompt as written: no chat template, special tokens in it recognised, nothing added");
+  command->add_option("-p,--prompt", flags->prompt,
+                      "The prompt (default: standard input, or a chat on a terminal)");
+  command->add_flag(
+      "--raw", chat.raw,
+      "The prompt as written: no chat template, special tokens in it recognised, nothing added");
   command->add_option("--system", chat.system, "System message");
-  command->add_option("-n,--max-tokens", chat.max_tokens, "Longest answer in tokens (default: until the context is full)")->check(CLI::Range(int64_t{0}, int64_t{1} << 31));
+  command
+      ->add_option("-n,--max-tokens", chat.max_tokens,
+                   "Longest answer in tokens (default: until the context is full)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 31));
   declare_sampling(*command, *flags);
-  command->add_option("--stop", chat.stop, "A text that ends the answer; may be given several times")->expected(1)->take_all();
+  command->add_option("--stop", chat.stop, "A text that ends the answer; may be given several times")
+      ->expected(1)
+      ->take_all();
   command->add_flag("--ignore-eos", chat.ignore_end, "Go on past end tokens");
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/run.json) instead of text");
   command->add_flag("--stats", flags->stats, "Print speed, load time and memory to standard error");

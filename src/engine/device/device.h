@@ -19,9 +19,9 @@ namespace oag {
 
 // What a device says of itself, for `oag devices` and for choosing.
 struct DeviceProperties {
-  std::string name;         // "oag/cpu:avx2"
-  std::string description;  // "AMD EPYC, 2 threads"
-  std::string architecture;  // "x86-64", "sm_90a"
+  std::string name;                   // "oag/cpu:avx2"
+  std::string description;            // "AMD EPYC, 2 threads"
+  std::string architecture;           // "x86-64", "sm_90a"
   std::vector<std::string> variants;  // what may follow the colon
   uint64_t memory_bytes = 0;
   uint64_t free_memory_bytes = 0;
@@ -32,17 +32,17 @@ struct DeviceProperties {
 class Event {
  public:
   virtual ~Event() = default;
-  virtual bool done() const = 0;                               // never blocks
+  virtual bool done() const = 0;                                   // never blocks
   virtual bool wait(std::optional<TimePoint> deadline) const = 0;  // false when the deadline came first
-  virtual TimePoint time() const = 0;                          // when it was reached; only once done()
+  virtual TimePoint time() const = 0;                              // when it was reached; only once done()
 };
 
 // An ordered queue of kernels on one device, on behalf of one run. Not thread safe.
 class Stream {
  public:
   virtual ~Stream() = default;
-  // Queues one kernel. On a device that computes inline it returns once the kernel has run. The kernel looks at the
-  // run's control; what it leaves after a stop is garbage.
+  // Queues one kernel. On a device that computes inline it returns once the kernel has run. The kernel looks
+  // at the run's control; what it leaves after a stop is garbage.
   virtual void submit(const Kernel& kernel, KernelContext& context) = 0;
   virtual std::unique_ptr<Event> record() = 0;
   virtual KernelEnv& env() = 0;

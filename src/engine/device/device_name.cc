@@ -16,7 +16,8 @@ std::string_view split_off(std::string_view text, char separator, std::string& t
   if (at == std::string_view::npos) return text;
   tail = text.substr(at + 1);
   if (tail.empty() || at == 0) {
-    fail(ErrorCode::kInvalidArgument, "device", "\"{}\" has an empty part; write ENGINE[@VERSION][/DEVICE[:VARIANT]]", whole);
+    fail(ErrorCode::kInvalidArgument, "device",
+         "\"{}\" has an empty part; write ENGINE[@VERSION][/DEVICE[:VARIANT]]", whole);
   }
   return text.substr(0, at);
 }
@@ -25,7 +26,9 @@ std::string_view split_off(std::string_view text, char separator, std::string& t
 
 DeviceName parse_device_name(std::string_view text) {
   DeviceName name;
-  const auto allowed = [](unsigned char c) { return std::isalnum(c) || std::string_view("._-@/:").find(static_cast<char>(c)) != std::string_view::npos; };
+  const auto allowed = [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("._-@/:").find(static_cast<char>(c)) != std::string_view::npos;
+  };
   if (!std::all_of(text.begin(), text.end(), allowed)) {
     fail(ErrorCode::kInvalidArgument, "device", "\"{}\" has characters that no device name has", text);
   }

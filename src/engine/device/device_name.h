@@ -13,7 +13,8 @@ struct DeviceName {
   std::string variant;  // "" for the best
 };
 
-// Errors: kInvalidArgument when a part is empty or has characters other than letters, digits, '.', '_' and '-'.
+// Errors: kInvalidArgument when a part is empty or has characters other than letters, digits, '.', '_' and
+// '-'.
 DeviceName parse_device_name(std::string_view text);
 
 }  // namespace oag

@@ -28,6 +28,8 @@ KernelTable::Choice KernelTable::choose(const KernelQuery& query) const {
   return choice;
 }
 
-std::unique_ptr<Kernel> function_kernel(KernelFunction function) { return std::make_unique<FunctionKernel>(function); }
+std::unique_ptr<Kernel> function_kernel(KernelFunction function) {
+  return std::make_unique<FunctionKernel>(function);
+}
 
 }  // namespace oag

@@ -17,7 +17,8 @@ struct KernelQuery {
   const Node& node;
 
   DType dtype(size_t i) const {
-    return i < node.inputs.size() && node.inputs[i] != kNoValue ? graph.value(node.inputs[i]).type.dtype : DType::kUndefined;
+    return i < node.inputs.size() && node.inputs[i] != kNoValue ? graph.value(node.inputs[i]).type.dtype
+                                                                : DType::kUndefined;
   }
   const Shape* shape(size_t i) const {
     if (i >= node.inputs.size() || node.inputs[i] == kNoValue) return nullptr;
@@ -34,7 +35,8 @@ struct KernelQuery {
 // Empty when the kernel takes the node; else one phrase that says why not ("k is no multiple of 32").
 using Refusal = std::string;
 
-// An executable form of one node, made once per compile: it may hold packed weights. Thread safe: several runs use it.
+// An executable form of one node, made once per compile: it may hold packed weights. Thread safe: several
+// runs use it.
 class Kernel {
  public:
   virtual ~Kernel() = default;

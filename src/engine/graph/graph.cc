@@ -11,8 +11,8 @@ const T* find_attribute(const Node& node, std::string_view key) {
   if (found == node.attributes.end()) return nullptr;
   const T* value = std::get_if<T>(&found->second);
   if (value == nullptr) {
-    fail(ErrorCode::kInvalidArgument, node.name, "attribute {} of {} has another type than its schema says", key,
-         node.full_op());
+    fail(ErrorCode::kInvalidArgument, node.name, "attribute {} of {} has another type than its schema says",
+         key, node.full_op());
   }
   return value;
 }
@@ -21,7 +21,8 @@ const T* find_attribute(const Node& node, std::string_view key) {
 
 int64_t Node::int_attribute(std::string_view key) const {
   const auto* value = find_attribute<int64_t>(*this, key);
-  if (value == nullptr) fail(ErrorCode::kInvalidArgument, name, "{} lacks its required attribute {}", full_op(), key);
+  if (value == nullptr)
+    fail(ErrorCode::kInvalidArgument, name, "{} lacks its required attribute {}", full_op(), key);
   return *value;
 }
 
@@ -50,7 +51,9 @@ std::vector<float> Node::floats_attribute(std::string_view key) const {
   return value == nullptr ? std::vector<float>() : *value;
 }
 
-const Tensor* Node::tensor_attribute(std::string_view key) const { return find_attribute<Tensor>(*this, key); }
+const Tensor* Node::tensor_attribute(std::string_view key) const {
+  return find_attribute<Tensor>(*this, key);
+}
 
 std::string Graph::unique_name(std::string wanted) {
   if (wanted.empty()) wanted = "v";
@@ -76,14 +79,16 @@ ValueId Graph::add_input(std::string value_name, ValueType type) {
 }
 
 ValueId Graph::add_constant(std::string value_name, Tensor tensor) {
-  const ValueId id = add_value(std::move(value_name), ValueType::tensor(tensor.dtype(), to_shape(tensor.dims())));
+  const ValueId id =
+      add_value(std::move(value_name), ValueType::tensor(tensor.dtype(), to_shape(tensor.dims())));
   value(id).constant = std::move(tensor);
   return id;
 }
 
 Node& Graph::add_node(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs,
                       Attributes attributes, size_t output_count, std::string node_name) {
-  Node node{std::string(domain), std::string(op), std::move(node_name), std::move(node_inputs), {}, std::move(attributes)};
+  Node node{std::string(domain),  std::string(op), std::move(node_name), std::move(node_inputs), {},
+            std::move(attributes)};
   if (node.name.empty()) node.name = node.op + "_" + std::to_string(nodes.size());
   for (size_t i = 0; i < output_count; ++i) {
     node.outputs.push_back(add_value(i == 0 ? node.name : node.name + "." + std::to_string(i)));
@@ -91,9 +96,10 @@ Node& Graph::add_node(std::string_view domain, std::string_view op, std::vector<
   return nodes.emplace_back(std::move(node));
 }
 
-ValueId Graph::add(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs, Attributes attributes,
-                   std::string node_name) {
-  return add_node(domain, op, std::move(node_inputs), std::move(attributes), 1, std::move(node_name)).outputs[0];
+ValueId Graph::add(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs,
+                   Attributes attributes, std::string node_name) {
+  return add_node(domain, op, std::move(node_inputs), std::move(attributes), 1, std::move(node_name))
+      .outputs[0];
 }
 
 std::optional<ValueId> Graph::find_value(std::string_view value_name) const {

@@ -24,8 +24,8 @@ enum class TypeKind { kTensor, kState, kSequence, kOptional, kMap };
 
 struct ValueType {
   TypeKind kind = TypeKind::kTensor;
-  DType dtype = DType::kUndefined;       // element type of tensors; key type of maps
-  std::optional<Shape> shape;            // nothing when even the rank is unknown
+  DType dtype = DType::kUndefined;           // element type of tensors; key type of maps
+  std::optional<Shape> shape;                // nothing when even the rank is unknown
   std::shared_ptr<const ValueType> element;  // of sequences, optionals and maps
 
   static ValueType tensor(DType dtype, std::optional<Shape> shape) {
@@ -59,8 +59,8 @@ struct Node {
   float float_attribute(std::string_view key, float fallback) const;
   std::string string_attribute(std::string_view key, std::string_view fallback) const;
   std::vector<int64_t> ints_attribute(std::string_view key, std::vector<int64_t> fallback = {}) const;
-  std::vector<float> floats_attribute(std::string_view key) const;    // empty when absent
-  const Tensor* tensor_attribute(std::string_view key) const;        // null when absent
+  std::vector<float> floats_attribute(std::string_view key) const;  // empty when absent
+  const Tensor* tensor_attribute(std::string_view key) const;       // null when absent
   bool has_attribute(std::string_view key) const { return attributes.contains(key); }
   std::string full_op() const { return domain.empty() ? op : domain + "." + op; }
 };
@@ -75,11 +75,11 @@ class Graph {
   ValueId add_input(std::string value_name, ValueType type);
   ValueId add_constant(std::string value_name, Tensor tensor);
   // Appends a node with `output_count` fresh outputs. Value names are made unique.
-  Node& add_node(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs, Attributes attributes = {},
-                 size_t output_count = 1, std::string node_name = "");
+  Node& add_node(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs,
+                 Attributes attributes = {}, size_t output_count = 1, std::string node_name = "");
   // The same, returning the first output.
-  ValueId add(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs, Attributes attributes = {},
-              std::string node_name = "");
+  ValueId add(std::string_view domain, std::string_view op, std::vector<ValueId> node_inputs,
+              Attributes attributes = {}, std::string node_name = "");
 
   Value& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
   const Value& value(ValueId id) const { return values_[static_cast<size_t>(id)]; }
@@ -89,7 +89,8 @@ class Graph {
   // Every use of `from`, graph outputs included, becomes a use of `to`.
   void replace_uses(ValueId from, ValueId to);
 
-  // For each value: index of the node that makes it, or -1. For each value: how many node inputs and graph outputs use it.
+  // For each value: index of the node that makes it, or -1. For each value: how many node inputs and graph
+  // outputs use it.
   std::vector<int> producers() const;
   std::vector<int> use_counts() const;
 

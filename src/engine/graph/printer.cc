@@ -7,10 +7,15 @@ namespace {
 
 std::string print_type(const ValueType& type) {
   switch (type.kind) {
-    case TypeKind::kState: return type.shape ? fmt::format("state {}{}", dtype_name(type.dtype), to_string(*type.shape)) : "state";
-    case TypeKind::kSequence: return fmt::format("sequence({})", type.element ? print_type(*type.element) : "?");
-    case TypeKind::kOptional: return fmt::format("optional({})", type.element ? print_type(*type.element) : "?");
-    case TypeKind::kMap: return fmt::format("map({}, {})", dtype_name(type.dtype), type.element ? print_type(*type.element) : "?");
+    case TypeKind::kState:
+      return type.shape ? fmt::format("state {}{}", dtype_name(type.dtype), to_string(*type.shape)) : "state";
+    case TypeKind::kSequence:
+      return fmt::format("sequence({})", type.element ? print_type(*type.element) : "?");
+    case TypeKind::kOptional:
+      return fmt::format("optional({})", type.element ? print_type(*type.element) : "?");
+    case TypeKind::kMap:
+      return fmt::format("map({}, {})", dtype_name(type.dtype),
+                         type.element ? print_type(*type.element) : "?");
     case TypeKind::kTensor: break;
   }
   if (type.dtype == DType::kUndefined) return "?";
@@ -21,12 +26,22 @@ struct AttributePrinter {
   std::string operator()(int64_t v) const { return std::to_string(v); }
   std::string operator()(float v) const { return fmt::format("{:g}", v); }
   std::string operator()(const std::string& v) const { return fmt::format("\"{}\"", v); }
-  std::string operator()(const std::vector<int64_t>& v) const { return fmt::format("[{}]", fmt::join(v, ", ")); }
-  std::string operator()(const std::vector<float>& v) const { return fmt::format("[{:g}]", fmt::join(v, ", ")); }
-  std::string operator()(const std::vector<std::string>& v) const { return fmt::format("[\"{}\"]", fmt::join(v, "\", \"")); }
-  std::string operator()(const Tensor& v) const { return fmt::format("<{} {}>", dtype_name(v.dtype()), to_string(v.dims())); }
+  std::string operator()(const std::vector<int64_t>& v) const {
+    return fmt::format("[{}]", fmt::join(v, ", "));
+  }
+  std::string operator()(const std::vector<float>& v) const {
+    return fmt::format("[{:g}]", fmt::join(v, ", "));
+  }
+  std::string operator()(const std::vector<std::string>& v) const {
+    return fmt::format("[\"{}\"]", fmt::join(v, "\", \""));
+  }
+  std::string operator()(const Tensor& v) const {
+    return fmt::format("<{} {}>", dtype_name(v.dtype()), to_string(v.dims()));
+  }
   std::string operator()(const GraphPtr& v) const { return fmt::format("<graph {}>", v->name); }
-  std::string operator()(const std::vector<GraphPtr>& v) const { return fmt::format("<{} graphs>", v.size()); }
+  std::string operator()(const std::vector<GraphPtr>& v) const {
+    return fmt::format("<{} graphs>", v.size());
+  }
 };
 
 std::string print_node(const Graph& graph, const Node& node) {
@@ -39,11 +54,13 @@ std::string print_node(const Graph& graph, const Node& node) {
   };
   std::string attributes;
   for (const auto& [key, attribute] : node.attributes) {
-    attributes += fmt::format("{}{}={}", attributes.empty() ? "" : ", ", key, std::visit(AttributePrinter{}, attribute));
+    attributes += fmt::format("{}{}={}", attributes.empty() ? "" : ", ", key,
+                              std::visit(AttributePrinter{}, attribute));
   }
   std::string types;
   for (const ValueId id : node.outputs) {
-    types += (types.empty() ? "" : ", ") + (id == kNoValue ? std::string("-") : print_type(graph.value(id).type));
+    types +=
+        (types.empty() ? "" : ", ") + (id == kNoValue ? std::string("-") : print_type(graph.value(id).type));
   }
   return fmt::format("  {} = {}({}){}  : {}\n", names(node.outputs), node.full_op(), names(node.inputs),
                      attributes.empty() ? "" : " {" + attributes + "}", types);
@@ -59,7 +76,8 @@ std::string print_graph(const Graph& graph) {
   const std::vector<int> uses = graph.use_counts();
   for (size_t i = 0; i < graph.value_count(); ++i) {
     const Value& value = graph.value(static_cast<ValueId>(i));
-    if (value.constant && uses[i] > 0) text += fmt::format("  const %{} : {}\n", value.name, print_type(value.type));
+    if (value.constant && uses[i] > 0)
+      text += fmt::format("  const %{} : {}\n", value.name, print_type(value.type));
   }
   for (const Node& node : graph.nodes) text += print_node(graph, node);
   for (const ValueId id : graph.outputs) text += fmt::format("  output %{}\n", graph.value(id).name);

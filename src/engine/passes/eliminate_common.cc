@@ -13,7 +13,8 @@ bool same_attributes(const Attributes& a, const Attributes& b) {
     const bool same = std::visit(
         [&](const auto& left) {
           using T = std::remove_cvref_t<decltype(left)>;
-          if constexpr (std::is_same_v<T, Tensor> || std::is_same_v<T, GraphPtr> || std::is_same_v<T, std::vector<GraphPtr>>) {
+          if constexpr (std::is_same_v<T, Tensor> || std::is_same_v<T, GraphPtr> ||
+                        std::is_same_v<T, std::vector<GraphPtr>>) {
             return false;  // compared by identity at best; not worth merging
           } else {
             return left == std::get<T>(y->second);
@@ -44,7 +45,8 @@ bool eliminate_common(Graph& graph, const PassContext& context) {
     bool merged = false;
     for (const size_t twin : twins) {
       const Node& first = graph.nodes[twin];
-      if (first.outputs.size() != node.outputs.size() || !same_attributes(first.attributes, node.attributes)) continue;
+      if (first.outputs.size() != node.outputs.size() || !same_attributes(first.attributes, node.attributes))
+        continue;
       for (size_t o = 0; o < node.outputs.size(); ++o) graph.replace_uses(node.outputs[o], first.outputs[o]);
       merged = changed = true;
       break;

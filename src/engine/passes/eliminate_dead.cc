@@ -11,7 +11,8 @@ bool eliminate_dead(Graph& graph, const PassContext&) {
   for (size_t i = graph.nodes.size(); i-- > 0;) {
     const Node& node = graph.nodes[i];
     bool used = false;
-    for (const ValueId output : node.outputs) used = used || (output != kNoValue && uses[static_cast<size_t>(output)] > 0);
+    for (const ValueId output : node.outputs)
+      used = used || (output != kNoValue && uses[static_cast<size_t>(output)] > 0);
     if (used) continue;
     keep[i] = false;
     changed = true;

@@ -18,7 +18,8 @@ bool fuse_swiglu(Graph& graph, const PassContext& context) {
       if (producer < 0 || uses[static_cast<size_t>(activated)] != 1) continue;
       const Node& swish = graph.nodes[static_cast<size_t>(producer)];
       const ValueType& type = graph.value(activated).type;
-      if (!swish.domain.empty() || swish.op != "Swish" || swish.float_attribute("alpha", 1.0f) != 1.0f) continue;
+      if (!swish.domain.empty() || swish.op != "Swish" || swish.float_attribute("alpha", 1.0f) != 1.0f)
+        continue;
       if (type.dtype != DType::kF32 || type.shape != graph.value(up).type.shape) continue;
       node.inputs = {swish.inputs[0], up};
       node.domain = "oag";

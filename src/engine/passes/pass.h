@@ -16,17 +16,19 @@ struct PassContext {
   int64_t cache_page_tokens = 32;
 };
 
-// A rewrite of a graph that keeps its meaning. Types are inferred before it runs, and again after it changed something.
+// A rewrite of a graph that keeps its meaning. Types are inferred before it runs, and again after it changed
+// something.
 struct Pass {
   std::string_view name;
   bool (*run)(Graph& graph, const PassContext& context);  // true when something changed
-  bool per_target = false;                                // runs after partitioning and asks the target's traits
+  bool per_target = false;  // runs after partitioning and asks the target's traits
 };
 
 // Every pass of pass_list.inc, in the order in which they run.
 std::span<const Pass* const> all_passes();
 
-// Runs the passes (those that are per target only when context.target is set) and infers types after each change.
+// Runs the passes (those that are per target only when context.target is set) and infers types after each
+// change.
 void run_passes(Graph& graph, const PassContext& context);
 
 }  // namespace oag

@@ -19,7 +19,8 @@ Placement place(const Graph& graph, const Node& node, const CompileOptions& opti
   Placement placement;
   for (size_t d = 0; d < options.devices.size(); ++d) {
     KernelTable::Choice choice = options.devices[d]->kernels().choose({graph, node});
-    for (const auto& [name, reason] : choice.refusals) placement.refusals.push_back(fmt::format("{}: {}", name, reason));
+    for (const auto& [name, reason] : choice.refusals)
+      placement.refusals.push_back(fmt::format("{}: {}", name, reason));
     if (choice.winner == nullptr) continue;
     placement.device = d;
     placement.implementation = choice.winner;
@@ -76,12 +77,14 @@ Step make_step(const Program& program, const Node& node, const CompileOptions& o
   step.refusals = std::move(placement.refusals);
   if (placement.implementation != nullptr) {
     step.kernel_name = placement.implementation->name;
-    step.kernel = options.devices[step.device]->kernels().make(*placement.implementation, {program.graph, node});
+    step.kernel =
+        options.devices[step.device]->kernels().make(*placement.implementation, {program.graph, node});
   } else if (step.schema->reference != nullptr) {
     step.kernel_name = "reference";
     step.kernel = function_kernel(step.schema->reference);
   } else {
-    fail(ErrorCode::kUnsupported, fmt::format("node {} ({})", node.name, node.full_op()), "no device has a kernel for it");
+    fail(ErrorCode::kUnsupported, fmt::format("node {} ({})", node.name, node.full_op()),
+         "no device has a kernel for it");
   }
   return step;
 }
@@ -91,7 +94,8 @@ Step make_step(const Program& program, const Node& node, const CompileOptions& o
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
   if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
   auto program = std::make_shared<Program>();
-  run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype, options.cache_page_tokens});
+  run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
+                     options.cache_page_tokens});
   if (expand_unsupported(graph, options)) infer_types(graph, *options.registry);
   program->graph = std::move(graph);
   program->devices = options.devices;
@@ -110,13 +114,15 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
 std::vector<ExplainRow> explain(const Program& program) {
   std::vector<ExplainRow> rows;
   for (const Step& step : program.steps) {
-    ExplainRow row{step.node->full_op(), "", std::string(program.devices[step.device]->name()), step.kernel_name, 1, step.refusals};
+    ExplainRow row{step.node->full_op(), "", std::string(program.devices[step.device]->name()),
+                   step.kernel_name,     1,  step.refusals};
     for (const ValueId input : step.node->inputs) {
       row.types += row.types.empty() ? "" : ", ";
       row.types += input == kNoValue ? "-" : dtype_name(program.graph.value(input).type.dtype);
     }
     const auto same = std::find_if(rows.begin(), rows.end(), [&](const ExplainRow& other) {
-      return std::tie(other.op, other.types, other.device, other.kernel) == std::tie(row.op, row.types, row.device, row.kernel);
+      return std::tie(other.op, other.types, other.device, other.kernel) ==
+             std::tie(row.op, row.types, row.device, row.kernel);
     });
     if (same == rows.end()) {
       rows.push_back(std::move(row));

@@ -52,8 +52,8 @@ Executor::~Executor() = default;
 DimBindings Executor::bind_dims(const RunBindings& bindings) const {
   const Graph& graph = program_->graph;
   if (bindings.inputs.size() != graph.inputs.size()) {
-    fail(ErrorCode::kInvalidArgument, "run", "got {} inputs, the graph {} takes {}", bindings.inputs.size(), graph.name,
-         graph.inputs.size());
+    fail(ErrorCode::kInvalidArgument, "run", "got {} inputs, the graph {} takes {}", bindings.inputs.size(),
+         graph.name, graph.inputs.size());
   }
   DimBindings dims;
   const auto each_dim = [&](auto&& check) {
@@ -62,10 +62,12 @@ DimBindings Executor::bind_dims(const RunBindings& bindings) const {
       const Tensor& tensor = bindings.inputs[i];
       if (!tensor.defined() || tensor.dtype() != value.type.dtype ||
           (value.type.shape && tensor.rank() != value.type.shape->size())) {
-        fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {} {}, expected {} {}", dtype_name(tensor.dtype()),
-             to_string(tensor.dims()), dtype_name(value.type.dtype), value.type.shape ? to_string(*value.type.shape) : "");
+        fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {} {}, expected {} {}",
+             dtype_name(tensor.dtype()), to_string(tensor.dims()), dtype_name(value.type.dtype),
+             value.type.shape ? to_string(*value.type.shape) : "");
       }
-      for (size_t d = 0; value.type.shape && d < tensor.rank(); ++d) check(value, (*value.type.shape)[d], tensor, d);
+      for (size_t d = 0; value.type.shape && d < tensor.rank(); ++d)
+        check(value, (*value.type.shape)[d], tensor, d);
     }
   };
   each_dim([&](const Value&, const Dim& formal, const Tensor& tensor, size_t d) {
@@ -74,8 +76,8 @@ DimBindings Executor::bind_dims(const RunBindings& bindings) const {
   each_dim([&](const Value& value, const Dim& formal, const Tensor& tensor, size_t d) {
     const auto expected = formal.evaluate(dims);
     if (expected && *expected != tensor.dim(d)) {
-      fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {}, expected {} with {} = {}", to_string(tensor.dims()),
-           to_string(*value.type.shape), formal.to_string(), *expected);
+      fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {}, expected {} with {} = {}",
+           to_string(tensor.dims()), to_string(*value.type.shape), formal.to_string(), *expected);
     }
   });
   return dims;
@@ -83,7 +85,8 @@ DimBindings Executor::bind_dims(const RunBindings& bindings) const {
 
 std::shared_ptr<const MemoryPlan> Executor::plan_for(const DimBindings& bindings) {
   std::lock_guard lock(mutex_);
-  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == bindings; });
+  const auto found =
+      std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == bindings; });
   if (found != plans_.end()) {
     plans_.splice(plans_.begin(), plans_, found);
   } else {
@@ -97,7 +100,8 @@ std::unique_ptr<Executor::Buffers> Executor::take_buffers(std::shared_ptr<const 
   std::unique_ptr<Buffers> buffers;
   {
     std::lock_guard lock(mutex_);
-    const auto same = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->plan == plan; });
+    const auto same =
+        std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->plan == plan; });
     if (same != idle_.end()) {
       buffers = std::move(*same);
       idle_.erase(same);
@@ -124,7 +128,8 @@ std::unique_ptr<Executor::Buffers> Executor::take_buffers(std::shared_ptr<const 
     if (value.constant) {
       buffers->values[v] = *value.constant;
     } else if (plan->offsets[v] >= 0) {
-      buffers->values[v] = Tensor(value.type.dtype, *plan->dims[v], buffers->arena, static_cast<size_t>(plan->offsets[v]));
+      buffers->values[v] =
+          Tensor(value.type.dtype, *plan->dims[v], buffers->arena, static_cast<size_t>(plan->offsets[v]));
     }
     buffers->fixed[v] = buffers->values[v].defined();
   }
@@ -134,7 +139,8 @@ std::unique_ptr<Executor::Buffers> Executor::take_buffers(std::shared_ptr<const 
     buffers->inputs[s].assign(node.inputs.size(), {});
     buffers->outputs[s].assign(node.outputs.size(), {});
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] != kNoValue) buffers->inputs[s][i] = buffers->values[static_cast<size_t>(node.inputs[i])];
+      if (node.inputs[i] != kNoValue)
+        buffers->inputs[s][i] = buffers->values[static_cast<size_t>(node.inputs[i])];
     }
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       if (node.outputs[o] == kNoValue) continue;
@@ -179,7 +185,8 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const 
   std::vector<std::unique_ptr<Stream>> streams;
   for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
   const auto set_value = [&](ValueId id, Tensor tensor) {
-    for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers.inputs[step][position] = tensor;
+    for (const auto& [step, position] : uses_[static_cast<size_t>(id)])
+      buffers.inputs[step][position] = tensor;
     buffers.values[static_cast<size_t>(id)] = std::move(tensor);
   };
   for (size_t s = 0; s < program_->steps.size(); ++s) {
@@ -187,9 +194,12 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const 
     const Step& step = program_->steps[s];
     const Node& node = *step.node;
     const Alias* first = alias_of(*step.schema, 0);
-    if (first != nullptr && first->kind == Alias::kView && buffers.plan->dims[static_cast<size_t>(node.outputs[0])]) {
+    if (first != nullptr && first->kind == Alias::kView &&
+        buffers.plan->dims[static_cast<size_t>(node.outputs[0])]) {
       const auto v = static_cast<size_t>(node.outputs[0]);
-      if (!buffers.fixed[v]) set_value(node.outputs[0], buffers.inputs[s][static_cast<size_t>(first->input)].reshaped(*buffers.plan->dims[v]));
+      if (!buffers.fixed[v])
+        set_value(node.outputs[0],
+                  buffers.inputs[s][static_cast<size_t>(first->input)].reshaped(*buffers.plan->dims[v]));
       continue;
     }
     allocate_late_outputs(buffers, s);
@@ -210,7 +220,8 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
   const Graph& graph = program_->graph;
   std::unique_ptr<Buffers> buffers = take_buffers(plan_for(bind_dims(bindings)));
   const auto bind = [&](ValueId id, const Tensor& tensor) {
-    for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers->inputs[step][position] = tensor;
+    for (const auto& [step, position] : uses_[static_cast<size_t>(id)])
+      buffers->inputs[step][position] = tensor;
     buffers->values[static_cast<size_t>(id)] = tensor;
   };
   for (size_t i = 0; i < graph.inputs.size(); ++i) bind(graph.inputs[i], bindings.inputs[i]);
@@ -227,15 +238,17 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
     const bool given = o < bindings.outputs.size() && bindings.outputs[o].defined();
     Tensor tensor = given ? bindings.outputs[o] : Tensor::host(graph.value(root).type.dtype, *dims);
     if (tensor.dims() != *dims || tensor.dtype() != graph.value(root).type.dtype) {
-      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[o]).name, "got memory for {} {}, expected {} {}",
-           dtype_name(tensor.dtype()), to_string(tensor.dims()), dtype_name(graph.value(root).type.dtype), to_string(*dims));
+      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[o]).name,
+           "got memory for {} {}, expected {} {}", dtype_name(tensor.dtype()), to_string(tensor.dims()),
+           dtype_name(graph.value(root).type.dtype), to_string(*dims));
     }
     buffers->outputs[step][position] = std::move(tensor);
   }
   const RunState state = run_steps(*buffers, control);
   if (state == RunState::kDone) {
     outputs.clear();
-    for (const ValueId output : graph.outputs) outputs.push_back(buffers->values[static_cast<size_t>(output)]);
+    for (const ValueId output : graph.outputs)
+      outputs.push_back(buffers->values[static_cast<size_t>(output)]);
   }
   std::lock_guard lock(mutex_);
   if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));

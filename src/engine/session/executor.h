@@ -12,7 +12,8 @@
 
 namespace oag {
 
-// Runs a program. Thread safe: each run takes a set of buffers from a pool and returns it when it ends, however it ends.
+// Runs a program. Thread safe: each run takes a set of buffers from a pool and returns it when it ends,
+// however it ends.
 class Executor {
  public:
   explicit Executor(std::shared_ptr<const Program> program);
@@ -34,8 +35,8 @@ class Executor {
   RunState run_steps(Buffers& buffers, const RunControl& control) const;
 
   std::shared_ptr<const Program> program_;
-  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;       // value -> (step, input position)
-  std::vector<std::pair<uint32_t, uint32_t>> makers_;                  // value -> (step, output position)
+  std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;  // value -> (step, input position)
+  std::vector<std::pair<uint32_t, uint32_t>> makers_;             // value -> (step, output position)
 
   std::mutex mutex_;
   std::list<std::pair<DimBindings, std::shared_ptr<const MemoryPlan>>> plans_;  // most recently used first

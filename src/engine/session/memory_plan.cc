@@ -58,7 +58,8 @@ std::vector<int> last_uses(const Program& program) {
     const Node& node = *program.steps[s].node;
     for (const auto* values : {&node.inputs, &node.outputs}) {
       for (const ValueId id : *values) {
-        if (id != kNoValue) last[static_cast<size_t>(program.roots[static_cast<size_t>(id)])] = static_cast<int>(s);
+        if (id != kNoValue)
+          last[static_cast<size_t>(program.roots[static_cast<size_t>(id)])] = static_cast<int>(s);
       }
     }
   }
@@ -77,7 +78,8 @@ MemoryPlan plan_memory(const Program& program, const DimBindings& bindings) {
     if (shape) plan.dims[i] = evaluate(*shape, bindings);
   }
   std::vector<bool> external(graph.value_count(), false);
-  for (const ValueId output : graph.outputs) external[static_cast<size_t>(program.roots[static_cast<size_t>(output)])] = true;
+  for (const ValueId output : graph.outputs)
+    external[static_cast<size_t>(program.roots[static_cast<size_t>(output)])] = true;
 
   ArenaLayout layout;
   const std::vector<int> last = last_uses(program);

@@ -17,7 +17,7 @@ struct Step {
   const OpSchema* schema = nullptr;
   size_t device = 0;  // index into Program::devices
   std::unique_ptr<Kernel> kernel;
-  std::string kernel_name;  // "linear.q8.avx2"; "reference" for a schema's own
+  std::string kernel_name;            // "linear.q8.avx2"; "reference" for a schema's own
   std::vector<std::string> refusals;  // "name: reason", of kernels that were asked first
 };
 
@@ -31,17 +31,20 @@ struct Program {
 };
 
 struct CompileOptions {
-  std::vector<std::shared_ptr<Device>> devices;  // in order of preference; the last must be able to read host memory
+  std::vector<std::shared_ptr<Device>>
+      devices;  // in order of preference; the last must be able to read host memory
   const OperatorRegistry* registry = &OperatorRegistry::builtin();
   DType cache_dtype = DType::kF16;
   int64_t cache_page_tokens = 32;
 };
 
-// Runs the passes, picks a device and a kernel for each node (a device's kernel, else the next device's, else the
-// schema's reference, else its decomposition) and prepares the kernels. Errors: as infer_types and the kernels' own.
+// Runs the passes, picks a device and a kernel for each node (a device's kernel, else the next device's, else
+// the schema's reference, else its decomposition) and prepares the kernels. Errors: as infer_types and the
+// kernels' own.
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options);
 
-// Which kernel runs each kind of node and why others did not: a table for people, one row per (operator, types, kernel).
+// Which kernel runs each kind of node and why others did not: a table for people, one row per (operator,
+// types, kernel).
 struct ExplainRow {
   std::string op, types, device, kernel;
   int nodes = 0;

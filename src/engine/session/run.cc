@@ -8,7 +8,9 @@
 namespace oag {
 namespace {
 
-bool has_ended(RunState state) { return state != RunState::kQueued && state != RunState::kRunning; }
+bool has_ended(RunState state) {
+  return state != RunState::kQueued && state != RunState::kRunning;
+}
 
 }  // namespace
 
@@ -45,7 +47,9 @@ RunState RunHandle::wait(std::optional<TimePoint> deadline) const {
   return shared_->state;
 }
 
-void RunHandle::cancel() const { shared_->control.cancel(); }
+void RunHandle::cancel() const {
+  shared_->control.cancel();
+}
 
 std::vector<Tensor> RunHandle::outputs() const {
   const RunState state = wait();

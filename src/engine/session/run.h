@@ -18,8 +18,8 @@ struct RunOptions {
   std::optional<TimePoint> deadline;
 };
 
-// What a run reads and, where the caller wants to own the memory, writes. In the order of the graph's inputs and
-// outputs; an undefined output is allocated.
+// What a run reads and, where the caller wants to own the memory, writes. In the order of the graph's inputs
+// and outputs; an undefined output is allocated.
 struct RunBindings {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
@@ -30,13 +30,15 @@ class RunHandle {
  public:
   RunState status() const;  // never blocks
 
-  // Waits until the run has ended and given back what it held, or `deadline` has come; returns the status then.
+  // Waits until the run has ended and given back what it held, or `deadline` has come; returns the status
+  // then.
   RunState wait(std::optional<TimePoint> deadline = {}) const;
 
   // Asks the run to stop and returns at once.
   void cancel() const;
 
-  // After kDone: outputs in graph order. Errors: rethrows the run's Error; kCancelled and kDeadlineExceeded are Errors too.
+  // After kDone: outputs in graph order. Errors: rethrows the run's Error; kCancelled and kDeadlineExceeded
+  // are Errors too.
   std::vector<Tensor> outputs() const;
 
   // Calls `callback` once when the run ends, on the thread that ran it, or at once if it has ended.

@@ -8,7 +8,8 @@
 namespace oag {
 
 Runtime::Runtime(const RuntimeOptions& options)
-    : pool_(std::make_shared<ComputePool>(options.threads)), max_drivers_(static_cast<size_t>(std::max(1, options.max_runs))) {
+    : pool_(std::make_shared<ComputePool>(options.threads)),
+      max_drivers_(static_cast<size_t>(std::max(1, options.max_runs))) {
   const DeviceName wanted = parse_device_name(options.device);
   std::string known;
   for (const Backend* backend : options.backends) {
@@ -33,9 +34,11 @@ Runtime::~Runtime() {
 void Runtime::enqueue(int priority, std::function<void()> work) {
   {
     std::lock_guard lock(mutex_);
-    const auto after = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& other) { return other.priority < priority; });
+    const auto after = std::find_if(pending_.begin(), pending_.end(),
+                                    [&](const Pending& other) { return other.priority < priority; });
     pending_.insert(after, {priority, std::move(work)});
-    if (pending_.size() > idle_drivers_ && drivers_.size() < max_drivers_) drivers_.emplace_back([this] { drive(); });
+    if (pending_.size() > idle_drivers_ && drivers_.size() < max_drivers_)
+      drivers_.emplace_back([this] { drive(); });
   }
   changed_.notify_one();
 }

@@ -17,9 +17,9 @@ namespace oag {
 
 struct RuntimeOptions {
   std::span<const Backend* const> backends;  // what may be opened, in order of preference
-  std::string device;   // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend
-  int threads = 0;      // of the compute pool, the caller's included; 0: every processor of this process
-  int max_runs = 64;    // submitted runs at work at once; more wait by priority
+  std::string device;  // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend
+  int threads = 0;     // of the compute pool, the caller's included; 0: every processor of this process
+  int max_runs = 64;   // submitted runs at work at once; more wait by priority
 };
 
 // Everything that is mutable and shared: devices, the compute pool, the threads that drive submitted runs.

@@ -6,7 +6,8 @@
 namespace oag {
 namespace {
 
-size_t index_of(const Graph& graph, const std::vector<ValueId>& ids, std::string_view name, std::string_view what) {
+size_t index_of(const Graph& graph, const std::vector<ValueId>& ids, std::string_view name,
+                std::string_view what) {
   std::string names;
   for (size_t i = 0; i < ids.size(); ++i) {
     const std::string& known = graph.value(ids[i]).name;
@@ -44,7 +45,8 @@ RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
   return RunHandle(std::move(shared));
 }
 
-RunState Session::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) const {
+RunState Session::run(const RunBindings& bindings, const RunControl& control,
+                      std::vector<Tensor>& outputs) const {
   return executor_->run(bindings, control, outputs);
 }
 

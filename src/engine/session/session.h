@@ -13,7 +13,8 @@
 
 namespace oag {
 
-// A compiled graph that can be run, by many threads at once. Made from a Runtime, whose pool and devices it uses.
+// A compiled graph that can be run, by many threads at once. Made from a Runtime, whose pool and devices it
+// uses.
 class Session {
  public:
   // Compiles `graph` for the Runtime's devices. Errors: as compile().

@@ -11,7 +11,8 @@ namespace oag {
 
 enum class AtomKind { kSymbol, kFloorDiv, kCeilDiv, kMin, kMax };
 
-// An indivisible factor: a symbol, or a function of two expressions. `key` is its text, which orders and compares it.
+// An indivisible factor: a symbol, or a function of two expressions. `key` is its text, which orders and
+// compares it.
 struct Dim::Atom {
   AtomKind kind;
   std::string key;
@@ -38,14 +39,19 @@ struct Dim::Poly {
 
 namespace {
 
-int64_t floor_divide(int64_t a, int64_t b) { return a / b - ((a % b != 0) && ((a < 0) != (b < 0))); }
-int64_t ceil_divide(int64_t a, int64_t b) { return -floor_divide(-a, b); }
+int64_t floor_divide(int64_t a, int64_t b) {
+  return a / b - ((a % b != 0) && ((a < 0) != (b < 0)));
+}
+int64_t ceil_divide(int64_t a, int64_t b) {
+  return -floor_divide(-a, b);
+}
 
 }  // namespace
 
 Dim Dim::from_poly(Poly poly) {
   if (poly.terms.empty()) return Dim(0);
-  if (poly.terms.size() == 1 && poly.terms.begin()->first.empty()) return Dim(poly.terms.begin()->second.coefficient);
+  if (poly.terms.size() == 1 && poly.terms.begin()->first.empty())
+    return Dim(poly.terms.begin()->second.coefficient);
   Dim dim;
   dim.poly_ = std::make_shared<const Poly>(std::move(poly));
   return dim;
@@ -84,7 +90,9 @@ Dim operator+(const Dim& a, const Dim& b) {
   return Dim::from_poly(std::move(sum));
 }
 
-Dim operator-(const Dim& a, const Dim& b) { return a + Dim(-1) * b; }
+Dim operator-(const Dim& a, const Dim& b) {
+  return a + Dim(-1) * b;
+}
 
 Dim operator*(const Dim& a, const Dim& b) {
   if (a.is_constant() && b.is_constant()) return a.constant_ * b.constant_;
@@ -117,7 +125,8 @@ Dim floor_div(const Dim& a, const Dim& b) {
     if (exact) return Dim::from_poly(std::move(quotient));
   }
   std::string key = fmt::format("floor({}/{})", a.to_string(), b.to_string());
-  return Dim::from_atom(std::make_shared<const Dim::Atom>(Dim::Atom{AtomKind::kFloorDiv, std::move(key), a, b}));
+  return Dim::from_atom(
+      std::make_shared<const Dim::Atom>(Dim::Atom{AtomKind::kFloorDiv, std::move(key), a, b}));
 }
 
 Dim ceil_div(const Dim& a, const Dim& b) {
@@ -125,7 +134,8 @@ Dim ceil_div(const Dim& a, const Dim& b) {
   if (a.is_constant() && b.is_constant() && b.constant_ != 0) return ceil_divide(a.constant_, b.constant_);
   if (floor * b == a) return floor;
   std::string key = fmt::format("ceil({}/{})", a.to_string(), b.to_string());
-  return Dim::from_atom(std::make_shared<const Dim::Atom>(Dim::Atom{AtomKind::kCeilDiv, std::move(key), a, b}));
+  return Dim::from_atom(
+      std::make_shared<const Dim::Atom>(Dim::Atom{AtomKind::kCeilDiv, std::move(key), a, b}));
 }
 
 Dim min(const Dim& a, const Dim& b) {
@@ -151,8 +161,8 @@ bool operator==(const Dim& a, const Dim& b) {
     return a.is_constant() && b.is_constant() && a.constant_ == b.constant_;
   }
   if (a.poly_ == b.poly_) return true;
-  return std::equal(a.poly_->terms.begin(), a.poly_->terms.end(), b.poly_->terms.begin(), b.poly_->terms.end(),
-                    [](const auto& x, const auto& y) {
+  return std::equal(a.poly_->terms.begin(), a.poly_->terms.end(), b.poly_->terms.begin(),
+                    b.poly_->terms.end(), [](const auto& x, const auto& y) {
                       return x.first == y.first && x.second.coefficient == y.second.coefficient;
                     });
 }
@@ -206,13 +216,16 @@ std::string to_string(const Shape& shape) {
   return text + "]";
 }
 
-std::string to_string(const Dims& dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }
+std::string to_string(const Dims& dims) {
+  return fmt::format("[{}]", fmt::join(dims, ", "));
+}
 
 int64_t element_count(const Dims& dims) {
   int64_t count = 1;
   for (const int64_t dim : dims) {
     if (dim < 0 || __builtin_mul_overflow(count, dim, &count)) {
-      fail(ErrorCode::kInvalidArgument, "shape", "{} has a negative dim or more than 2^63 elements", to_string(dims));
+      fail(ErrorCode::kInvalidArgument, "shape", "{} has a negative dim or more than 2^63 elements",
+           to_string(dims));
     }
   }
   return count;
@@ -235,6 +248,8 @@ std::optional<Dims> evaluate(const Shape& shape, const DimBindings& bindings) {
   return dims;
 }
 
-Shape to_shape(const Dims& dims) { return Shape(dims.begin(), dims.end()); }
+Shape to_shape(const Dims& dims) {
+  return Shape(dims.begin(), dims.end());
+}
 
 }  // namespace oag

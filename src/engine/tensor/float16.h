@@ -7,7 +7,9 @@ namespace oag {
 
 // Scalar conversions between IEEE binary16, bfloat16 and binary32, exact or round-to-nearest-even.
 
-inline float f32_from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+inline float f32_from_bf16(uint16_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
 
 inline uint16_t bf16_from_f32(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
@@ -30,7 +32,8 @@ inline uint16_t f16_from_f32(float value) {
   const uint32_t magnitude = bits & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u);
   if (magnitude >= 0x477ff000u) return static_cast<uint16_t>(sign | 0x7c00u);  // rounds to 65520 or more
-  if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 aligns the mantissa to units of 2^-24 and rounds it
+  if (magnitude <
+      0x38800000u) {  // below 2^-14: adding 0.5 aligns the mantissa to units of 2^-24 and rounds it
     const float aligned = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(aligned) - 0x3f000000u));
   }

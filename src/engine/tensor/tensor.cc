@@ -46,17 +46,21 @@ size_t tensor_bytes(DType dtype, const Dims& dims) {
   if (!is_block_format(dtype)) return row_bytes(dtype, count);
   size_t total = 0;
   if (__builtin_mul_overflow(row_bytes(dtype, row), static_cast<size_t>(count / row), &total)) {
-    fail(ErrorCode::kInvalidArgument, "shape", "{} of {} has more than 2^64 bytes", to_string(dims), dtype_name(dtype));
+    fail(ErrorCode::kInvalidArgument, "shape", "{} of {} has more than 2^64 bytes", to_string(dims),
+         dtype_name(dtype));
   }
   return total;
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<Buffer> buffer, size_t offset_bytes)
-    : dtype_(dtype), dims_(std::move(dims)), count_(element_count(dims_)), size_bytes_(tensor_bytes(dtype, dims_)),
+    : dtype_(dtype),
+      dims_(std::move(dims)),
+      count_(element_count(dims_)),
+      size_bytes_(tensor_bytes(dtype, dims_)),
       buffer_(std::move(buffer)) {
   if (offset_bytes > buffer_->size_bytes() || size_bytes_ > buffer_->size_bytes() - offset_bytes) {
-    fail(ErrorCode::kInvalidArgument, "tensor", "{} {} needs {} bytes at offset {}, the buffer has {}", dtype_name(dtype),
-         to_string(dims_), size_bytes_, offset_bytes, buffer_->size_bytes());
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} {} needs {} bytes at offset {}, the buffer has {}",
+         dtype_name(dtype), to_string(dims_), size_bytes_, offset_bytes, buffer_->size_bytes());
   }
   data_ = buffer_->data() + offset_bytes;
 }
@@ -68,8 +72,8 @@ Tensor Tensor::host(DType dtype, Dims dims) {
 
 Tensor Tensor::reshaped(Dims dims) const {
   if (element_count(dims) != count_) {
-    fail(ErrorCode::kInvalidArgument, "reshape", "{} cannot become {}: element counts differ", to_string(dims_),
-         to_string(dims));
+    fail(ErrorCode::kInvalidArgument, "reshape", "{} cannot become {}: element counts differ",
+         to_string(dims_), to_string(dims));
   }
   Tensor view = *this;
   view.dims_ = std::move(dims);

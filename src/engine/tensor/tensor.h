@@ -82,7 +82,8 @@ template <typename T>
 Tensor Tensor::of(DType dtype, Dims dims, std::span<const T> values) {
   Tensor tensor = host(dtype, std::move(dims));
   const std::span<const std::byte> source = std::as_bytes(values);
-  std::copy(source.begin(), source.begin() + static_cast<std::ptrdiff_t>(std::min(source.size(), tensor.size_bytes())),
+  std::copy(source.begin(),
+            source.begin() + static_cast<std::ptrdiff_t>(std::min(source.size(), tensor.size_bytes())),
             tensor.data());
   return tensor;
 }

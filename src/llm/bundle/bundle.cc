@@ -12,10 +12,13 @@ Vocabulary read_vocabulary(const GgufMetadata& metadata) {
   Vocabulary vocabulary;
   vocabulary.model = metadata.get_string("tokenizer.ggml.model");
   vocabulary.pre = metadata.find_string("tokenizer.ggml.pre").value_or("default");
-  for (const std::string_view token : metadata.get_string_array("tokenizer.ggml.tokens")) vocabulary.tokens.emplace_back(token);
+  for (const std::string_view token : metadata.get_string_array("tokenizer.ggml.tokens"))
+    vocabulary.tokens.emplace_back(token);
   vocabulary.scores = metadata.find_f32_array("tokenizer.ggml.scores").value_or(std::vector<float>{});
-  for (const int32_t type : metadata.find_i32_array("tokenizer.ggml.token_type").value_or(std::vector<int32_t>{})) {
-    if (type < 1 || type > 6) fail(ErrorCode::kCorruptData, metadata.where(), "token type {} is outside [1, 6]", type);
+  for (const int32_t type :
+       metadata.find_i32_array("tokenizer.ggml.token_type").value_or(std::vector<int32_t>{})) {
+    if (type < 1 || type > 6)
+      fail(ErrorCode::kCorruptData, metadata.where(), "token type {} is outside [1, 6]", type);
     vocabulary.types.push_back(static_cast<TokenType>(type));
   }
   const auto merges = metadata.find_string_array("tokenizer.ggml.merges");
@@ -24,7 +27,8 @@ Vocabulary read_vocabulary(const GgufMetadata& metadata) {
     const auto value = metadata.find_u64(std::string("tokenizer.ggml.") + key);
     if (!value) return std::nullopt;
     if (*value >= vocabulary.tokens.size()) {
-      fail(ErrorCode::kCorruptData, metadata.where(), "key tokenizer.ggml.{}: {} is no token of {}", key, *value, vocabulary.tokens.size());
+      fail(ErrorCode::kCorruptData, metadata.where(), "key tokenizer.ggml.{}: {} is no token of {}", key,
+           *value, vocabulary.tokens.size());
     }
     return static_cast<TokenId>(*value);
   };
@@ -43,7 +47,8 @@ Vocabulary read_vocabulary(const GgufMetadata& metadata) {
 int64_t read_vocab_size(const GgufFile& file) {
   const GgufTensor& table = file.tensor("token_embd.weight");
   if (table.dims.size() != 2) {
-    fail(ErrorCode::kCorruptData, file.where(), "tensor token_embd.weight is {}, expected [vocabulary, hidden]", to_string(Dims(table.dims)));
+    fail(ErrorCode::kCorruptData, file.where(),
+         "tensor token_embd.weight is {}, expected [vocabulary, hidden]", to_string(Dims(table.dims)));
   }
   return table.dims[0];
 }
@@ -58,13 +63,15 @@ ModelBundle load_bundle(const std::filesystem::path& path) {
   ModelBundle bundle;
   bundle.path = path;
   bundle.file = GgufFile::open(path);
-  bundle.architecture = &find_architecture(bundle.file->get_string("general.architecture"), bundle.file->where());
+  bundle.architecture =
+      &find_architecture(bundle.file->get_string("general.architecture"), bundle.file->where());
   bundle.config = read_text_config(*bundle.file);
   bundle.config.vocab_size = read_vocab_size(*bundle.file);
   bundle.tokenizer = load_tokenizer(*bundle.file);
   if (static_cast<int64_t>(bundle.tokenizer->size_tokens()) > bundle.config.vocab_size) {
-    fail(ErrorCode::kCorruptData, bundle.file->where(), "the tokenizer has {} tokens, the embedding only {} rows",
-         bundle.tokenizer->size_tokens(), bundle.config.vocab_size);
+    fail(ErrorCode::kCorruptData, bundle.file->where(),
+         "the tokenizer has {} tokens, the embedding only {} rows", bundle.tokenizer->size_tokens(),
+         bundle.config.vocab_size);
   }
   if (const auto own = bundle.file->find_string("tokenizer.chat_template")) {
     bundle.chat_template = *own;

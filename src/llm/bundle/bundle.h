@@ -19,18 +19,18 @@ struct ModelBundle {
   TextConfig config;
   const Architecture* architecture = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::string chat_template;           // Jinja; the file's own, or the family's
-  bool template_is_fallback = false;   // the file has none
+  std::string chat_template;          // Jinja; the file's own, or the family's
+  bool template_is_fallback = false;  // the file has none
 
   Graph build_graph() const { return architecture->build(config, Weights(file)); }
-  std::string name() const;            // general.name, or the file's
-  int64_t parameters() const;          // elements of all tensors
-  uint64_t weight_bytes() const;       // as stored
-  std::string precision() const;       // the storage that holds most bytes: "q4_1"
+  std::string name() const;       // general.name, or the file's
+  int64_t parameters() const;     // elements of all tensors
+  uint64_t weight_bytes() const;  // as stored
+  std::string precision() const;  // the storage that holds most bytes: "q4_1"
 };
 
-// Opens a GGUF model. Errors: those of GgufFile::open; kUnsupported for another architecture; kCorruptData for a
-// tokenizer or numbers that contradict themselves.
+// Opens a GGUF model. Errors: those of GgufFile::open; kUnsupported for another architecture; kCorruptData
+// for a tokenizer or numbers that contradict themselves.
 ModelBundle load_bundle(const std::filesystem::path& path);
 
 // Opens only what a tokenizer needs.

@@ -17,8 +17,8 @@ enum class FinishReason { kStop, kLength, kCancelled, kError };
 // "stop", "length", "cancelled", "error"
 std::string_view finish_reason_name(FinishReason reason);
 
-// One generated token, as it is made. `text` is what it completes: whole UTF-8 characters, often empty; text that might
-// become a stop string is held back.
+// One generated token, as it is made. `text` is what it completes: whole UTF-8 characters, often empty; text
+// that might become a stop string is held back.
 struct TokenEvent {
   TokenId id;
   std::string_view text;
@@ -28,8 +28,8 @@ struct GenerationRequest {
   std::vector<TokenId> prompt;
   int64_t max_tokens = -1;  // -1: until the context is full
   SamplingOptions sampling;
-  bool ignore_end = false;         // go on past end tokens
-  std::vector<std::string> stop;   // texts that end the answer; not part of it
+  bool ignore_end = false;        // go on past end tokens
+  std::vector<std::string> stop;  // texts that end the answer; not part of it
   int priority = 0;
   std::optional<TimePoint> deadline;
   // Called on the scheduler's thread for every token of the answer; it must be quick and must not throw.
@@ -38,14 +38,14 @@ struct GenerationRequest {
 
 struct GenerationResult {
   FinishReason finish_reason = FinishReason::kError;
-  std::string error;              // with kError: one line
+  std::string error;               // with kError: one line
   std::vector<TokenId> token_ids;  // without the end token
   std::string text;
   int64_t prompt_tokens = 0;
-  double queue_ms = 0;     // submitted to first scheduled
-  double prefill_ms = 0;   // first scheduled to first token
-  double ttft_ms = 0;      // submitted to first token
-  double decode_ms = 0;    // first token to last
+  double queue_ms = 0;    // submitted to first scheduled
+  double prefill_ms = 0;  // first scheduled to first token
+  double ttft_ms = 0;     // submitted to first token
+  double decode_ms = 0;   // first token to last
 };
 
 // A generation in progress. Copies refer to the same one; dropping them does not cancel it. Thread safe.

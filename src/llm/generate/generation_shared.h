@@ -14,7 +14,9 @@ namespace oag {
 // The state of one generation. What the scheduler's thread alone touches stands in the second part.
 struct Generation::Shared {
   Shared(GenerationRequest wanted, std::shared_ptr<const Tokenizer> tokenizer)
-      : request(std::move(wanted)), sampler(request.sampling, request.prompt), text(std::move(tokenizer), request.stop) {}
+      : request(std::move(wanted)),
+        sampler(request.sampling, request.prompt),
+        text(std::move(tokenizer), request.stop) {}
 
   GenerationRequest request;
   std::atomic<bool> cancel_asked{false};

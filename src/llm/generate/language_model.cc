@@ -8,17 +8,18 @@
 namespace oag {
 namespace {
 
-
 LanguageModelOptions complete(LanguageModelOptions options) {
   options.max_sequences = std::max<int64_t>(1, options.max_sequences);
   options.step_tokens = std::max(options.step_tokens, options.max_sequences);
-  options.shared_step_tokens = std::clamp(options.shared_step_tokens, options.max_sequences, options.step_tokens);
+  options.shared_step_tokens =
+      std::clamp(options.shared_step_tokens, options.max_sequences, options.step_tokens);
   return options;
 }
 
 }  // namespace
 
-LanguageModel::LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const LanguageModelOptions& options)
+LanguageModel::LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+                             const LanguageModelOptions& options)
     : tokenizer_(bundle.tokenizer),
       options_(complete(options)),
       runner_(std::move(runtime), bundle, options_.runner),
@@ -45,20 +46,24 @@ int64_t LanguageModel::free_pages() const {
 Generation LanguageModel::submit(GenerationRequest request) {
   const int64_t context = runner_.options().context_tokens;
   const auto prompt_size = static_cast<int64_t>(request.prompt.size());
-  if (prompt_size == 0) fail(ErrorCode::kInvalidArgument, "prompt", "has no tokens; there is nothing to continue");
+  if (prompt_size == 0)
+    fail(ErrorCode::kInvalidArgument, "prompt", "has no tokens; there is nothing to continue");
   if (prompt_size >= context) {
-    fail(ErrorCode::kInvalidArgument, "prompt", "has {} tokens, the context holds {} with at least one for the answer; shorten it or raise --ctx",
+    fail(ErrorCode::kInvalidArgument, "prompt",
+         "has {} tokens, the context holds {} with at least one for the answer; shorten it or raise --ctx",
          prompt_size, context);
   }
   for (const TokenId id : request.prompt) {
-    if (id < 0 || id >= runner_.vocab_size()) fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
+    if (id < 0 || id >= runner_.vocab_size())
+      fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
   }
   request.sampling.validate();
   const int64_t room = context - prompt_size;
   request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
   if (runner_.pages_for(prompt_size + request.max_tokens) > pages_.total_pages()) {
-    fail(ErrorCode::kInvalidArgument, "prompt", "{} tokens and {} of answer need {} cache pages, there are {}", prompt_size,
-         request.max_tokens, runner_.pages_for(prompt_size + request.max_tokens), pages_.total_pages());
+    fail(ErrorCode::kInvalidArgument, "prompt",
+         "{} tokens and {} of answer need {} cache pages, there are {}", prompt_size, request.max_tokens,
+         runner_.pages_for(prompt_size + request.max_tokens), pages_.total_pages());
   }
   auto shared = std::make_shared<Generation::Shared>(std::move(request), tokenizer_);
   shared->tokens = shared->request.prompt;
@@ -93,7 +98,8 @@ void LanguageModel::finish(Generation::Shared& generation, FinishReason reason, 
   result.text += tail;
   result.finish_reason = reason;
   result.error = std::move(error);
-  if (generation.started != TimePoint{}) result.queue_ms = elapsed_ms(generation.submitted, generation.started);
+  if (generation.started != TimePoint{})
+    result.queue_ms = elapsed_ms(generation.submitted, generation.started);
   if (generation.first_token != TimePoint{}) {
     result.prefill_ms = elapsed_ms(generation.started, generation.first_token);
     result.ttft_ms = elapsed_ms(generation.submitted, generation.first_token);
@@ -108,7 +114,9 @@ void LanguageModel::drop_stopped() {
   std::vector<SharedPtr> dropped;
   {
     std::lock_guard lock(mutex_);
-    const auto stops = [](const SharedPtr& generation) { return generation->cancel_asked.load() || generation->expired(); };
+    const auto stops = [](const SharedPtr& generation) {
+      return generation->cancel_asked.load() || generation->expired();
+    };
     for (auto* list : {&waiting_, &active_}) {
       std::copy_if(list->begin(), list->end(), std::back_inserter(dropped), stops);
       std::erase_if(*list, stops);
@@ -158,9 +166,11 @@ void LanguageModel::take_token(Generation::Shared& generation, std::span<const f
 }
 
 void LanguageModel::run_step() {
-  const bool decoding = std::any_of(active_.begin(), active_.end(), [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
+  const bool decoding = std::any_of(active_.begin(), active_.end(),
+                                    [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
   int64_t budget = decoding ? options_.shared_step_tokens : options_.step_tokens;
-  budget -= std::count_if(active_.begin(), active_.end(), [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
+  budget -= std::count_if(active_.begin(), active_.end(),
+                          [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
   int priority = active_.front()->request.priority;
   std::vector<SequenceStep> steps;
   std::vector<Generation::Shared*> members;
@@ -173,13 +183,14 @@ void LanguageModel::run_step() {
     priority = std::max(priority, generation->request.priority);
     const bool complete = count == pending;
     const std::span<const TokenId> tokens(generation->tokens);
-    steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)), generation->cached,
-                     generation->pages, complete ? count - 1 : count});
+    steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)),
+                     generation->cached, generation->pages, complete ? count - 1 : count});
     members.push_back(generation.get());
   }
   const auto control = std::make_shared<RunControl>(priority);
   for (size_t i = 0; i < members.size(); ++i) {
-    // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not thrown away.
+    // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
+    // thrown away.
     std::lock_guard lock(members[i]->mutex);
     if (members.size() == 1 || steps[i].tokens.size() > 1) members[i]->interruptible_step = control;
     if (members[i]->cancel_asked.load() && members[i]->interruptible_step) control->cancel();

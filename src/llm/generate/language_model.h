@@ -14,24 +14,26 @@ namespace oag {
 
 struct LanguageModelOptions {
   RunnerOptions runner;
-  int64_t max_sequences = 8;       // at work at once; more wait
-  int64_t max_waiting = 1024;      // submits beyond are refused
-  int64_t step_tokens = 512;       // most tokens in one step
-  int64_t shared_step_tokens = 128;  // the same while some sequence is decoding, so that it is not held up for long
+  int64_t max_sequences = 8;   // at work at once; more wait
+  int64_t max_waiting = 1024;  // submits beyond are refused
+  int64_t step_tokens = 512;   // most tokens in one step
+  int64_t shared_step_tokens =
+      128;  // the same while some sequence is decoding, so that it is not held up for long
 };
 
-// A model that answers many requests at once: a thread of its own puts the next token of every running answer and
-// chunks of new prompts into one ragged batch, step after step.
+// A model that answers many requests at once: a thread of its own puts the next token of every running answer
+// and chunks of new prompts into one ragged batch, step after step.
 class LanguageModel {
  public:
   // Errors: those of ModelRunner.
-  LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const LanguageModelOptions& options = {});
+  LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+                const LanguageModelOptions& options = {});
   ~LanguageModel();  // cancels what is running
   LanguageModel(const LanguageModel&) = delete;
   LanguageModel& operator=(const LanguageModel&) = delete;
 
-  // Errors: kInvalidArgument for an empty prompt, one longer than the context, or options out of range; kUnsupported
-  // when too many requests wait.
+  // Errors: kInvalidArgument for an empty prompt, one longer than the context, or options out of range;
+  // kUnsupported when too many requests wait.
   Generation submit(GenerationRequest request);
 
   const ModelRunner& runner() const { return runner_; }

@@ -8,7 +8,8 @@
 namespace oag {
 namespace {
 
-constexpr const char* kBatchInputs[] = {"token_ids", "positions", "output_rows", "sequence_starts", "context_lengths", "page_table"};
+constexpr const char* kBatchInputs[] = {"token_ids",       "positions",       "output_rows",
+                                        "sequence_starts", "context_lengths", "page_table"};
 
 CompileOptions compile_options(const RunnerOptions& options) {
   CompileOptions compile;
@@ -19,17 +20,20 @@ CompileOptions compile_options(const RunnerOptions& options) {
 
 RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
   if (options.context_tokens <= 0) {
-    fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for; it must be at least 1", options.context_tokens);
+    fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for; it must be at least 1",
+         options.context_tokens);
   }
   if (options.context_tokens > bundle.config.context_tokens) {
-    fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for, {} was trained for {}", options.context_tokens,
-         bundle.name(), bundle.config.context_tokens);
+    fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for, {} was trained for {}",
+         options.context_tokens, bundle.name(), bundle.config.context_tokens);
   }
   if (options.cache_tokens == 0) options.cache_tokens = options.context_tokens;
   return options;
 }
 
-std::string megabytes(uint64_t bytes) { return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6); }
+std::string megabytes(uint64_t bytes) {
+  return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6);
+}
 
 void check_memory(const Runtime& runtime, const ModelBundle& bundle, const RunnerOptions& options) {
   const uint64_t free_bytes = runtime.devices().front()->properties().free_memory_bytes;
@@ -39,30 +43,37 @@ void check_memory(const Runtime& runtime, const ModelBundle& bundle, const Runne
   if (free_bytes == 0 || weights + cache <= free_bytes) return;
   const uint64_t fitting = free_bytes > weights ? (free_bytes - weights) / per_token : 0;
   fail(ErrorCode::kOutOfMemory, bundle.path.string(),
-       "needs {} for weights and {} for {} cache positions, {} are free; {}", megabytes(weights), megabytes(cache), options.cache_tokens,
-       megabytes(free_bytes),
-       fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting) : "the weights alone do not fit");
+       "needs {} for weights and {} for {} cache positions, {} are free; {}", megabytes(weights),
+       megabytes(cache), options.cache_tokens, megabytes(free_bytes),
+       fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting)
+                   : "the weights alone do not fit");
 }
 
-Tensor ints(const std::vector<int32_t>& values, Dims dims) { return Tensor::of<int32_t>(DType::kI32, std::move(dims), values); }
+Tensor ints(const std::vector<int32_t>& values, Dims dims) {
+  return Tensor::of<int32_t>(DType::kI32, std::move(dims), values);
+}
 
 }  // namespace
 
 uint64_t cache_bytes_per_token(const TextConfig& config, DType cache_dtype) {
-  return static_cast<uint64_t>(config.layers * 2 * config.kv_heads) * row_bytes(cache_dtype, config.head_size);
+  return static_cast<uint64_t>(config.layers * 2 * config.kv_heads) *
+         row_bytes(cache_dtype, config.head_size);
 }
 
-ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const RunnerOptions& options)
+ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+                         const RunnerOptions& options)
     : config_(bundle.config),
       options_(complete(options, bundle)),
       file_(bundle.file),
-      session_((check_memory(*runtime, bundle, options_), runtime), bundle.build_graph(), compile_options(options_)),
+      session_((check_memory(*runtime, bundle, options_), runtime), bundle.build_graph(),
+               compile_options(options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
   cache_bytes_ = static_cast<uint64_t>(config_.layers) * tensor_bytes(options_.cache_dtype, dims);
   const Device& device = *runtime->devices().front();
   for (int64_t i = 0; i < config_.layers; ++i) {
-    states_.emplace_back(options_.cache_dtype, dims, const_cast<Device&>(device).allocate(tensor_bytes(options_.cache_dtype, dims)));
+    states_.emplace_back(options_.cache_dtype, dims,
+                         const_cast<Device&>(device).allocate(tensor_bytes(options_.cache_dtype, dims)));
   }
 }
 
@@ -71,7 +82,8 @@ void ModelRunner::check(const SequenceStep& step) const {
   const int64_t context = step.first_position + count;
   if (count == 0 || step.first_position < 0 || context > options_.context_tokens ||
       static_cast<int64_t>(step.pages.size()) < pages_for(context)) {
-    fail(ErrorCode::kInvalidArgument, "step", "{} tokens from position {} do not fit a context of {} in {} pages of {}", count,
+    fail(ErrorCode::kInvalidArgument, "step",
+         "{} tokens from position {} do not fit a context of {} in {} pages of {}", count,
          step.first_position, options_.context_tokens, step.pages.size(), options_.page_tokens);
   }
   for (const TokenId id : step.tokens) {
@@ -81,7 +93,8 @@ void ModelRunner::check(const SequenceStep& step) const {
   }
 }
 
-RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits) {
+RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunControl& control,
+                           Tensor& logits) {
   std::vector<int32_t> tokens, positions, rows, starts = {0}, contexts;
   const int64_t table_width = pages_for(options_.context_tokens);
   std::vector<int32_t> table;
@@ -94,23 +107,30 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
       positions.push_back(static_cast<int32_t>(sequence.first_position) + static_cast<int32_t>(i));
     }
     starts.push_back(static_cast<int32_t>(tokens.size()));
-    contexts.push_back(static_cast<int32_t>(sequence.first_position) + static_cast<int32_t>(sequence.tokens.size()));
-    const auto used = static_cast<size_t>(std::min<int64_t>(table_width, static_cast<int64_t>(sequence.pages.size())));
-    table.insert(table.end(), sequence.pages.begin(), sequence.pages.begin() + static_cast<std::ptrdiff_t>(used));
+    contexts.push_back(static_cast<int32_t>(sequence.first_position) +
+                       static_cast<int32_t>(sequence.tokens.size()));
+    const auto used =
+        static_cast<size_t>(std::min<int64_t>(table_width, static_cast<int64_t>(sequence.pages.size())));
+    table.insert(table.end(), sequence.pages.begin(),
+                 sequence.pages.begin() + static_cast<std::ptrdiff_t>(used));
     table.resize(contexts.size() * static_cast<size_t>(table_width), 0);
   }
   const auto total = static_cast<int64_t>(tokens.size()), count = static_cast<int64_t>(contexts.size());
-  const Tensor batch[] = {ints(tokens, {total}),       ints(positions, {total}), ints(rows, {static_cast<int64_t>(rows.size())}),
-                          ints(starts, {count + 1}), ints(contexts, {count}),  ints(table, {count, table_width})};
+  const Tensor batch[] = {
+      ints(tokens, {total}),     ints(positions, {total}), ints(rows, {static_cast<int64_t>(rows.size())}),
+      ints(starts, {count + 1}), ints(contexts, {count}),  ints(table, {count, table_width})};
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
-  for (size_t i = 0; i < std::size(kBatchInputs); ++i) bindings.inputs[session_.input_index(kBatchInputs[i])] = batch[i];
-  for (size_t i = 0; i < states_.size(); ++i) bindings.inputs[session_.input_index("kv." + std::to_string(i))] = states_[i];
+  for (size_t i = 0; i < std::size(kBatchInputs); ++i)
+    bindings.inputs[session_.input_index(kBatchInputs[i])] = batch[i];
+  for (size_t i = 0; i < states_.size(); ++i)
+    bindings.inputs[session_.input_index("kv." + std::to_string(i))] = states_[i];
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   for (const auto& file : file_->files()) {
     if (file->damaged()) {
-      fail(ErrorCode::kCorruptData, file->path().string(), "was cut short or became unreadable while in use; restore it and load it again");
+      fail(ErrorCode::kCorruptData, file->path().string(),
+           "was cut short or became unreadable while in use; restore it and load it again");
     }
   }
   if (state == RunState::kDone) logits = std::move(outputs.front());

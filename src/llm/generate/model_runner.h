@@ -11,9 +11,9 @@
 namespace oag {
 
 struct RunnerOptions {
-  int64_t context_tokens = 4096;      // longest sequence
-  int64_t cache_tokens = 0;           // positions in the cache, all sequences together; 0: one full context
-  DType cache_dtype = DType::kF16;    // f32, f16 or q8_0
+  int64_t context_tokens = 4096;    // longest sequence
+  int64_t cache_tokens = 0;         // positions in the cache, all sequences together; 0: one full context
+  DType cache_dtype = DType::kF16;  // f32, f16 or q8_0
   int64_t page_tokens = 32;
 };
 
@@ -25,21 +25,25 @@ struct SequenceStep {
   int64_t logits_from = 0;          // logits are wanted of tokens[logits_from ..]; tokens.size() for none
 };
 
-// A language model on a Runtime: its session, its KV cache, and steps over ragged batches. Steps run one at a time.
+// A language model on a Runtime: its session, its KV cache, and steps over ragged batches. Steps run one at a
+// time.
 class ModelRunner {
  public:
-  // Errors: those of compile; kOutOfMemory before anything is allocated, with what is needed and what would fit.
+  // Errors: those of compile; kOutOfMemory before anything is allocated, with what is needed and what would
+  // fit.
   ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const RunnerOptions& options);
 
-  // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows, vocab] f32,
-  // rows in order of the wanted tokens. A step that did not finish may be repeated: positions are simply written again.
-  // Errors: kInvalidArgument for tokens, positions or pages out of range; kCorruptData when the model file was damaged
-  // while in use.
+  // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows,
+  // vocab] f32, rows in order of the wanted tokens. A step that did not finish may be repeated: positions are
+  // simply written again. Errors: kInvalidArgument for tokens, positions or pages out of range; kCorruptData
+  // when the model file was damaged while in use.
   RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits);
 
   const RunnerOptions& options() const { return options_; }
   int64_t pages() const { return pages_; }
-  int64_t pages_for(int64_t tokens) const { return (tokens + options_.page_tokens - 1) / options_.page_tokens; }
+  int64_t pages_for(int64_t tokens) const {
+    return (tokens + options_.page_tokens - 1) / options_.page_tokens;
+  }
   int64_t vocab_size() const { return config_.vocab_size; }
   uint64_t cache_bytes() const { return cache_bytes_; }
   const Session& session() const { return session_; }

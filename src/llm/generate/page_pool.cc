@@ -17,6 +17,8 @@ std::optional<std::vector<int32_t>> PagePool::allocate(int64_t count) {
   return pages;
 }
 
-void PagePool::release(const std::vector<int32_t>& pages) { free_.insert(free_.end(), pages.rbegin(), pages.rend()); }
+void PagePool::release(const std::vector<int32_t>& pages) {
+  free_.insert(free_.end(), pages.rbegin(), pages.rend());
+}
 
 }  // namespace oag

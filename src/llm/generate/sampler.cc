@@ -41,7 +41,9 @@ Sampler::Sampler(const SamplingOptions& options, std::span<const TokenId> prompt
   for (const TokenId id : prompt) ++seen_counts_[id];
 }
 
-double Sampler::uniform() { return static_cast<double>(next_random(random_state_) >> 11) * 0x1p-53; }
+double Sampler::uniform() {
+  return static_cast<double>(next_random(random_state_) >> 11) * 0x1p-53;
+}
 
 void Sampler::penalize() {
   if (options_.repeat_penalty != 1.0f) {
@@ -61,13 +63,20 @@ void Sampler::penalize() {
 
 // Sorts no more than it needs: the best 64, then ever larger heads, until they hold the wanted probability.
 void Sampler::keep_top_p() {
-  const auto better = [](const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); };
-  const float top = std::max_element(candidates_.begin(), candidates_.end(), [&](const auto& a, const auto& b) { return better(b, a); })->logit;
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+  };
+  const float top =
+      std::max_element(candidates_.begin(), candidates_.end(), [&](const auto& a, const auto& b) {
+        return better(b, a);
+      })->logit;
   double total = 0;
-  for (const Candidate& candidate : candidates_) total += std::exp(static_cast<double>(candidate.logit) - top);
+  for (const Candidate& candidate : candidates_)
+    total += std::exp(static_cast<double>(candidate.logit) - top);
   for (size_t head = 64;; head *= 8) {
     head = std::min(head, candidates_.size());
-    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(head), candidates_.end(), better);
+    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(head),
+                      candidates_.end(), better);
     double mass = 0;
     for (size_t i = 0; i < head; ++i) {
       mass += std::exp(static_cast<double>(candidates_[i].logit) - top);
@@ -81,7 +90,9 @@ void Sampler::keep_top_p() {
 }
 
 TokenId Sampler::draw() {
-  const auto better = [](const Candidate& a, const Candidate& b) { return a.logit > b.logit || (a.logit == b.logit && a.id < b.id); };
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+  };
   for (Candidate& candidate : candidates_) candidate.logit /= options_.temperature;
   if (options_.min_p > 0) {
     float top = candidates_.front().logit;
@@ -90,7 +101,8 @@ TokenId Sampler::draw() {
     std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.logit < least; });
   }
   if (const auto k = static_cast<size_t>(options_.top_k); k > 0 && k < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1, candidates_.end(), better);
+    std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1,
+                     candidates_.end(), better);
     candidates_.resize(k);
   }
   if (options_.top_p < 1) keep_top_p();
@@ -98,7 +110,8 @@ TokenId Sampler::draw() {
   std::sort(candidates_.begin(), candidates_.end(), better);
   const float top = candidates_.front().logit;
   double total = 0;
-  for (const Candidate& candidate : candidates_) total += std::exp(static_cast<double>(candidate.logit) - top);
+  for (const Candidate& candidate : candidates_)
+    total += std::exp(static_cast<double>(candidate.logit) - top);
   double left = uniform() * total;
   for (const Candidate& candidate : candidates_) {
     left -= std::exp(static_cast<double>(candidate.logit) - top);
@@ -109,16 +122,21 @@ TokenId Sampler::draw() {
 
 TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens) {
   const auto usable = std::min(logits.size(), static_cast<size_t>(usable_tokens));
-  const bool penalties = options_.repeat_penalty != 1.0f || options_.frequency_penalty != 0.0f || options_.presence_penalty != 0.0f;
+  const bool penalties = options_.repeat_penalty != 1.0f || options_.frequency_penalty != 0.0f ||
+                         options_.presence_penalty != 0.0f;
   TokenId picked;
   if (options_.temperature == 0.0f && !penalties) {
-    picked = static_cast<TokenId>(std::max_element(logits.begin(), logits.begin() + static_cast<std::ptrdiff_t>(usable)) - logits.begin());
+    picked = static_cast<TokenId>(
+        std::max_element(logits.begin(), logits.begin() + static_cast<std::ptrdiff_t>(usable)) -
+        logits.begin());
   } else {
     candidates_.resize(usable);
     for (size_t i = 0; i < usable; ++i) candidates_[i] = {logits[i], static_cast<TokenId>(i)};
     penalize();
     if (options_.temperature == 0.0f) {
-      picked = std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) { return a.logit < b.logit; })->id;
+      picked = std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {
+                 return a.logit < b.logit;
+               })->id;
     } else {
       picked = draw();
     }

@@ -9,8 +9,8 @@
 
 namespace oag {
 
-// The text of an answer as its tokens arrive: whole characters, cut before the first stop string. Text that may be the
-// beginning of a stop string is held back until that is decided.
+// The text of an answer as its tokens arrive: whole characters, cut before the first stop string. Text that
+// may be the beginning of a stop string is held back until that is decided.
 class StopMatcher {
  public:
   StopMatcher(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops)

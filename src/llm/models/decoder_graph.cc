@@ -13,11 +13,15 @@ Tensor ints_tensor(const std::vector<int64_t>& values) {
 
 }  // namespace
 
-std::string block_tensor(int64_t layer, std::string_view suffix) { return fmt::format("blk.{}.{}", layer, suffix); }
+std::string block_tensor(int64_t layer, std::string_view suffix) {
+  return fmt::format("blk.{}.{}", layer, suffix);
+}
 
 DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
     : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
-  const auto ints = [](const char* symbol) { return ValueType::tensor(DType::kI32, Shape{Dim::symbol(symbol)}); };
+  const auto ints = [](const char* symbol) {
+    return ValueType::tensor(DType::kI32, Shape{Dim::symbol(symbol)});
+  };
   token_ids_ = graph_.add_input("token_ids", ints("T"));
   positions_ = graph_.add_input("positions", ints("T"));
   output_rows_ = graph_.add_input("output_rows", ints("R"));
@@ -33,8 +37,8 @@ ValueId DecoderGraph::reshape(ValueId x, std::vector<int64_t> dims) {
   return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
 }
 
-// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. Source of the frequencies: RoFormer
-// (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
+// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. Source of the frequencies:
+// RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
 void DecoderGraph::make_rotary_table() {
   const int64_t half = config_.rope_dims / 2;
   const auto divisors = weights_.find("rope_freqs.weight", {half});
@@ -45,13 +49,16 @@ void DecoderGraph::make_rotary_table() {
     frequencies[static_cast<size_t>(j)] =
         static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
   }
-  const ValueId inverse = constant("rope.frequencies", Tensor::of<float>(DType::kF32, {1, half}, frequencies));
+  const ValueId inverse =
+      constant("rope.frequencies", Tensor::of<float>(DType::kF32, {1, half}, frequencies));
   const ValueId axis_1 = constant("axis.1", ints_tensor({1})), axis_0 = constant("axis.0", ints_tensor({0}));
   const ValueId position = graph_.add("", "Cast", {positions_}, {{"to", int64_t{1}}}, "rope.position");
   const ValueId column = graph_.add("", "Unsqueeze", {position, axis_1}, {}, "rope.column");
   const ValueId angles = graph_.add("", "Mul", {column, inverse}, {}, "rope.angles");
-  cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {}, "rope.cos_table");
-  sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {}, "rope.sin_table");
+  cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {},
+                    "rope.cos_table");
+  sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {},
+                    "rope.sin_table");
 }
 
 ValueId DecoderGraph::embed() {
@@ -68,7 +75,8 @@ ValueId DecoderGraph::rms_norm(ValueId x, std::string_view tensor, int64_t width
 
 ValueId DecoderGraph::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
   std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
-  if (auto bias = weights_.find(tensor + ".bias", {outputs})) operands.push_back(constant(tensor + ".bias", *std::move(bias)));
+  if (auto bias = weights_.find(tensor + ".bias", {outputs}))
+    operands.push_back(constant(tensor + ".bias", *std::move(bias)));
   return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
 }
 
@@ -84,7 +92,8 @@ ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& ten
 
 ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
   const ValueId batched = reshape(x, {1, -1, heads * config_.head_size});
-  Attributes attributes = {{"interleaved", int64_t{pairing_ == RopePairing::kInterleaved}}, {"num_heads", heads}};
+  Attributes attributes = {{"interleaved", int64_t{pairing_ == RopePairing::kInterleaved}},
+                           {"num_heads", heads}};
   if (config_.rope_dims != config_.head_size) attributes.emplace("rotary_embedding_dim", config_.rope_dims);
   const ValueId rotated = graph_.add("", "RotaryEmbedding", {batched, cos_, sin_}, std::move(attributes));
   return reshape(rotated, {-1, heads, config_.head_size});
@@ -92,7 +101,8 @@ ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
 
 ValueId DecoderGraph::attention(int64_t layer, ValueId q, ValueId k, ValueId v) {
   const std::string state_name = "kv." + std::to_string(layer);
-  const ValueId state = graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
+  const ValueId state =
+      graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size));
   const Node& node = graph_.add_node("oag", "CachedAttention",
                                      {rotate(q, config_.heads), rotate(k, config_.kv_heads),

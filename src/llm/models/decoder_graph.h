@@ -10,11 +10,11 @@
 
 namespace oag {
 
-// Builds the graph of a decoder-only language model over a ragged batch, piece by piece. Every family is a sequence of
-// these pieces; the file of the family says which.
+// Builds the graph of a decoder-only language model over a ragged batch, piece by piece. Every family is a
+// sequence of these pieces; the file of the family says which.
 //
-// Graph inputs: token_ids [T] i32, positions [T] i32, output_rows [R] i32 (the tokens whose logits are wanted), then
-// one state a layer, kv.<layer>. Outputs: logits [R, vocab] f32, then the states.
+// Graph inputs: token_ids [T] i32, positions [T] i32, output_rows [R] i32 (the tokens whose logits are
+// wanted), then one state a layer, kv.<layer>. Outputs: logits [R, vocab] f32, then the states.
 class DecoderGraph {
  public:
   DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
@@ -26,12 +26,14 @@ class DecoderGraph {
   ValueId add(ValueId a, ValueId b) { return graph_.add("", "Add", {a, b}); }
   // Splits the last dim into parts of these sizes.
   std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
-  // q [T, heads * d], k and v [T, kv_heads * d] -> attention output [T, heads * d]: rotates q and k, updates kv.<layer>.
+  // q [T, heads * d], k and v [T, kv_heads * d] -> attention output [T, heads * d]: rotates q and k, updates
+  // kv.<layer>.
   ValueId attention(int64_t layer, ValueId q, ValueId k, ValueId v);
   // RMS norm of each head of x [T, heads * d].
   ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
   ValueId swiglu(ValueId gate, ValueId up);
-  // Final norm, head (output.weight, or the embedding when tied) and logits of the wanted rows; ends the graph.
+  // Final norm, head (output.weight, or the embedding when tied) and logits of the wanted rows; ends the
+  // graph.
   Graph finish(ValueId x);
 
  private:

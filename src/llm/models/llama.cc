@@ -1,4 +1,5 @@
-// Llama, SmolLM2 and other models of their shape. GGUF stores q and k rows permuted for interleaved rotary pairing.
+// Llama, SmolLM2 and other models of their shape. GGUF stores q and k rows permuted for interleaved rotary
+// pairing.
 #include "llm/models/architecture.h"
 #include "llm/models/decoder_graph.h"
 
@@ -7,7 +8,8 @@ namespace {
 
 Graph build_llama(const TextConfig& config, const Weights& weights) {
   DecoderGraph g(config, weights, RopePairing::kInterleaved);
-  const int64_t hidden = config.hidden_size, kv = config.kv_heads * config.head_size, q_size = config.heads * config.head_size;
+  const int64_t hidden = config.hidden_size, kv = config.kv_heads * config.head_size,
+                q_size = config.heads * config.head_size;
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     const auto name = [i](std::string_view suffix) { return block_tensor(i, suffix); };

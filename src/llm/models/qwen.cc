@@ -1,4 +1,5 @@
-// Qwen2 and Qwen2.5 (biases on q, k, v) and Qwen3 (an RMS norm over each head of q and k before the rotation).
+// Qwen2 and Qwen2.5 (biases on q, k, v) and Qwen3 (an RMS norm over each head of q and k before the
+// rotation).
 #include "llm/models/architecture.h"
 #include "llm/models/decoder_graph.h"
 
@@ -7,7 +8,8 @@ namespace {
 
 Graph build_qwen(const TextConfig& config, const Weights& weights, bool head_norms) {
   DecoderGraph g(config, weights, RopePairing::kHalf);
-  const int64_t hidden = config.hidden_size, kv = config.kv_heads * config.head_size, q_size = config.heads * config.head_size;
+  const int64_t hidden = config.hidden_size, kv = config.kv_heads * config.head_size,
+                q_size = config.heads * config.head_size;
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     const auto name = [i](std::string_view suffix) { return block_tensor(i, suffix); };
@@ -28,8 +30,12 @@ Graph build_qwen(const TextConfig& config, const Weights& weights, bool head_nor
   return g.finish(x);
 }
 
-Graph build_qwen2(const TextConfig& config, const Weights& weights) { return build_qwen(config, weights, false); }
-Graph build_qwen3(const TextConfig& config, const Weights& weights) { return build_qwen(config, weights, true); }
+Graph build_qwen2(const TextConfig& config, const Weights& weights) {
+  return build_qwen(config, weights, false);
+}
+Graph build_qwen3(const TextConfig& config, const Weights& weights) {
+  return build_qwen(config, weights, true);
+}
 
 }  // namespace
 

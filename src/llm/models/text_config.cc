@@ -10,7 +10,8 @@ constexpr int64_t kMaxWidth = int64_t{1} << 24;
 
 class KeyReader {
  public:
-  explicit KeyReader(const GgufMetadata& metadata, std::string prefix) : metadata_(metadata), prefix_(std::move(prefix)) {}
+  explicit KeyReader(const GgufMetadata& metadata, std::string prefix)
+      : metadata_(metadata), prefix_(std::move(prefix)) {}
 
   int64_t size(std::string_view key, int64_t limit) const {
     return checked(key, static_cast<int64_t>(metadata_.get_u64(prefix_ + std::string(key))), limit);
@@ -40,7 +41,8 @@ void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, Text
   const auto type = metadata.find_string(config.architecture + ".rope.scaling.type");
   if (!type || *type == "none") return;
   if (*type != "linear") {
-    fail(ErrorCode::kUnsupported, metadata.where(), "rope scaling \"{}\" is not supported; known: none, linear, llama3", *type);
+    fail(ErrorCode::kUnsupported, metadata.where(),
+         "rope scaling \"{}\" is not supported; known: none, linear, llama3", *type);
   }
   config.rope_linear_factor = keys.number("rope.scaling.factor", 1.0);
   if (!(config.rope_linear_factor > 0)) keys.refuse("rope.scaling.factor", "is not above 0");
@@ -64,15 +66,19 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
   config.rope_dims = keys.size("rope.dimension_count", kMaxWidth, config.head_size);
   config.rope_sections = metadata.find(config.architecture + ".rope.dimension_sections") != nullptr;
   if (config.heads % config.kv_heads != 0) {
-    keys.refuse("attention.head_count_kv", fmt::format("{} does not divide the {} query heads", config.kv_heads, config.heads));
+    keys.refuse("attention.head_count_kv",
+                fmt::format("{} does not divide the {} query heads", config.kv_heads, config.heads));
   }
   if (config.head_size <= 0 || config.rope_dims > config.head_size || config.rope_dims % 2 != 0) {
-    keys.refuse("rope.dimension_count", fmt::format("{} is odd or larger than the head size {}", config.rope_dims, config.head_size));
+    keys.refuse("rope.dimension_count",
+                fmt::format("{} is odd or larger than the head size {}", config.rope_dims, config.head_size));
   }
   if (keys.size("attention.value_length", kMaxWidth, config.head_size) != config.head_size) {
-    keys.refuse("attention.value_length", fmt::format("differs from the key length {}, which is not supported", config.head_size));
+    keys.refuse("attention.value_length",
+                fmt::format("differs from the key length {}, which is not supported", config.head_size));
   }
-  if (!(config.rope_theta > 0) || !(config.rms_epsilon > 0)) keys.refuse("rope.freq_base", "or the norm's epsilon is not above 0");
+  if (!(config.rope_theta > 0) || !(config.rms_epsilon > 0))
+    keys.refuse("rope.freq_base", "or the norm's epsilon is not above 0");
   read_rope_scaling(metadata, keys, config);
   return config;
 }

@@ -28,13 +28,13 @@ struct TextConfig {
   int64_t context_tokens = 0;  // that the model was trained for
   float rms_epsilon = 1e-5f;
   double rope_theta = 10000.0;
-  int64_t rope_dims = 0;  // rotated elements per head
-  bool rope_sections = false;  // M-RoPE: the file's q and k rows are ordered for half pairing
+  int64_t rope_dims = 0;            // rotated elements per head
+  bool rope_sections = false;       // M-RoPE: the file's q and k rows are ordered for half pairing
   double rope_linear_factor = 1.0;  // positions are divided by it
 };
 
-// Reads the keys that all families share; `{a}.` below is the architecture. Errors: kCorruptData or kUnsupported
-// naming the key, when a number is missing, zero, absurd or contradicts another.
+// Reads the keys that all families share; `{a}.` below is the architecture. Errors: kCorruptData or
+// kUnsupported naming the key, when a number is missing, zero, absurd or contradicts another.
 TextConfig read_text_config(const GgufMetadata& metadata);
 
 }  // namespace oag

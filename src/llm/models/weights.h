@@ -15,7 +15,8 @@ class Weights {
  public:
   explicit Weights(std::shared_ptr<const GgufFile> file) : file_(std::move(file)) {}
 
-  // A tensor that must have exactly these dims. Errors: kNotFound, kCorruptData, naming file, tensor, seen and expected.
+  // A tensor that must have exactly these dims. Errors: kNotFound, kCorruptData, naming file, tensor, seen
+  // and expected.
   Tensor get(std::string_view name, const Dims& dims) const;
   // The same, or nothing when the file does not have it.
   std::optional<Tensor> find(std::string_view name, const Dims& dims) const;
