@@ -10,7 +10,7 @@
 namespace oag {
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max(), kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMostI32 = std::numeric_limits<int32_t>::max(),
                   kLeastI32 = std::numeric_limits<int32_t>::min();
 
