@@ -56,7 +56,8 @@ TEST(LanguageModel, AnswersInABatchEqualAnswersAlone) {
   std::vector<std::vector<TokenId>> alone;
   {
     LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
-    for (int i = 0; i < 8; ++i) alone.push_back(model.submit(greedy(prompt_of(i, 5 + 9 * i), 12)).result().token_ids);
+    for (int i = 0; i < 8; ++i)
+      alone.push_back(model.submit(greedy(prompt_of(i, 5 + 9 * i), 12)).result().token_ids);
   }
   LanguageModel model(test_runtime(), tiny(), options(128, 1024, 8));
   std::vector<Generation> generations;

@@ -22,7 +22,8 @@ SamplingOptions plain(float temperature) {
 }
 
 // How often each token is the first of an answer, over many seeds.
-std::map<TokenId, double> frequencies(SamplingOptions options, const std::vector<float>& logits, const std::vector<TokenId>& prompt = {}) {
+std::map<TokenId, double> frequencies(SamplingOptions options, const std::vector<float>& logits,
+                                      const std::vector<TokenId>& prompt = {}) {
   std::map<TokenId, double> counts;
   for (int i = 0; i < kDraws; ++i) {
     options.seed = static_cast<uint64_t>(i);
@@ -110,8 +111,9 @@ TEST(Sampler, FrequencyAndPresenceCountTheAnswerOnly) {
 TEST(Sampler, RepeatPenaltyCountsThePromptToo) {
   SamplingOptions options = plain(0);
   options.repeat_penalty = 3.0f;
-  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{2.0f, 1.0f}, 2), 1);    // 2/3 < 1
-  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{-1.0f, -2.0f}, 2), 1);  // -3 < -2
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{2.0f, 1.0f}, 2), 1);  // 2/3 < 1
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{-1.0f, -2.0f}, 2),
+            1);  // -3 < -2
 }
 
 TEST(Sampler, TheSameSeedGivesTheSameTokens) {
