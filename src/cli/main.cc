@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/help_formatter.h"
 #include "cli/output.h"
 
 namespace oag::cli {
@@ -26,17 +27,21 @@ constexpr const Command* kCommands[] = {
 #undef OAG_COMMAND
 };
 
+constexpr const char* kFooter =
+    "MODEL is a name that `oag models` lists, a GGUF file or a folder.\n"
+    "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command, 130 cancelled.\n"
+    "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
+    "OAG_CPU_ISA (force an instruction set), NO_COLOR.";
+
 int run_command_line(int argc, char** argv) {
   CLI::App app("oag runs language models on this machine, on OpenAutoGLM's own engine.", "oag");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.set_help_flag("-h,--help", "Show this text");
   app.require_subcommand(0, 1);
-  app.set_version_flag("--version", "oag " OAG_VERSION);
-  app.footer(
-      "MODEL is a name that `oag models` lists, a GGUF file or a folder.\n"
-      "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command.\n"
-      "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
-      "OAG_CPU_ISA (force an instruction set), NO_COLOR.");
+  app.set_version_flag("--version", "oag " OAG_VERSION, "Show the version");
   int exit_code = kExitOk;
   for (const Command* command : kCommands) command->declare(app, exit_code);
+  app.footer(kFooter);  // after the commands, which would take it over
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help and --version

@@ -189,9 +189,10 @@ std::vector<BenchResult> ModelBench::run(const OnProgress& on_progress) {
     result.peak_bytes = peak_memory_bytes();
     results.push_back(std::move(result));
   };
-  announce("filling the cache");
-  if (const int64_t context = longest(plan_.contexts); context > 0)
+  if (const int64_t context = longest(plan_.contexts); context > 0) {
+    announce("filling the cache");
     prefill_once(longest(plan_.batches), 0, context);
+  }
   for (const int64_t batch : plan_.batches) {
     for (const int64_t context : plan_.contexts) {
       double ttft_ms = 0;

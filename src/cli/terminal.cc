@@ -123,8 +123,9 @@ void ProgressBar::draw(std::string_view label, double share, const std::string& 
   if (!shown_) return;
   const int64_t now_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
-  if (drawn_ && now_ms - last_ms_ < kRedrawMs && share < 1) return;
+  if (drawn_ && now_ms - last_ms_ < kRedrawMs && share < 1 && label == label_) return;
   last_ms_ = now_ms;
+  label_ = label;
   std::string bar;
   if (share >= 0) {
     constexpr size_t kCells = 30;

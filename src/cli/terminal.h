@@ -42,6 +42,7 @@ class ProgressBar {
 
   bool shown_;
   bool drawn_ = false;
+  std::string label_;
   int64_t last_ms_ = -1000;
 };
 

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "engine/formats/gguf/gguf_file.h"
 #include "service/hub/hub.h"
 
 namespace oag::cli {
@@ -14,6 +15,12 @@ struct PullFlags {
   bool force = false;
 };
 
+// A part of a split model is looked at on its own: its parts are pulled one after the other.
+void check_model_file(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  GgufFile::parse(file->bytes(), path.string());
+}
+
 int pull(const PullFlags& flags) {
   InterruptScope interrupt;
   std::filesystem::path path;
@@ -22,6 +29,7 @@ int pull(const PullFlags& flags) {
     PullOptions options;
     options.force = flags.force;
     options.cancel = &InterruptScope::flag();
+    options.check = check_model_file;
     options.on_progress = [&](const PullProgress& progress) {
       bar.update(pull_stage_name(progress.stage), progress.done_bytes, progress.total_bytes);
     };
