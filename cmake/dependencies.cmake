@@ -28,7 +28,7 @@ if(OAG_NET)
                         $<BUILD_INTERFACE:Boost::headers>)
 endif()
 
-if(OAG_ENGINE AND NOT CMAKE_CROSSCOMPILING)
+if(NOT CMAKE_CROSSCOMPILING)
   find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
   find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
   add_library(oag_text_deps INTERFACE)
