@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <string>
 
+#include "base/clock.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/smollm2_model.h"
 #include "tests/npy.h"
@@ -26,7 +28,8 @@ struct Answer {
 
 std::vector<Answer> load_answers() {
   std::vector<Answer> answers;
-  for (const Json& one : load_json(smollm2_data("answers.json"))["cases"]) {
+  const Json golden = load_json(smollm2_data("answers.json"));
+  for (const Json& one : golden["cases"]) {
     const auto ids = [&](const char* key) { return one[key].get<std::vector<TokenId>>(); };
     const auto numbers = [&](const char* key) { return one[key].get<std::vector<double>>(); };
     answers.push_back({one["name"].get<std::string>(), ids("prompt_ids"), ids("tokens"), ids("top1"),
@@ -146,8 +149,8 @@ TEST_F(SmolLm2, LogitsAreAsNearToTheExactOnesAsLlamaCpps) {
     const auto step = rows[row]["step"].get<int64_t>();
     Lane lane;
     lane.prompt = answer->prompt_ids;
-    lane.forced = answer->tokens;
-    lane.answer_tokens = kSteps;
+    lane.forced.assign(answer->tokens.begin(), answer->tokens.begin() + step + 1);
+    lane.answer_tokens = step + 1;
     double error = 0;
     lane.on_logits = [&](int64_t position, std::span<const float> logits) {
       if (position - static_cast<int64_t>(lane.prompt.size()) + 1 != step) return;
