@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <exception>
+#include <initializer_list>
 #include <new>
 
 #include "base/error.h"
@@ -15,7 +16,7 @@ namespace oag::cli {
 
 namespace {
 
-constexpr const Command* kCommands[] = {
+constexpr std::initializer_list<const Command*> kCommands = {
 #define OAG_COMMAND(command) &command,
 #include "cli/command_list.inc"
 #undef OAG_COMMAND

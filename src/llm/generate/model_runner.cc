@@ -27,6 +27,13 @@ RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
     fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for, {} was trained for {}",
          options.context_tokens, bundle.name(), bundle.config.context_tokens);
   }
+  // Up to its window, attention over a sliding window is plain attention.
+  if (const int64_t window = bundle.config.attention_window; window > 0 && options.context_tokens > window) {
+    fail(ErrorCode::kUnsupported, bundle.path.string(),
+         "attends over a sliding window of {} tokens; a context of {} is not supported, use at most {} "
+         "(--ctx)",
+         window, options.context_tokens, window);
+  }
   if (options.cache_tokens == 0) options.cache_tokens = options.context_tokens;
   return options;
 }

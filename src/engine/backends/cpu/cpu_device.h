@@ -10,7 +10,8 @@ namespace oag::cpu {
 
 struct MicroKernels;
 
-// The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's pool.
+// The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's
+// pool.
 class CpuDevice final : public Device {
  public:
   CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
@@ -28,7 +29,8 @@ class CpuDevice final : public Device {
   KernelTable kernels_;
 };
 
-// "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction set.
+// "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction
+// set.
 extern const Backend kCpuBackend;
 
 }  // namespace oag::cpu

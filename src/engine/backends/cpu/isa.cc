@@ -14,9 +14,12 @@ namespace oag::cpu {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kBaseline: return "baseline";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kNeon: return "neon";
+    case Isa::kBaseline:
+      return "baseline";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kNeon:
+      return "neon";
   }
   return "?";
 }
@@ -47,7 +50,8 @@ Isa choose_isa(std::string_view variant) {
     if (isa_name(isa) == variant) return isa;
     names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
   }
-  fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}", variant, names);
+  fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}",
+       variant, names);
 }
 
 }  // namespace oag::cpu
