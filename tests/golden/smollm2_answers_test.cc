@@ -83,7 +83,8 @@ Along follow(ModelProbe& probe, const Answer& answer) {
     const size_t k = along.errors.size();
     const double first = logits[at(answer.top1[k])] - answer.top1_logit[k];
     const double second = logits[at(answer.top2[k])] - (answer.top1_logit[k] - answer.margin[k]);
-    along.errors.push_back(std::max(std::fabs(first), std::fabs(second)));
+    const double rounding = 5e-5 * answer.margin[k];  // margins are stored with five digits
+    along.errors.push_back(std::max(std::fabs(first), std::fabs(second) - rounding));
   };
   probe.run(lane);
   along.choices = std::move(lane.greedy);
