@@ -3,7 +3,7 @@
 
 #include <exception>
 
-#include "tests/golden/sentencepiece_model.h"
+#include "tests/golden/made_models.h"
 
 int main(int argc, char** argv) {
   if (argc != 2) {
@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
         oag::testing::load_tokenizer_fixture(std::string(OAG_SOURCE_DIR) + "/tests/data/tokenizer/spm.json");
     oag::test::write_sentencepiece_model(fixture.vocabulary_of(fixture.suites[0]),
                                          folder / "sentencepiece.gguf");
+    oag::test::write_long_context_model(folder / "long_context.gguf");
   } catch (const std::exception& error) {
     fmt::print(stderr, "make_test_models: {}\n", error.what());
     return 1;

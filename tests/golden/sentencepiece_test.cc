@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "llm/bundle/bundle.h"
+#include "tests/golden/made_models.h"
 #include "tests/golden/model_probe.h"
-#include "tests/golden/sentencepiece_model.h"
 #include "tests/tiny_models.h"
 
 namespace oag::test {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <string>
 
+#include "base/clock.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/smollm2_model.h"
 #include "tests/npy.h"
@@ -26,7 +28,8 @@ struct Answer {
 
 std::vector<Answer> load_answers() {
   std::vector<Answer> answers;
-  for (const Json& one : load_json(smollm2_data("answers.json"))["cases"]) {
+  const Json golden = load_json(smollm2_data("answers.json"));
+  for (const Json& one : golden["cases"]) {
     const auto ids = [&](const char* key) { return one[key].get<std::vector<TokenId>>(); };
     const auto numbers = [&](const char* key) { return one[key].get<std::vector<double>>(); };
     answers.push_back({one["name"].get<std::string>(), ids("prompt_ids"), ids("tokens"), ids("top1"),
@@ -80,11 +83,38 @@ Along follow(ModelProbe& probe, const Answer& answer) {
     const size_t k = along.errors.size();
     const double first = logits[at(answer.top1[k])] - answer.top1_logit[k];
     const double second = logits[at(answer.top2[k])] - (answer.top1_logit[k] - answer.margin[k]);
-    along.errors.push_back(std::max(std::fabs(first), std::fabs(second)));
+    const double rounding = 5e-5 * answer.margin[k];  // margins are stored with five digits
+    along.errors.push_back(std::max(std::fabs(first), std::fabs(second) - rounding));
   };
   probe.run(lane);
   along.choices = std::move(lane.greedy);
   return along;
+}
+
+constexpr size_t kWindow = 512;
+
+// The text of perplexity.json.
+std::vector<TokenId> text_ids() {
+  const std::string text = read_file(smollm2_data("../text/us_constitution.txt"));
+  return smollm2().tokenizer->encode(text, {.parse_special = false, .add_special = false});
+}
+
+// Sum of -ln p over the last 255 tokens of a window of 512.
+double window_nll(ModelProbe& probe, std::span<const TokenId> window) {
+  constexpr size_t kFirstScored = 257;
+  double nll = 0;
+  Lane lane;
+  lane.prompt.assign(window.begin(), window.begin() + kFirstScored);
+  lane.forced.assign(window.begin() + kFirstScored, window.end());
+  lane.answer_tokens = static_cast<int64_t>(lane.forced.size());
+  lane.on_logits = [&](int64_t position, std::span<const float> logits) {
+    const double top = logits[at(most_likely(logits))];
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(logit - top);
+    nll += top + std::log(sum) - logits[at(window[at(position) + 1])];
+  };
+  probe.run(lane);
+  return nll;
 }
 
 class SmolLm2 : public ::testing::Test {
@@ -100,7 +130,7 @@ TEST_F(SmolLm2, AnswersPartFromLlamaCppOnlyWhereTheExactMarginIsBelowTheError) {
   ASSERT_EQ(answers.size(), 38u);
   const auto own = greedy_answers(smollm2(), answers, 8);
   ModelProbe probe(smollm2(), {.context_tokens = 704});
-  size_t same = 0, same_as_f32 = 0, parted_positions = 0, inexact_own = 0;
+  size_t same = 0, same_as_f32 = 0, parted_positions = 0, inexact_own = 0, third_best = 0;
   double largest_error = 0, error_sum = 0;
   for (size_t i = 0; i < answers.size(); ++i) {
     const Answer& answer = answers[i];
@@ -114,19 +144,26 @@ TEST_F(SmolLm2, AnswersPartFromLlamaCppOnlyWhereTheExactMarginIsBelowTheError) {
       largest_error = std::max(largest_error, along.errors[k]);
       error_sum += along.errors[k];
       inexact_own += along.choices[k] != answer.top1[k];
+      third_best += along.choices[k] != answer.top1[k] && along.choices[k] != answer.top2[k];
       if (along.choices[k] == answer.tokens[k]) continue;
       ++parted_positions;
       EXPECT_LT(answer.margin[k], std::max(answer.error[k], along.errors[k]))
           << answer.name << " token " << k << ": " << along.choices[k] << " instead of " << answer.tokens[k];
     }
   }
+  const size_t positions = answers.size() * at(kSteps);
+  const double mean_error = error_sum / static_cast<double>(positions);
+  fmt::print("{} of {} answers equal llama.cpp's, {} equal its answers with f32 activations\n", same,
+             answers.size(), same_as_f32);
   fmt::print(
-      "{} of {} answers equal llama.cpp's, {} equal its answers with f32 activations; along llama.cpp's "
-      "answers "
-      "{} of {} tokens differ from its, {} from the exact best; error of a logit: mean {:.3f}, largest "
-      "{:.3f}\n",
-      same, answers.size(), same_as_f32, parted_positions, answers.size() * at(kSteps), inexact_own,
-      error_sum / static_cast<double>(answers.size() * at(kSteps)), largest_error);
+      "along llama.cpp's answers {} of {} tokens differ from its, {} from the exact best, {} of them "
+      "are not even the second best\n",
+      parted_positions, positions, inexact_own, third_best);
+  fmt::print("error of a logit: mean {:.3f}, largest {:.3f}\n", mean_error, largest_error);
+  // An engine that errs much has an excuse for every parting, so the error is bounded too. Measured: 0.21
+  // and 1.6.
+  EXPECT_LE(mean_error, 0.3);
+  EXPECT_LE(largest_error, 2.5);
 }
 
 // Whole rows of exact logits. Both engines round activations alike; llama.cpp's largest error on these rows
@@ -146,8 +183,8 @@ TEST_F(SmolLm2, LogitsAreAsNearToTheExactOnesAsLlamaCpps) {
     const auto step = rows[row]["step"].get<int64_t>();
     Lane lane;
     lane.prompt = answer->prompt_ids;
-    lane.forced = answer->tokens;
-    lane.answer_tokens = kSteps;
+    lane.forced.assign(answer->tokens.begin(), answer->tokens.begin() + step + 1);
+    lane.answer_tokens = step + 1;
     double error = 0;
     lane.on_logits = [&](int64_t position, std::span<const float> logits) {
       if (position - static_cast<int64_t>(lane.prompt.size()) + 1 != step) return;
@@ -171,7 +208,10 @@ TEST_F(SmolLm2, WithF32WeightsGivesTheExactLogitsAndTheF32Answers) {
   fmt::print("f32 copy written in {:.0f} ms\n", elapsed_ms(begin));
   const ModelBundle bundle = load_bundle(path);
   std::vector<Answer> answers = load_answers();
-  if (std::getenv("OAG_TEST_LONG") == nullptr) answers.resize(8);
+  if (std::getenv("OAG_TEST_LONG") == nullptr) {  // a prompt of each kind
+    for (size_t i = 0; 5 * i < answers.size(); ++i) answers[i] = answers[5 * i];
+    answers.resize((answers.size() + 4) / 5);
+  }
   const auto own = greedy_answers(bundle, answers, 8);
   ModelProbe probe(bundle, {.context_tokens = 704});
   double largest = 0;
@@ -182,41 +222,29 @@ TEST_F(SmolLm2, WithF32WeightsGivesTheExactLogitsAndTheF32Answers) {
     for (const double error : along.errors) largest = std::max(largest, error);
   }
   fmt::print("{} answers; largest error of the two best logits {:.1e}\n", answers.size(), largest);
-  EXPECT_LE(largest, 3e-4);
+  EXPECT_LE(largest, 2e-4);
+  const auto exact_nll =
+      load_json(smollm2_data("perplexity.json"))["window_nll_exact"].get<std::vector<double>>();
+  const std::vector<TokenId> ids = text_ids();
+  for (size_t w = 0; w < 2; ++w) {
+    const double nll = window_nll(probe, std::span(ids).subspan(w * kWindow, kWindow));
+    EXPECT_NEAR(nll / exact_nll[w], 1, 1e-5) << "window " << w;
+  }
   std::filesystem::remove(path);
 }
 
-// Sum of -ln p over the last 255 tokens of a window of 512.
-double window_nll(ModelProbe& probe, std::span<const TokenId> window) {
-  constexpr size_t kFirstScored = 257;
-  double nll = 0;
-  Lane lane;
-  lane.prompt.assign(window.begin(), window.begin() + kFirstScored);
-  lane.forced.assign(window.begin() + kFirstScored, window.end());
-  lane.answer_tokens = static_cast<int64_t>(lane.forced.size());
-  lane.on_logits = [&](int64_t position, std::span<const float> logits) {
-    const double top = logits[at(most_likely(logits))];
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(logit - top);
-    nll += top + std::log(sum) - logits[at(window[at(position) + 1])];
-  };
-  probe.run(lane);
-  return nll;
-}
-
+// 8-bit activations make a perplexity over 2,550 tokens a draw: kernels that sum in other orders gave -0.1,
+// +0.3 and +0.6 %, llama.cpp +0.58 %. The test with f32 weights compares the exact value itself.
 TEST_F(SmolLm2, PerplexityIsWithinHalfAPercentOfTheExactOne) {
   const Json golden = load_json(smollm2_data("perplexity.json"));
-  const std::string text = read_file(smollm2_data("../text/us_constitution.txt"));
-  const std::vector<TokenId> ids =
-      smollm2().tokenizer->encode(text, {.parse_special = false, .add_special = false});
+  const std::vector<TokenId> ids = text_ids();
   ASSERT_EQ(ids.size(), golden["text_tokens"].get<size_t>());
-  const auto size = golden["window"].get<size_t>();
   const auto exact_nll = golden["window_nll_exact"].get<std::vector<double>>();
   const auto peer_nll = golden["window_nll_llama_cpp"].get<std::vector<double>>();
   ModelProbe probe(smollm2(), {.context_tokens = 512});
   double own = 0, exact = 0, peer = 0;
   for (size_t w = 0; w < exact_nll.size(); ++w) {
-    own += window_nll(probe, std::span(ids).subspan(w * size, size));
+    own += window_nll(probe, std::span(ids).subspan(w * kWindow, kWindow));
     exact += exact_nll[w];
     peer += peer_nll[w];
     const double scored = 255.0 * static_cast<double>(w + 1);

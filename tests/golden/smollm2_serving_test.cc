@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
 
 #include "api/backends.h"
+#include "base/clock.h"
 #include "llm/generate/language_model.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/smollm2_model.h"

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "engine/formats/gguf/gguf_file.h"
 #include "tests/golden/smollm2_model.h"
 #include "tests/support/tokenizer_fixture.h"

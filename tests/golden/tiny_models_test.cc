@@ -2,8 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <map>
+#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -171,41 +172,60 @@ INSTANTIATE_TEST_SUITE_P(All, TinyModel, ::testing::ValuesIn(float_cases()), [](
 
 // --- smaller caches
 
+// Tolerances of what is stored with rounding: the largest difference of a logit, in standard deviations of
+// the reference's logits. f16 rounds keys and values to 2^-12 of themselves, q8_0 to 1/254 of the largest in
+// a block, and a softmax over large scores multiplies it. Measured over all models: 0.004 and 0.11.
+constexpr double kF16CacheTolerance = 0.01, kQ8CacheTolerance = 0.2;
+
 struct CacheCase {
   const char* model;
   DType cache;
   double tolerance;
 };
 
+double standard_deviation(std::span<const float> values) {
+  double sum = 0, squares = 0;
+  for (const double value : values) {
+    sum += value;
+    squares += value * value;
+  }
+  const auto count = static_cast<double>(values.size());
+  return std::sqrt(squares / count - sum / count * (sum / count));
+}
+
+// How far the best of a row of logits is above the second.
+double top_margin(std::span<const float> logits) {
+  std::vector<float> sorted(logits.begin(), logits.end());
+  std::nth_element(sorted.begin(), sorted.begin() + 1, sorted.end(), std::greater<>());
+  return sorted[0] - sorted[1];
+}
+
 class TinyModelCache : public ::testing::TestWithParam<CacheCase> {};
 
 TEST_P(TinyModelCache, KeepsLogitsWithinTheToleranceOfItsStorage) {
-  double largest = 0;
   ModelProbe model(load_bundle(tiny_model(GetParam().model, "bf16")), {.cache_dtype = GetParam().cache});
   for (const char* name : kCases) {
     const Reference reference = load_reference(GetParam().model, name);
+    const double tolerance = GetParam().tolerance * standard_deviation(reference.step_logits);
+    double largest = 0;
     Lane lane = comparing_lane(reference, 7, largest);
     lane.forced = reference.tokens;
     model.run(lane);
+    EXPECT_LE(largest, tolerance) << name;
+    EXPECT_GT(largest, kFloatTolerance) << name << ": nothing seems to be rounded";
     for (int64_t i = 0; i < lane.answer_tokens; ++i) {
-      std::vector<float> sorted(reference.step(i).begin(), reference.step(i).end());
-      std::nth_element(sorted.begin(), sorted.begin() + 1, sorted.end(), std::greater<>());
-      if (sorted[0] - sorted[1] > 2 * GetParam().tolerance) {
-        EXPECT_EQ(lane.greedy[static_cast<size_t>(i)], reference.tokens[static_cast<size_t>(i)])
-            << name << " " << i;
-      }
+      if (top_margin(reference.step(i)) <= 2 * tolerance) continue;
+      EXPECT_EQ(lane.greedy[static_cast<size_t>(i)], reference.tokens[static_cast<size_t>(i)])
+          << name << " " << i;
     }
   }
-  fmt::print("largest difference of a logit: {:.1e}\n", largest);
-  EXPECT_LE(largest, GetParam().tolerance);
-  EXPECT_GT(largest, 0.0);
 }
 
 std::vector<CacheCase> cache_cases() {
   std::vector<CacheCase> cases;
   for (const char* model : kModels) {
-    cases.push_back({model, DType::kF16, 1e9});
-    if (std::string_view(model) != "qwen3") cases.push_back({model, DType::kQ8_0, 1e9});
+    cases.push_back({model, DType::kF16, kF16CacheTolerance});
+    if (std::string_view(model) != "qwen3") cases.push_back({model, DType::kQ8_0, kQ8CacheTolerance});
   }
   return cases;
 }
@@ -221,55 +241,67 @@ TEST(TinyModelCacheError, AHeadThatIsNoWholeNumberOfBlocksIsRefusedInOneLine) {
     const std::string line = error.what();
     EXPECT_NE(line.find("48"), std::string::npos) << line;
     EXPECT_EQ(line.find('\n'), std::string::npos) << line;
-    fmt::print("{}\n", line);
   }
 }
 
 // --- quantised weights
 
+// The engine rounds activations to 8 bits before it multiplies them with blocks: each product errs by about
+// 0.5 % (half a step of 1/127 of the largest of 32), and the layers of a model without training pass that on.
+// In standard deviations of the reference's logits. tools/goldens/rounded_activations.py evaluates the Llama
+// models in float64 with the same rounding: root mean square 0.023 to 0.034, largest 0.09 to 0.17. The
+// engine's are 0.017 to 0.035 and 0.06 to 0.17 over all models.
+constexpr double kRoundedMean = 0.045, kRoundedLargest = 0.22;
+
 struct QuantisedCase {
   const char* model;
   const char* type;
-  double tolerance;
 };
 
 class TinyQuantised : public ::testing::TestWithParam<QuantisedCase> {};
 
 TEST_P(TinyQuantised, StaysWithinTheErrorOfRoundedActivations) {
-  const auto& [model, type, tolerance] = GetParam();
+  const auto& [model, type] = GetParam();
   const QuantisedReference reference = load_quantised(model, type);
+  // Nothing is rounded where the weights are f16.
+  const bool rounds = std::string_view(type) != "f16";
+  const double deviation = standard_deviation(reference.step_logits);
+  const double tolerance = rounds ? kRoundedLargest * deviation : kFloatTolerance;
   ModelProbe probe(load_bundle(tiny_model(model, type)), {});
-  double largest = 0;
+  double largest = 0, squares = 0;
   Lane lane;
   lane.prompt = reference.prompt;
   lane.forced = reference.tokens;
   lane.answer_tokens = static_cast<int64_t>(reference.tokens.size());
   lane.on_logits = [&](int64_t position, std::span<const float> logits) {
-    const size_t at = static_cast<size_t>(position) - (reference.prompt.size() - 1);
-    largest = std::max(
-        largest, largest_difference(
-                     logits, std::span(reference.step_logits).subspan(at * logits.size(), logits.size())));
+    const size_t step = static_cast<size_t>(position) - (reference.prompt.size() - 1);
+    const auto expected = std::span(reference.step_logits).subspan(step * logits.size(), logits.size());
+    largest = std::max(largest, largest_difference(logits, expected));
+    for (size_t i = 0; i < logits.size(); ++i) squares += std::pow(logits[i] - expected[i], 2);
   };
   probe.run(lane);
+  EXPECT_LE(largest, tolerance);
+  const double mean = std::sqrt(squares / static_cast<double>(reference.step_logits.size())) / deviation;
+  if (rounds) {
+    EXPECT_LE(mean, kRoundedMean);
+  }
   size_t compared = 0;
   for (size_t i = 0; i < reference.tokens.size(); ++i) {
     if (reference.margin[i] <= 2 * tolerance) continue;
     ++compared;
     EXPECT_EQ(lane.greedy[i], reference.tokens[i]) << "token " << i;
   }
-  fmt::print("largest difference of a logit: {:.2e}; {} of {} tokens compared\n", largest, compared,
-             reference.tokens.size());
-  EXPECT_LE(largest, tolerance);
+  fmt::print("error in standard deviations: {:.4f} root mean square, {:.3f} at most; {} tokens compared\n",
+             mean, largest / deviation, compared);
 }
 
 std::vector<QuantisedCase> quantised_cases() {
   std::vector<QuantisedCase> cases;
-  for (const char* type : {"f16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"})
-    cases.push_back({"llama", type, 1e9});
+  for (const char* type : {"f16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"}) cases.push_back({"llama", type});
   for (const char* model : {"llama3", "qwen2", "qwen3", "glm4", "glm"}) {
-    for (const char* type : {"q4_0", "q8_0"}) cases.push_back({model, type, 1e9});
+    for (const char* type : {"q4_0", "q8_0"}) cases.push_back({model, type});
   }
-  for (const char* type : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k"}) cases.push_back({"llama_k", type, 1e9});
+  for (const char* type : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k"}) cases.push_back({"llama_k", type});
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(All, TinyQuantised, ::testing::ValuesIn(quantised_cases()), [](const auto& info) {

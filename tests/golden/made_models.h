@@ -10,4 +10,7 @@ namespace oag::test {
 // weights of the tiny llama, whose embedding table is lengthened to fit by repeating its first rows.
 void write_sentencepiece_model(const Vocabulary& vocabulary, const std::filesystem::path& to);
 
+// Writes the tiny llama with a context of 2^30 tokens, whose cache no machine of today can hold.
+void write_long_context_model(const std::filesystem::path& to);
+
 }  // namespace oag::test

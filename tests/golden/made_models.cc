@@ -1,4 +1,4 @@
-#include "tests/golden/sentencepiece_model.h"
+#include "tests/golden/made_models.h"
 
 #include "tests/tiny_models.h"
 
@@ -48,6 +48,17 @@ void write_sentencepiece_model(const Vocabulary& vocabulary, const std::filesyst
     const size_t row = row_bytes(tensor.dtype, tensor.dims[1]);
     writer.write(tensor.name, tensor.bytes.first(row * static_cast<size_t>(size - tensor.dims[0])));
   }
+  writer.finish();
+}
+
+void write_long_context_model(const std::filesystem::path& to) {
+  const auto from = GgufFile::open(tiny_model("llama", "bf16"));
+  GgufWriter writer(to);
+  for (const auto& [key, value] : from->entries())
+    writer.set(key, key == "llama.context_length" ? GgufValue::of(uint32_t{1} << 30) : value);
+  for (const GgufTensor& tensor : from->tensors())
+    writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
+  for (const GgufTensor& tensor : from->tensors()) writer.write(tensor.name, tensor.bytes);
   writer.finish();
 }
 
