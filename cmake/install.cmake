@@ -20,7 +20,7 @@ if(OAG_NET)
 endif()
 if(OAG_ENGINE)
   list(APPEND dependency_targets oag_text_deps)
-  list(APPEND pkg_config_requires libpcre2-8 libutf8proc)
+  list(APPEND pkg_config_requires libutf8proc)
 endif()
 
 if(TARGET oag)
