@@ -1,5 +1,7 @@
 #include "cli/chat.h"
 
+#include <atomic>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/interrupt.h"
@@ -43,7 +45,7 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text) {
   return encode_rendered_chat(tokenizer, render_chat(*template_, tokenizer, messages_));
 }
 
-Answer Chat::ask(const std::string& text, const std::function<void(std::string_view)>& on_text) {
+Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
   const size_t turns = messages_.size();
   Answer answer;
   try {
@@ -53,10 +55,13 @@ Answer Chat::ask(const std::string& text, const std::function<void(std::string_v
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
     request.stop = options_.stop;
-    request.on_token = [&](const TokenEvent& event) { on_text(event.text); };
+    std::atomic<bool> unwanted{false};
+    request.on_token = [&](const TokenEvent& event) {
+      if (!unwanted && !on_text(event.text)) unwanted = true;
+    };
     const Generation generation = model_->submit(std::move(request));
     while (!generation.wait(Clock::now() + kInterruptPoll)) {
-      if (InterruptScope::interrupted()) generation.cancel();
+      if (InterruptScope::interrupted() || unwanted) generation.cancel();
     }
     answer.result = generation.result();
   } catch (...) {

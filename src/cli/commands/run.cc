@@ -1,15 +1,18 @@
 // oag run: one answer, or a chat.
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/chat.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 
 namespace oag::cli {
@@ -79,19 +82,40 @@ Json result_json(const Chat& chat, const Answer& answer) {
   return json;
 }
 
+// Writes and flushes; the system's error number, or 0.
+int write_stdout(std::string_view text) {
+  if (text.empty()) return 0;
+  errno = 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return written ? 0 : errno != 0 ? errno : EIO;
+}
+
+// A reader that has seen enough, as in `oag run … | head`, needs no message.
+int fail_stdout(int error) {
+  if (error != EPIPE) {
+    fmt::print(stderr, "oag: standard output: cannot write the answer: {}\n",
+               std::generic_category().message(error));
+  }
+  return kExitFailure;
+}
+
 int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   InterruptScope interrupt;
   const bool stream = !flags.json;
+  int write_error = 0;
   const Answer answer = chat.ask(prompt, [&](std::string_view text) {
-    if (!stream || text.empty()) return;
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (stream) write_error = write_stdout(text);
+    return write_error == 0;
   });
+  if (write_error != 0) return fail_stdout(write_error);
   if (flags.json) {
-    fmt::print("{}\n", result_json(chat, answer).dump(2, ' ', false, Json::error_handler_t::replace));
+    write_error =
+        write_stdout(result_json(chat, answer).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else if (!answer.result.text.ends_with('\n')) {
-    fmt::print("\n");
+    write_error = write_stdout("\n");
   }
+  if (write_error != 0) return fail_stdout(write_error);
   if (flags.stats) fmt::print(stderr, "{}\n", chat.stats_line(answer));
   if (answer.result.finish_reason == FinishReason::kCancelled) {
     fmt::print(stderr, "oag: cancelled\n");
@@ -107,11 +131,16 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
 int run(RunFlags flags) {
   if (flags.greedy) flags.chat.sampling.temperature = 0;
   flags.chat.sampling.seed = flags.seed ? *flags.seed : std::random_device{}();
-  flags.chat.sampling.validate();
-  const bool interactive = !flags.prompt && stdin_is_terminal();
-  if (interactive && flags.json)
-    fail(ErrorCode::kInvalidArgument, "--json", "needs a prompt: give -p or pipe one in");
+  try {
+    flags.chat.sampling.validate();
+  } catch (const Error& error) {
+    usage_error("--" + error.where(), "{}", error.message());
+  }
+  const bool interactive = !flags.prompt && stdin_is_terminal() && stdout_is_terminal();
+  if (interactive && flags.json) usage_error("--json", "needs a prompt: give -p or pipe one in");
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
+  if (!interactive && prompt.empty() && !flags.prompt)
+    fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "engine/backends/cpu/machine_limits.h"
 #include "engine/backends/cpu/micro_kernels.h"
 
 namespace oag::cpu {
@@ -39,7 +40,8 @@ class CpuEnv final : public KernelEnv {
     return piece;
   }
 
-  // Between kernels: scratch is free again. What was outgrown is dropped, so one block serves the steady state.
+  // Between kernels: scratch is free again. What was outgrown is dropped, so one block serves the steady
+  // state.
   void reset() {
     used_ = 0;
     outgrown_.clear();
@@ -66,7 +68,8 @@ class CpuEvent final : public Event {
 
 class CpuStream final : public Stream {
  public:
-  CpuStream(std::shared_ptr<ComputePool> pool, const RunControl& control) : pool_(std::move(pool)), env_(*pool_, control) {}
+  CpuStream(std::shared_ptr<ComputePool> pool, const RunControl& control)
+      : pool_(std::move(pool)), env_(*pool_, control) {}
 
   void submit(const Kernel& kernel, KernelContext& context) override {
     kernel.run(context);
@@ -107,7 +110,8 @@ uint64_t meminfo_bytes(std::string_view key) {
 DeviceProperties describe(Isa isa, int threads) {
   DeviceProperties properties;
   properties.name = "oag/cpu:" + std::string(isa_name(isa));
-  properties.description = processor_model() + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+  properties.description =
+      processor_model() + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
 #if defined(__x86_64__)
   properties.architecture = "x86-64";
 #elif defined(__aarch64__)
@@ -131,16 +135,24 @@ std::vector<DeviceProperties> discover_cpu() {
 }  // namespace
 
 CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
-    : properties_(describe(isa, pool->threads())), pool_(std::move(pool)), kernels_(kernel_list(), &micro_kernels(isa)) {}
+    : isa_(isa), properties_(describe(isa, pool->threads())),
+      pool_(std::move(pool)),
+      kernels_(kernel_list(), &micro_kernels(isa)) {}
 
 std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
   return std::make_unique<CpuStream>(pool_, control);
 }
 
-bool CpuDevice::has_kernel(std::string_view domain, std::string_view op, std::span<const DType> inputs) const {
+MachineLimits CpuDevice::measure_limits() {
+  return measure_machine_limits(isa_, *pool_);
+}
+
+bool CpuDevice::has_kernel(std::string_view domain, std::string_view op,
+                           std::span<const DType> inputs) const {
   Graph graph;
   Node node{std::string(domain), std::string(op), "query", {}, {}, {}};
-  for (const DType dtype : inputs) node.inputs.push_back(graph.add_value("", ValueType::tensor(dtype, std::nullopt)));
+  for (const DType dtype : inputs)
+    node.inputs.push_back(graph.add_value("", ValueType::tensor(dtype, std::nullopt)));
   return kernels_.choose({graph, node}).winner != nullptr;
 }
 

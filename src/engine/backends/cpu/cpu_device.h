@@ -10,7 +10,8 @@ namespace oag::cpu {
 
 struct MicroKernels;
 
-// The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's pool.
+// The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's
+// pool.
 class CpuDevice final : public Device {
  public:
   CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
@@ -20,15 +21,18 @@ class CpuDevice final : public Device {
   bool host_memory() const override { return true; }
   std::unique_ptr<Stream> make_stream(const RunControl& control) override;
   const KernelTable& kernels() const override { return kernels_; }
+  MachineLimits measure_limits() override;
   bool has_kernel(std::string_view domain, std::string_view op, std::span<const DType> inputs) const override;
 
  private:
+  Isa isa_;
   DeviceProperties properties_;
   std::shared_ptr<ComputePool> pool_;
   KernelTable kernels_;
 };
 
-// "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction set.
+// "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction
+// set.
 extern const Backend kCpuBackend;
 
 }  // namespace oag::cpu

@@ -7,7 +7,8 @@
 
 namespace oag::cpu {
 
-// A kernel without state of its own: a function over the context and the inner loops of the chosen instruction set.
+// A kernel without state of its own: a function over the context and the inner loops of the chosen
+// instruction set.
 using CpuFunction = void (*)(const KernelContext& context, const MicroKernels& micro);
 
 class CpuFunctionKernel final : public Kernel {

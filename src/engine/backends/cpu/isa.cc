@@ -14,11 +14,25 @@ namespace oag::cpu {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kBaseline: return "baseline";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kNeon: return "neon";
+    case Isa::kBaseline:
+      return "baseline";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kNeon:
+      return "neon";
   }
   return "?";
+}
+
+std::span<const Isa> compiled_isas() {
+#if defined(__x86_64__)
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2};
+#elif defined(__aarch64__)
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kNeon};
+#else
+  static constexpr Isa kIsas[] = {Isa::kBaseline};
+#endif
+  return kIsas;
 }
 
 std::vector<Isa> available_isas() {
@@ -47,7 +61,8 @@ Isa choose_isa(std::string_view variant) {
     if (isa_name(isa) == variant) return isa;
     names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
   }
-  fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}", variant, names);
+  fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}",
+       variant, names);
 }
 
 }  // namespace oag::cpu

@@ -39,13 +39,16 @@ class KernelRunner {
       }
       const std::string name = "in" + std::to_string(i);
       const bool constant = std::count(operation_.constants.begin(), operation_.constants.end(), i) != 0;
-      ids.push_back(constant ? graph_.add_constant(name, tensor)
-                             : graph_.add_input(name, ValueType::tensor(tensor.dtype(), to_shape(tensor.dims()))));
+      ids.push_back(constant
+                        ? graph_.add_constant(name, tensor)
+                        : graph_.add_input(name, ValueType::tensor(tensor.dtype(), to_shape(tensor.dims()))));
     }
-    graph_.add_node(operation_.domain, operation_.op, std::move(ids), operation_.attributes, operation_.output_count, "node");
+    graph_.add_node(operation_.domain, operation_.op, std::move(ids), operation_.attributes,
+                    operation_.output_count, "node");
     schema_ = OperatorRegistry::builtin().find(operation_.domain, operation_.op);
     choice_ = device_->kernels().choose({graph_, graph_.nodes[0]});
-    if (choice_.winner != nullptr) kernel_ = device_->kernels().make(*choice_.winner, {graph_, graph_.nodes[0]});
+    if (choice_.winner != nullptr)
+      kernel_ = device_->kernels().make(*choice_.winner, {graph_, graph_.nodes[0]});
   }
 
   bool accepted() const { return kernel_ != nullptr; }
@@ -95,7 +98,8 @@ class KernelRunner {
       if (dims) outputs[i] = Tensor::host(type.dtype, *dims);
     }
     for (const Alias& alias : schema_->aliases) {
-      if (alias.kind == Alias::kUpdate) outputs[static_cast<size_t>(alias.output)] = operation_.inputs[static_cast<size_t>(alias.input)];
+      if (alias.kind == Alias::kUpdate)
+        outputs[static_cast<size_t>(alias.output)] = operation_.inputs[static_cast<size_t>(alias.input)];
     }
     return outputs;
   }
@@ -122,11 +126,13 @@ inline Tensor copy_of(const Tensor& tensor) {
 inline Tensor random_f32(Dims dims, uint32_t seed, float low = -1.0f, float high = 1.0f) {
   std::mt19937 engine(seed);
   Tensor tensor = Tensor::host(DType::kF32, std::move(dims));
-  for (float& value : tensor.values<float>()) value = low + (high - low) * static_cast<float>(engine() >> 8) * 0x1p-24f;
+  for (float& value : tensor.values<float>())
+    value = low + (high - low) * static_cast<float>(engine() >> 8) * 0x1p-24f;
   return tensor;
 }
 
-// A matrix in any storage: encoded values where we write the format, else random blocks whose scales are sane.
+// A matrix in any storage: encoded values where we write the format, else random blocks whose scales are
+// sane.
 inline Tensor random_weights(DType dtype, int64_t rows, int64_t columns, uint32_t seed) {
   Tensor tensor = Tensor::host(dtype, {rows, columns});
   const bool writable = dtype <= DType::kBF16 || (dtype >= DType::kQ4_0 && dtype <= DType::kQ8_0);
@@ -146,14 +152,28 @@ inline Tensor random_weights(DType dtype, int64_t rows, int64_t columns, uint32_
     }
   };
   switch (dtype) {
-    case DType::kQ2_K: put_scales({80, 82}, 0.02f); break;
-    case DType::kQ3_K: put_scales({108}, 0.01f); break;
-    case DType::kQ4_K: case DType::kQ5_K: put_scales({0, 2}, 0.002f); break;
-    case DType::kQ6_K: put_scales({208}, 0.0005f); break;
-    case DType::kIQ4_NL: put_scales({0}, 0.01f); break;
-    case DType::kIQ4_XS: put_scales({0}, 0.0005f); break;
+    case DType::kQ2_K:
+      put_scales({80, 82}, 0.02f);
+      break;
+    case DType::kQ3_K:
+      put_scales({108}, 0.01f);
+      break;
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+      put_scales({0, 2}, 0.002f);
+      break;
+    case DType::kQ6_K:
+      put_scales({208}, 0.0005f);
+      break;
+    case DType::kIQ4_NL:
+      put_scales({0}, 0.01f);
+      break;
+    case DType::kIQ4_XS:
+      put_scales({0}, 0.0005f);
+      break;
     default:  // mxfp4: an exponent near that of 0.1
-      for (size_t block = 0; block < tensor.size_bytes(); block += 17) tensor.data()[block] = static_cast<std::byte>(122 + engine() % 4);
+      for (size_t block = 0; block < tensor.size_bytes(); block += 17)
+        tensor.data()[block] = static_cast<std::byte>(122 + engine() % 4);
   }
   return tensor;
 }

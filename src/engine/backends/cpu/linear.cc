@@ -1,10 +1,11 @@
 // oag.Linear: y = x · wᵀ + b.
 //
-// linear.block, for every block format: the activations are quantised to int8 blocks of 32 (scale max|x| / 127, to
-// nearest), weights are unpacked a few rows at a time, products are exact integers per block and sums are f32. Against
-// the exact product with the quantised activations: 1e-5 of Σ|w·x|. Against unquantised ones: half a step per value,
-// |error| <= Σ_i |w_i| · max|x of i's block| / 254, and about √(1 / inputs) of that for values without a pattern.
-// linear.float, for f32, f16 and bf16: f32 sums in kLanes lanes. Against a double sum: 1e-6 of Σ|w·x| per 1,000 inputs.
+// linear.block, for every block format: the activations are quantised to int8 blocks of 32 (scale max|x| /
+// 127, to nearest), weights are unpacked a few rows at a time, products are exact integers per block and sums
+// are f32. Against the exact product with the quantised activations: 1e-5 of Σ|w·x|. Against unquantised
+// ones: half a step per value, |error| <= Σ_i |w_i| · max|x of i's block| / 254, and about √(1 / inputs) of
+// that for values without a pattern. linear.float, for f32, f16 and bf16: f32 sums in kLanes lanes. Against a
+// double sum: 1e-6 of Σ|w·x| per 1,000 inputs.
 #include <bit>
 #include <cstring>
 
@@ -16,9 +17,11 @@ namespace {
 
 struct LinearShape {
   explicit LinearShape(const KernelContext& context)
-      : outputs(context.input(1).dim(0)), inputs(context.input(1).dim(1)),
-        tokens(inputs == 0 ? element_count(Dims(context.input(0).dims().begin(), context.input(0).dims().end() - 1))
-                           : context.input(0).count() / inputs) {}
+      : outputs(context.input(1).dim(0)),
+        inputs(context.input(1).dim(1)),
+        tokens(inputs == 0
+                   ? element_count(Dims(context.input(0).dims().begin(), context.input(0).dims().end() - 1))
+                   : context.input(0).count() / inputs) {}
   int64_t outputs, inputs, tokens;
 };
 
@@ -56,7 +59,8 @@ class BlockLinear final : public Kernel {
     if (!quantise(context, shape, x)) return;
     const LinearTiles tiles(shape.outputs, shape.inputs, shape.tokens, 4, 25, context.env().workers());
     // Rows that are unpacked at a time: they and their scales stay in the nearest cache.
-    const int64_t panel_rows = std::clamp<int64_t>(20'000 / std::max<int64_t>(1, shape.inputs), 4, 32) / 4 * 4;
+    const int64_t panel_rows =
+        std::clamp<int64_t>(20'000 / std::max<int64_t>(1, shape.inputs), 4, 32) / 4 * 4;
     const Scratch scratch(context.env(), panel_rows, shape.inputs, group_values(format_->kind));
     const float* bias = bias_of(context);
     const auto* weights = reinterpret_cast<const uint8_t*>(context.input(1).data());
@@ -71,12 +75,13 @@ class BlockLinear final : public Kernel {
       for (int64_t row = tile.row; row < tile.row + tile.rows; row += panel_rows) {
         const int64_t rows = std::min(panel_rows, tile.row + tile.rows - row);
         for (int64_t r = 0; r < rows; ++r) {
-          format_->unpack(weights + static_cast<size_t>(row + r) * stride, shape.inputs, panel.q + r * shape.inputs,
-                          panel.scales + r * panel.group_stride, panel.leasts + r * panel.group_stride);
+          format_->unpack(weights + static_cast<size_t>(row + r) * stride, shape.inputs,
+                          panel.q + r * shape.inputs, panel.scales + r * panel.group_stride,
+                          panel.leasts + r * panel.group_stride);
         }
-        micro_.block_dot[static_cast<int>(format_->kind)](panel, rows, some, tile.tokens, bias == nullptr ? nullptr : bias + row,
-                                                          &y[static_cast<size_t>(tile.token * shape.outputs + row)],
-                                                          shape.outputs);
+        micro_.block_dot[static_cast<int>(format_->kind)](
+            panel, rows, some, tile.tokens, bias == nullptr ? nullptr : bias + row,
+            &y[static_cast<size_t>(tile.token * shape.outputs + row)], shape.outputs);
       }
     });
   }
@@ -85,8 +90,10 @@ class BlockLinear final : public Kernel {
   // One panel per worker.
   struct Scratch {
     Scratch(KernelEnv& env, int64_t rows, int64_t inputs, int group)
-        : q_bytes(static_cast<size_t>((rows * inputs + 63) / 64 * 64)), group_stride(padded(inputs / group)),
-          bytes(q_bytes + 2 * static_cast<size_t>(rows * group_stride) * sizeof(float)), rows(rows),
+        : q_bytes(static_cast<size_t>((rows * inputs + 63) / 64 * 64)),
+          group_stride(padded(inputs / group)),
+          bytes(q_bytes + 2 * static_cast<size_t>(rows * group_stride) * sizeof(float)),
+          rows(rows),
           data(env.workspace(bytes * static_cast<size_t>(env.workers()))) {}
     BlockPanel panel(int worker) const {
       std::byte* at = data + bytes * static_cast<size_t>(worker);
@@ -109,15 +116,17 @@ class BlockLinear final : public Kernel {
     KernelEnv& env = context.env();
     const auto tokens = static_cast<size_t>(shape.tokens);
     auto* q = reinterpret_cast<int8_t*>(env.workspace(tokens * static_cast<size_t>(x.inputs)));
-    auto* scales = reinterpret_cast<float*>(env.workspace(tokens * static_cast<size_t>(x.scale_stride) * sizeof(float)));
-    auto* sums = reinterpret_cast<float*>(env.workspace(tokens * static_cast<size_t>(x.sum_stride) * sizeof(float)));
+    auto* scales =
+        reinterpret_cast<float*>(env.workspace(tokens * static_cast<size_t>(x.scale_stride) * sizeof(float)));
+    auto* sums =
+        reinterpret_cast<float*>(env.workspace(tokens * static_cast<size_t>(x.sum_stride) * sizeof(float)));
     x.q = q;
     x.scales = scales;
     x.sums = sums;
     const float* values = context.input(0).values<float>().data();
     return env.parallel_for(shape.tokens, shape.inputs, [&](int64_t t, int) {
-      micro_.quantise_row(values + t * shape.inputs, shape.inputs, group, q + t * x.inputs, scales + t * x.scale_stride,
-                          sums + t * x.sum_stride);
+      micro_.quantise_row(values + t * shape.inputs, shape.inputs, group, q + t * x.inputs,
+                          scales + t * x.scale_stride, sums + t * x.sum_stride);
     });
   }
 
@@ -143,7 +152,9 @@ void run_float(const KernelContext& context, const MicroKernels& micro) {
   const std::span<float> y = prepare_output(context, shape);
   if (y.empty()) return;
   const DType dtype = context.input(1).dtype();
-  const auto dot = dtype == DType::kF32 ? micro.dot_f32 : dtype == DType::kF16 ? micro.dot_f16 : micro.dot_bf16;
+  const auto dot = dtype == DType::kF32   ? micro.dot_f32
+                   : dtype == DType::kF16 ? micro.dot_f16
+                                          : micro.dot_bf16;
   const float* x = context.input(0).values<float>().data();
   const float* bias = bias_of(context);
   const std::byte* weights = context.input(1).data();
@@ -151,15 +162,16 @@ void run_float(const KernelContext& context, const MicroKernels& micro) {
   const LinearTiles tiles(shape.outputs, shape.inputs, shape.tokens, 8, 8, context.env().workers());
   context.env().parallel_for(tiles.count, tiles.ns_per_tile, [&](int64_t i, int) {
     const LinearTiles::Tile tile = tiles[i];
-    dot({weights + tile.row * stride, stride}, tile.rows, x + tile.token * shape.inputs, shape.inputs, tile.tokens, shape.inputs,
-        bias == nullptr ? nullptr : bias + tile.row, &y[static_cast<size_t>(tile.token * shape.outputs + tile.row)],
-        shape.outputs);
+    dot({weights + tile.row * stride, stride}, tile.rows, x + tile.token * shape.inputs, shape.inputs,
+        tile.tokens, shape.inputs, bias == nullptr ? nullptr : bias + tile.row,
+        &y[static_cast<size_t>(tile.token * shape.outputs + tile.row)], shape.outputs);
   });
 }
 
 }  // namespace
 
 extern constinit const KernelImpl kLinearBlock = {"oag", "Linear", "linear.block", accept_block, make_block};
-extern constinit const KernelImpl kLinearFloat = {"oag", "Linear", "linear.float", accept_float, make_kernel<run_float>};
+extern constinit const KernelImpl kLinearFloat = {"oag", "Linear", "linear.float", accept_float,
+                                                  make_kernel<run_float>};
 
 }  // namespace oag::cpu

@@ -11,8 +11,9 @@
 namespace oag::cpu {
 namespace {
 
-constexpr DType kStorages[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0, DType::kQ4_1,   DType::kQ5_0,
-                               DType::kQ5_1, DType::kQ8_0, DType::kQ2_K, DType::kQ3_K, DType::kQ4_K,   DType::kQ5_K,
+constexpr DType kStorages[] = {DType::kF32,  DType::kF16,    DType::kBF16,   DType::kQ4_0,
+                               DType::kQ4_1, DType::kQ5_0,   DType::kQ5_1,   DType::kQ8_0,
+                               DType::kQ2_K, DType::kQ3_K,   DType::kQ4_K,   DType::kQ5_K,
                                DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
 OperatorCase linear(Tensor x, Tensor w, Tensor bias = {}) {
@@ -32,14 +33,17 @@ struct Quantised {
 };
 Quantised quantised(const MicroKernels& micro, const Tensor& x) {
   const int64_t inputs = x.dims().back(), tokens = x.count() / inputs;
-  Quantised result{std::vector<float>(static_cast<size_t>(x.count())), std::vector<float>(static_cast<size_t>(x.count()))};
+  Quantised result{std::vector<float>(static_cast<size_t>(x.count())),
+                   std::vector<float>(static_cast<size_t>(x.count()))};
   std::vector<int8_t> q(static_cast<size_t>(inputs));
   std::vector<float> scales(static_cast<size_t>(padded(inputs / 32))), sums(scales.size());
   for (int64_t t = 0; t < tokens; ++t) {
-    micro.quantise_row(x.values<float>().data() + t * inputs, inputs, 32, q.data(), scales.data(), sums.data());
+    micro.quantise_row(x.values<float>().data() + t * inputs, inputs, 32, q.data(), scales.data(),
+                       sums.data());
     for (int64_t i = 0; i < inputs; ++i) {
       const float scale = scales[static_cast<size_t>(i / 32)];
-      result.values[static_cast<size_t>(t * inputs + i)] = scale * static_cast<float>(q[static_cast<size_t>(i)]);
+      result.values[static_cast<size_t>(t * inputs + i)] =
+          scale * static_cast<float>(q[static_cast<size_t>(i)]);
       result.half_steps[static_cast<size_t>(t * inputs + i)] = scale / 2;
     }
   }
@@ -59,7 +63,8 @@ TEST_P(LinearOnIsa, QuantisationIsToNearestWithin127Steps) {
   for (size_t i = 0; i < near.values.size(); ++i) {
     EXPECT_NEAR(near.values[i], x.values<float>()[i], near.half_steps[i] * 1.0001f) << i;
     float top = 0;
-    for (size_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j) top = std::max(top, std::fabs(x.values<float>()[j]));
+    for (size_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j)
+      top = std::max(top, std::fabs(x.values<float>()[j]));
     EXPECT_FLOAT_EQ(near.half_steps[i] * 2, top / 127);
   }
 }
@@ -85,8 +90,8 @@ TEST_P(LinearOnIsa, UnpackedBlocksAreTheDecodedValues) {
   }
 }
 
-// Every storage × token count × width: against the exact product with what the kernel multiplies, and against the
-// reference within the bound that activation quantisation gives.
+// Every storage × token count × width: against the exact product with what the kernel multiplies, and against
+// the reference within the bound that activation quantisation gives.
 TEST_P(LinearOnIsa, MatchesTheReferenceForEveryStorageAndShape) {
   const auto device = make_device(GetParam(), 2);
   for (const DType dtype : kStorages) {
@@ -121,8 +126,10 @@ TEST_P(LinearOnIsa, MatchesTheReferenceForEveryStorageAndShape) {
             }
             const auto at = static_cast<size_t>(t * outputs + o);
             const double rounding = (is_block_format(dtype) ? 1e-5 : 2e-6) * size;
-            ASSERT_NEAR(y.values<float>()[at], sum, rounding) << dtype_name(dtype) << " " << tokens << "x" << inputs;
-            ASSERT_NEAR(y.values<float>()[at], reference.values<float>()[at], rounding + slack * 1.001) << dtype_name(dtype);
+            ASSERT_NEAR(y.values<float>()[at], sum, rounding)
+                << dtype_name(dtype) << " " << tokens << "x" << inputs;
+            ASSERT_NEAR(y.values<float>()[at], reference.values<float>()[at], rounding + slack * 1.001)
+                << dtype_name(dtype);
           }
         }
       }
@@ -141,7 +148,8 @@ TEST_P(LinearOnIsa, AnOutputRowDoesNotDependOnTheBatchOrTheThreads) {
     ASSERT_EQ(std::memcmp(whole.data(), parallel.data(), whole.size_bytes()), 0) << dtype_name(dtype);
     for (const int64_t count : {1, 2, 3, 4, 6}) {
       for (int64_t t = 0; t + count <= tokens; t += 9) {
-        const Tensor some(DType::kF32, {count, inputs}, x.buffer(), static_cast<size_t>(t * inputs) * sizeof(float));
+        const Tensor some(DType::kF32, {count, inputs}, x.buffer(),
+                          static_cast<size_t>(t * inputs) * sizeof(float));
         const Tensor y = KernelRunner(one, linear(some, w)).run()[0];
         ASSERT_EQ(std::memcmp(y.data(), whole.values<float>().data() + t * outputs, y.size_bytes()), 0)
             << dtype_name(dtype) << " token " << t << " of a batch of " << count;
@@ -156,7 +164,8 @@ TEST_P(LinearOnIsa, NonFiniteActivationsShowInTheirTokenOnly) {
     const Tensor x = random_f32({3, 64}, 2);
     x.values<float>()[64 + 40] = bad;
     const Tensor y = KernelRunner(make_device(GetParam(), 1), linear(x, w)).run()[0];
-    for (size_t i = 0; i < 27; ++i) EXPECT_EQ(std::isfinite(y.values<float>()[i]), i / 9 != 1) << bad << " " << i;
+    for (size_t i = 0; i < 27; ++i)
+      EXPECT_EQ(std::isfinite(y.values<float>()[i]), i / 9 != 1) << bad << " " << i;
   }
 }
 
@@ -175,7 +184,7 @@ TEST_P(LinearOnIsa, CancelStopsALargeProductSoonAndTheNextOneIsRight) {
   const Tensor x = random_f32({2048, 2048}, 2);
   const KernelRunner runner(device, linear(x, w));
   std::vector<double> delays_ms;
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 5; ++round) {
     RunControl control;
     TimePoint cancelled;
     std::thread canceller([&] {
@@ -190,10 +199,11 @@ TEST_P(LinearOnIsa, CancelStopsALargeProductSoonAndTheNextOneIsRight) {
   }
   std::sort(delays_ms.begin(), delays_ms.end());
 #if defined(__x86_64__)  // an emulated processor says nothing about time
-  EXPECT_LT(delays_ms[1], 20.0);
+  EXPECT_LT(delays_ms[2], 20.0);
 #endif
   const Tensor one(DType::kF32, {1, 2048}, x.buffer());
-  const Tensor y = KernelRunner(device, linear(one, w)).run()[0], again = KernelRunner(make_device(GetParam(), 1), linear(one, w)).run()[0];
+  const Tensor y = KernelRunner(device, linear(one, w)).run()[0],
+               again = KernelRunner(make_device(GetParam(), 1), linear(one, w)).run()[0];
   EXPECT_EQ(std::memcmp(y.data(), again.data(), y.size_bytes()), 0);
 }
 

@@ -5,16 +5,21 @@
 
 namespace oag::cpu {
 
-// How oag.Linear's output is cut into tiles of rows × tokens: small enough that a cancelled run stops within a
-// millisecond, large enough that handing them out costs nothing.
+// How oag.Linear's output is cut into tiles of rows × tokens: small enough that a cancelled run stops within
+// a millisecond, large enough that handing them out costs nothing.
 struct LinearTiles {
-  // `macs_per_ns`: what one thread does, roughly. `row_step`: tiles have a multiple of this many rows, but for the last.
-  LinearTiles(int64_t outputs, int64_t inputs, int64_t tokens, int64_t row_step, int64_t macs_per_ns, int workers)
+  // `macs_per_ns`: what one thread does, roughly. `row_step`: tiles have a multiple of this many rows, but
+  // for the last.
+  LinearTiles(int64_t outputs, int64_t inputs, int64_t tokens, int64_t row_step, int64_t macs_per_ns,
+              int workers)
       : outputs(outputs), tokens(tokens) {
     constexpr int64_t kTokensPerTile = 64, kTargetNs = 100'000, kLeastNs = 4'000;
     token_step = std::clamp<int64_t>(tokens, 1, kTokensPerTile);
-    const auto ns_of = [&](int64_t rows) { return std::max<int64_t>(1, rows * inputs * token_step / macs_per_ns); };
-    const int64_t row_tiles_wanted = std::max<int64_t>(1, 4 * workers / std::max<int64_t>(1, (tokens + token_step - 1) / token_step));
+    const auto ns_of = [&](int64_t rows) {
+      return std::max<int64_t>(1, rows * inputs * token_step / macs_per_ns);
+    };
+    const int64_t row_tiles_wanted =
+        std::max<int64_t>(1, 4 * workers / std::max<int64_t>(1, (tokens + token_step - 1) / token_step));
     const int64_t even = (outputs + row_tiles_wanted - 1) / row_tiles_wanted;
     const int64_t most = outputs * kTargetNs / ns_of(outputs), least = outputs * kLeastNs / ns_of(outputs);
     rows_step = std::clamp<int64_t>(even, std::max<int64_t>(1, least), std::max<int64_t>({1, least, most}));

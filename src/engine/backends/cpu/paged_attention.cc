@@ -1,9 +1,9 @@
 // oag.PagedAttention: stores the new tokens, then softmax(scale · q Kᵀ) V with a running softmax.
 //
-// Positions are taken in blocks of 32 and chunks of 256, both counted from position 0. A chunk's result is computed from
-// scratch and merged into the token's; so a token's output depends on its own position and past alone, bit for bit, not
-// on the batch, the threads, or how its prompt was cut. Against the reference in double: 2e-6 of max|v| per 1,000
-// positions, on top of the cache's storage, which is the same in both.
+// Positions are taken in blocks of 32 and chunks of 256, both counted from position 0. A chunk's result is
+// computed from scratch and merged into the token's; so a token's output depends on its own position and past
+// alone, bit for bit, not on the batch, the threads, or how its prompt was cut. Against the reference in
+// double: 2e-6 of max|v| per 1,000 positions, on top of the cache's storage, which is the same in both.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -19,12 +19,14 @@ namespace {
 constexpr int64_t kBlock = 32;
 constexpr int64_t kChunk = 256;
 constexpr int64_t kQueriesPerTile = 24;
-// A sequence with this few new tokens has its chunks computed apart, so that one long decode uses every thread.
+// A sequence with this few new tokens has its chunks computed apart, so that one long decode uses every
+// thread.
 constexpr int64_t kSplitTokens = 4;
 
 Refusal accept(const KernelQuery& query) {
   const DType storage = query.dtype(3);
-  if (storage != DType::kF32 && storage != DType::kF16 && storage != DType::kQ8_0) return "state is not f32, f16 or q8_0";
+  if (storage != DType::kF32 && storage != DType::kF16 && storage != DType::kQ8_0)
+    return "state is not f32, f16 or q8_0";
   const Shape* q = query.shape(0);
   if (q != nullptr && q->size() == 3 && q->back().is_constant() && q->back().constant() % 8 != 0) {
     return "head size is no multiple of 8";
@@ -35,7 +37,7 @@ Refusal accept(const KernelQuery& query) {
 // What one tile computes: some tokens of a sequence, one key head, some chunks.
 struct Tile {
   const PagedBatch::Sequence* sequence;
-  int64_t token;   // of the sequence's new ones
+  int64_t token;  // of the sequence's new ones
   int64_t tokens;
   int64_t head;
   int64_t begin, end;    // positions
@@ -45,11 +47,18 @@ struct Tile {
 class Attention {
  public:
   Attention(const KernelContext& context, const MicroKernels& micro)
-      : context_(context), micro_(micro), cache_(context.input(3)), batch_(PagedBatch::read(context)),
-        query_heads_(context.input(0).dim(1)), width_(context.input(0).dim(2)), group_(query_heads_ / cache_.heads),
+      : context_(context),
+        micro_(micro),
+        cache_(context.input(3)),
+        batch_(PagedBatch::read(context)),
+        query_heads_(context.input(0).dim(1)),
+        width_(context.input(0).dim(2)),
+        group_(query_heads_ / cache_.heads),
         scale_(context.node().float_attribute("scale", 1.0f / std::sqrt(static_cast<float>(width_)))),
-        causal_(context.node().int_attribute("causal", 1) != 0), window_(context.node().int_attribute("window", 0)),
-        q_(context.input(0).values<float>().data()), out_(context.output(0).values<float>().data()) {}
+        causal_(context.node().int_attribute("causal", 1) != 0),
+        window_(context.node().int_attribute("window", 0)),
+        q_(context.input(0).values<float>().data()),
+        out_(context.output(0).values<float>().data()) {}
 
   void run() {
     if (!store_new_tokens()) return;
@@ -83,9 +92,15 @@ class Attention {
   int64_t query_limit() const { return tokens_per_tile() * group_; }
   int64_t partial_floats() const { return query_limit() * (width_ + 2); }
 
-  int64_t position_of(const Tile& tile, int64_t token) const { return tile.sequence->first_position + tile.token + token; }
-  int64_t begin_of(int64_t position) const { return window_ > 0 ? std::max<int64_t>(0, position + 1 - window_) : 0; }
-  int64_t end_of(const Tile& tile, int64_t position) const { return causal_ ? position + 1 : tile.sequence->context; }
+  int64_t position_of(const Tile& tile, int64_t token) const {
+    return tile.sequence->first_position + tile.token + token;
+  }
+  int64_t begin_of(int64_t position) const {
+    return window_ > 0 ? std::max<int64_t>(0, position + 1 - window_) : 0;
+  }
+  int64_t end_of(const Tile& tile, int64_t position) const {
+    return causal_ ? position + 1 : tile.sequence->context;
+  }
   int64_t first_position(const Tile& tile) const { return begin_of(position_of(tile, 0)); }
 
   bool store_new_tokens() {
@@ -93,18 +108,20 @@ class Attention {
     const float* v = context_.input(2).values<float>().data();
     std::vector<const PagedBatch::Sequence*> owner(static_cast<size_t>(context_.input(0).dim(0)));
     for (const PagedBatch::Sequence& sequence : batch_.sequences) {
-      for (int64_t i = 0; i < sequence.new_tokens; ++i) owner[static_cast<size_t>(sequence.first_token + i)] = &sequence;
+      for (int64_t i = 0; i < sequence.new_tokens; ++i)
+        owner[static_cast<size_t>(sequence.first_token + i)] = &sequence;
     }
-    return context_.env().parallel_for(static_cast<int64_t>(owner.size()), cache_.heads * width_, [&](int64_t t, int) {
-      const PagedBatch::Sequence* sequence = owner[static_cast<size_t>(t)];
-      if (sequence == nullptr) return;
-      const int64_t position = sequence->first_position + t - sequence->first_token;
-      for (int64_t head = 0; head < cache_.heads; ++head) {
-        const int64_t at = (t * cache_.heads + head) * width_;
-        store_row(k + at, cache_.row(*sequence, position, 0, head));
-        store_row(v + at, cache_.row(*sequence, position, 1, head));
-      }
-    });
+    return context_.env().parallel_for(
+        static_cast<int64_t>(owner.size()), cache_.heads * width_, [&](int64_t t, int) {
+          const PagedBatch::Sequence* sequence = owner[static_cast<size_t>(t)];
+          if (sequence == nullptr) return;
+          const int64_t position = sequence->first_position + t - sequence->first_token;
+          for (int64_t head = 0; head < cache_.heads; ++head) {
+            const int64_t at = (t * cache_.heads + head) * width_;
+            store_row(k + at, cache_.row(*sequence, position, 0, head));
+            store_row(v + at, cache_.row(*sequence, position, 1, head));
+          }
+        });
   }
   void store_row(const float* from, std::span<std::byte> to) const {
     if (cache_.dtype == DType::kF16) {
@@ -151,7 +168,8 @@ class Attention {
         attend_block(tile, at, std::min(end, (at / kBlock + 1) * kBlock), work);
       }
       for (int64_t q = 0; q < queries; ++q) {
-        micro_.softmax_merge(&totals[q], total_acc + q * width_, &work.states[q], work.acc + q * width_, width_);
+        micro_.softmax_merge(&totals[q], total_acc + q * width_, &work.states[q], work.acc + q * width_,
+                             width_);
       }
       begin = end;
     }
@@ -186,7 +204,8 @@ class Attention {
     const auto dot = keys.stride_bytes == width_ * 2 ? micro_.dot_f16 : micro_.dot_f32;
     dot(keys, count, work.q, width_, queries, width_, nullptr, work.scores, kBlock);
     const FloatRows values = rows(tile, begin, count, 1, queries, work.values);
-    const auto weighted_sum = values.stride_bytes == width_ * 2 ? micro_.weighted_sum_f16 : micro_.weighted_sum_f32;
+    const auto weighted_sum =
+        values.stride_bytes == width_ * 2 ? micro_.weighted_sum_f16 : micro_.weighted_sum_f32;
     for (int64_t token = 0; token < tile.tokens; ++token) {
       const int64_t position = position_of(tile, token);
       const int64_t low = std::max(begin, begin_of(position)), high = std::min(end, end_of(tile, position));
@@ -194,28 +213,37 @@ class Attention {
       float* scores = work.scores + token * group_ * kBlock + (low - begin);
       float* acc = work.acc + token * group_ * width_;
       for (int64_t g = 0; g < group_; ++g) {
-        micro_.softmax_step(scores + g * kBlock, high - low, &work.states[token * group_ + g], acc + g * width_, width_);
+        micro_.softmax_step(scores + g * kBlock, high - low, &work.states[token * group_ + g],
+                            acc + g * width_, width_);
       }
       const auto* data = static_cast<const std::byte*>(values.data) + (low - begin) * values.stride_bytes;
       weighted_sum({data, values.stride_bytes}, high - low, scores, kBlock, group_, width_, acc);
     }
   }
 
-  // Keys or values of some positions: in place where they lie together and converting costs little, else as f32 in
-  // `buffer`. Both ways give the same values.
-  FloatRows rows(const Tile& tile, int64_t begin, int64_t count, int64_t kind, int64_t queries, float* buffer) const {
+  // Keys or values of some positions: in place where they lie together and converting costs little, else as
+  // f32 in `buffer`. Both ways give the same values.
+  FloatRows rows(const Tile& tile, int64_t begin, int64_t count, int64_t kind, int64_t queries,
+                 float* buffer) const {
     const bool together = begin / cache_.page_tokens == (begin + count - 1) / cache_.page_tokens;
     const bool direct = cache_.dtype == DType::kF32 || (cache_.dtype == DType::kF16 && queries <= 4);
     if (together && direct) {
-      return {cache_.row(*tile.sequence, begin, kind, tile.head).data(), static_cast<int64_t>(cache_.row_size_bytes)};
+      return {cache_.row(*tile.sequence, begin, kind, tile.head).data(),
+              static_cast<int64_t>(cache_.row_size_bytes)};
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto row = cache_.row(*tile.sequence, begin + i, kind, tile.head);
       float* to = buffer + i * width_;
       switch (cache_.dtype) {
-        case DType::kF32: std::copy_n(reinterpret_cast<const float*>(row.data()), width_, to); break;
-        case DType::kF16: micro_.f32_from_f16(reinterpret_cast<const uint16_t*>(row.data()), width_, to); break;
-        default: micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row.data()), width_, to); break;
+        case DType::kF32:
+          std::copy_n(reinterpret_cast<const float*>(row.data()), width_, to);
+          break;
+        case DType::kF16:
+          micro_.f32_from_f16(reinterpret_cast<const uint16_t*>(row.data()), width_, to);
+          break;
+        default:
+          micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row.data()), width_, to);
+          break;
       }
     }
     return {buffer, width_ * static_cast<int64_t>(sizeof(float))};
@@ -243,11 +271,13 @@ class Attention {
   }
   void gather_queries(const Tile& tile, float* q) const {
     for (int64_t i = 0; i < tile.tokens * group_; ++i) {
-      micro_.binary[static_cast<int>(BinaryOp::kMul)](q_ + query_at(tile, i), false, &scale_, true, width_, q + i * width_);
+      micro_.binary[static_cast<int>(BinaryOp::kMul)](q_ + query_at(tile, i), false, &scale_, true, width_,
+                                                      q + i * width_);
     }
   }
   void write_out(const Tile& tile, int64_t q, const SoftmaxState& state, const float* acc) const {
-    micro_.binary[static_cast<int>(BinaryOp::kDiv)](acc, false, &state.total, true, width_, out_ + query_at(tile, q));
+    micro_.binary[static_cast<int>(BinaryOp::kDiv)](acc, false, &state.total, true, width_,
+                                                    out_ + query_at(tile, q));
   }
 
   const KernelContext& context_;
@@ -270,12 +300,14 @@ void check(const KernelContext& context) {
   const Tensor& q = context.input(0);
   const Tensor& k = context.input(1);
   const Tensor& state = context.input(3);
-  const bool fits = q.rank() == 3 && k.rank() == 3 && k.dims() == context.input(2).dims() && state.rank() == 5 &&
-                    state.dim(1) == 2 && state.dim(2) == k.dim(1) && state.dim(4) == q.dim(2) && k.dim(2) == q.dim(2) &&
-                    k.dim(0) == q.dim(0) && k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0 && state.dim(3) > 0 && q.dim(2) % 8 == 0;
+  const bool fits = q.rank() == 3 && k.rank() == 3 && k.dims() == context.input(2).dims() &&
+                    state.rank() == 5 && state.dim(1) == 2 && state.dim(2) == k.dim(1) &&
+                    state.dim(4) == q.dim(2) && k.dim(2) == q.dim(2) && k.dim(0) == q.dim(0) &&
+                    k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0 && state.dim(3) > 0 && q.dim(2) % 8 == 0;
   if (!fits) {
-    fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "q {}, k {} and state {} do not belong together",
-         to_string(q.dims()), to_string(k.dims()), to_string(state.dims()));
+    fail(ErrorCode::kInvalidArgument, "node " + context.node().name,
+         "q {}, k {} and state {} do not belong together", to_string(q.dims()), to_string(k.dims()),
+         to_string(state.dims()));
   }
 }
 
@@ -287,6 +319,7 @@ void run(const KernelContext& context, const MicroKernels& micro) {
 
 }  // namespace
 
-extern constinit const KernelImpl kPagedAttention = {"oag", "PagedAttention", "paged_attention", accept, make_kernel<run>};
+extern constinit const KernelImpl kPagedAttention = {"oag", "PagedAttention", "paged_attention", accept,
+                                                     make_kernel<run>};
 
 }  // namespace oag::cpu

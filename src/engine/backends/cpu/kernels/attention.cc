@@ -24,8 +24,8 @@ struct FromF16 {
 
 // kVectors vectors of Q queries' sums; each takes the rows in order.
 template <typename From, int Q, int kVectors>
-void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride, float* acc,
-                 int64_t acc_stride) {
+void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride,
+                 float* acc, int64_t acc_stride) {
   F sums[Q][kVectors];
   for (int q = 0; q < Q; ++q) {
     for (int c = 0; c < kVectors; ++c) sums[q][c] = load(acc + q * acc_stride + c * kLanes);
@@ -47,12 +47,13 @@ void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weigh
 }
 
 template <typename From, int Q>
-void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride, int64_t width,
-              float* acc) {
+void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride,
+              int64_t width, float* acc) {
   constexpr int kVectors = Q == 1 ? 8 : Q == 2 ? 4 : 2;
   int64_t c = 0;
   for (; c + kVectors * kLanes <= width; c += kVectors * kLanes) {
-    sum_columns<From, Q, kVectors>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
+    sum_columns<From, Q, kVectors>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c,
+                                   width);
   }
   for (; c + kLanes <= width; c += kLanes) {
     sum_columns<From, Q, 1>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
@@ -60,31 +61,36 @@ void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights,
 }
 
 template <typename From>
-void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries, int64_t width,
-                  float* acc) {
+void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
+                  int64_t queries, int64_t width, float* acc) {
   const char* data = static_cast<const char*>(v.data);
   int64_t q = 0;
   for (; q + 4 <= queries; q += 4) {
-    sum_rows<From, 4>(data, v.stride_bytes, rows, weights + q * weight_stride, weight_stride, width, acc + q * width);
+    sum_rows<From, 4>(data, v.stride_bytes, rows, weights + q * weight_stride, weight_stride, width,
+                      acc + q * width);
   }
   weights += q * weight_stride;
   acc += q * width;
   switch (queries - q) {
-    case 3: return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 2: return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 1: return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    default: return;
+    case 3:
+      return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 2:
+      return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 1:
+      return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    default:
+      return;
   }
 }
 
 }  // namespace
 
-void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
-                      int64_t width, float* acc) {
+void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
+                      int64_t queries, int64_t width, float* acc) {
   weighted_sum<FromF32>(v, rows, weights, weight_stride, queries, width, acc);
 }
-void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
-                      int64_t width, float* acc) {
+void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
+                      int64_t queries, int64_t width, float* acc) {
   weighted_sum<FromF16>(v, rows, weights, weight_stride, queries, width, acc);
 }
 
@@ -106,7 +112,8 @@ void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc,
   for (int64_t c = 0; c < width; c += kLanes) store(acc + c, mul(load(acc + c), splat(keep)));
 }
 
-void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc, int64_t width) {
+void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
+                   int64_t width) {
   if (part->total == 0.0f) return;  // saw no position
   const float top = part->top > into->top ? part->top : into->top;
   const float keep = exp_of(into->top - top), take = exp_of(part->top - top);

@@ -5,11 +5,11 @@
 namespace oag::cpu::OAG_ISA {
 namespace {
 
-// R rows by T tokens. Each output has one accumulator of kLanes sums that takes its blocks in order, then its leasts:
-// the same operations whatever R and T are.
+// R rows by T tokens. Each output has one accumulator of kLanes sums that takes its blocks in order, then its
+// leasts: the same operations whatever R and T are.
 template <BlockKind kKind, int R, int T>
-void dot_tile(const BlockPanel& panel, int64_t row, const BlockActivations& x, int64_t token, const float* bias, float* y,
-              int64_t y_stride) {
+void dot_tile(const BlockPanel& panel, int64_t row, const BlockActivations& x, int64_t token,
+              const float* bias, float* y, int64_t y_stride) {
   F acc[R][T];
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < T; ++t) acc[r][t] = zero();
@@ -41,7 +41,8 @@ void dot_tile(const BlockPanel& panel, int64_t row, const BlockActivations& x, i
     for (int r = 0; r < R; ++r) {
       if constexpr (kKind != BlockKind::kSigned32) {
         const float* leasts = panel.leasts + (row + r) * panel.group_stride;
-        for (int64_t g = 0; g < panel.group_stride; g += kLanes) acc[r][t] = mul_add(load(leasts + g), load(sums + g), acc[r][t]);
+        for (int64_t g = 0; g < panel.group_stride; g += kLanes)
+          acc[r][t] = mul_add(load(leasts + g), load(sums + g), acc[r][t]);
       }
       y[(token + t) * y_stride + row + r] = sum(acc[r][t]) + (bias == nullptr ? 0.0f : bias[row + r]);
     }
@@ -49,8 +50,8 @@ void dot_tile(const BlockPanel& panel, int64_t row, const BlockActivations& x, i
 }
 
 template <BlockKind kKind, int T>
-void dot_rows(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t token, const float* bias, float* y,
-              int64_t y_stride) {
+void dot_rows(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t token,
+              const float* bias, float* y, int64_t y_stride) {
   constexpr int kRows = T >= 3 ? 2 : 4;
   int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) dot_tile<kKind, kRows, T>(panel, r, x, token, bias, y, y_stride);
@@ -60,23 +61,27 @@ void dot_rows(const BlockPanel& panel, int64_t rows, const BlockActivations& x, 
 }  // namespace
 
 template <BlockKind kKind>
-void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens, const float* bias, float* y,
-               int64_t y_stride) {
+void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens,
+               const float* bias, float* y, int64_t y_stride) {
   int64_t t = 0;
   for (; t + 4 <= tokens; t += 4) dot_rows<kKind, 4>(panel, rows, x, t, bias, y, y_stride);
   switch (tokens - t) {
-    case 3: return dot_rows<kKind, 3>(panel, rows, x, t, bias, y, y_stride);
-    case 2: return dot_rows<kKind, 2>(panel, rows, x, t, bias, y, y_stride);
-    case 1: return dot_rows<kKind, 1>(panel, rows, x, t, bias, y, y_stride);
-    default: return;
+    case 3:
+      return dot_rows<kKind, 3>(panel, rows, x, t, bias, y, y_stride);
+    case 2:
+      return dot_rows<kKind, 2>(panel, rows, x, t, bias, y, y_stride);
+    case 1:
+      return dot_rows<kKind, 1>(panel, rows, x, t, bias, y, y_stride);
+    default:
+      return;
   }
 }
-template void block_dot<BlockKind::kUnsigned32>(const BlockPanel&, int64_t, const BlockActivations&, int64_t, const float*,
-                                                float*, int64_t);
-template void block_dot<BlockKind::kUnsigned16>(const BlockPanel&, int64_t, const BlockActivations&, int64_t, const float*,
-                                                float*, int64_t);
-template void block_dot<BlockKind::kSigned32>(const BlockPanel&, int64_t, const BlockActivations&, int64_t, const float*,
-                                              float*, int64_t);
+template void block_dot<BlockKind::kUnsigned32>(const BlockPanel&, int64_t, const BlockActivations&, int64_t,
+                                                const float*, float*, int64_t);
+template void block_dot<BlockKind::kUnsigned16>(const BlockPanel&, int64_t, const BlockActivations&, int64_t,
+                                                const float*, float*, int64_t);
+template void block_dot<BlockKind::kSigned32>(const BlockPanel&, int64_t, const BlockActivations&, int64_t,
+                                              const float*, float*, int64_t);
 
 void quantise_row(const float* x, int64_t inputs, int group, int8_t* q, float* scales, float* sums) {
   const int64_t blocks = inputs / 32;
@@ -93,7 +98,8 @@ void quantise_row(const float* x, int64_t inputs, int group, int8_t* q, float* s
     const float inverse = top > 1e-35f ? 127.0f / top : 0.0f;
     const float scale = (top > 1e-35f ? top / 127.0f : 0.0f) + sum(poison);
     scales[b] = scale;
-    for (int i = 0; i < 32; i += kLanes) store_i8(q + 32 * b + i, max(mul(load(values + i), splat(inverse)), splat(-127.0f)));
+    for (int i = 0; i < 32; i += kLanes)
+      store_i8(q + 32 * b + i, max(mul(load(values + i), splat(inverse)), splat(-127.0f)));
     for (int at = 0; at < 32; at += group) {
       int total = 0;
       for (int i = 0; i < group; ++i) total += q[32 * b + at + i];

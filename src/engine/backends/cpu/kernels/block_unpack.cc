@@ -1,12 +1,24 @@
-// Stored rows of every block format -> bytes with a scale and a least value per group. Layouts: block_format.cc in
-// engine/tensor, which is the reference. The loops are plain; the compiler vectorises them for each instruction set.
+// Stored rows of every block format -> bytes with a scale and a least value per group. Layouts:
+// block_format.cc in engine/tensor, which is the reference. The vectors are the compiler's own, of 16 bytes,
+// which every instruction set has.
 #include "engine/backends/cpu/kernels/functions.h"
 #include "engine/backends/cpu/kernels/vec.h"
 
 namespace oag::cpu::OAG_ISA {
 namespace {
 
-static float half_at(const uint8_t* p) {
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+
+Bytes load_bytes(const uint8_t* p) {
+  Bytes v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+void store_bytes(uint8_t* p, Bytes v) {
+  memcpy(p, &v, sizeof v);
+}
+
+float half_at(const uint8_t* p) {
   uint16_t bits;
   memcpy(&bits, p, sizeof bits);
   return f32_of_f16(bits);
@@ -17,17 +29,20 @@ void pad(float* values, int64_t count) {
 }
 
 void split_nibbles(const uint8_t* packed, uint8_t* q) {
-  for (int j = 0; j < 16; ++j) {
-    q[j] = packed[j] & 15;
-    q[j + 16] = packed[j] >> 4;
-  }
+  const Bytes both = load_bytes(packed);
+  store_bytes(q, both & 15);
+  store_bytes(q + 16, both >> 4);
 }
 
 // Adds 16 to value j where bit j of the 32 at `bits` is set.
 void add_fifth_bits(const uint8_t* bits, uint8_t* q) {
-  uint8_t spread[32];
-  for (int j = 0; j < 32; ++j) spread[j] = bits[j >> 3];
-  for (int j = 0; j < 32; ++j) q[j] = static_cast<uint8_t>(q[j] | ((spread[j] >> (j & 7)) & 1) << 4);
+  constexpr Bytes kBit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  for (int half = 0; half < 2; ++half) {
+    const uint8_t a = bits[2 * half], b = bits[2 * half + 1];
+    const Bytes spread = {a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b};
+    const Bytes set = reinterpret_cast<Bytes>((spread & kBit) == kBit) & 16;
+    store_bytes(q + 16 * half, load_bytes(q + 16 * half) | set);
+  }
 }
 
 constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
@@ -60,8 +75,8 @@ void unpack_six_bits(const uint8_t* packed, uint8_t* scales, uint8_t* leasts) {
 }
 
 // `high_bits` is null for Q4_K.
-void unpack_q45_k_block(const uint8_t* block, const uint8_t* high_bits, const uint8_t* packed, uint8_t* q, float* scales,
-                        float* leasts) {
+void unpack_q45_k_block(const uint8_t* block, const uint8_t* high_bits, const uint8_t* packed, uint8_t* q,
+                        float* scales, float* leasts) {
   const float scale = half_at(block), least = half_at(block + 2);
   uint8_t sub_scales[8], sub_leasts[8];
   unpack_six_bits(block + 4, sub_scales, sub_leasts);
@@ -70,14 +85,18 @@ void unpack_q45_k_block(const uint8_t* block, const uint8_t* high_bits, const ui
     leasts[k] = -(least * static_cast<float>(sub_leasts[k]));
   }
   for (int pair = 0; pair < 4; ++pair) {
-    for (int l = 0; l < 32; ++l) {
-      q[64 * pair + l] = packed[32 * pair + l] & 15;
-      q[64 * pair + 32 + l] = packed[32 * pair + l] >> 4;
+    for (int l = 0; l < 32; l += 16) {
+      const Bytes both = load_bytes(packed + 32 * pair + l);
+      store_bytes(q + 64 * pair + l, both & 15);
+      store_bytes(q + 64 * pair + 32 + l, both >> 4);
     }
   }
   if (high_bits == nullptr) return;
   for (int k = 0; k < 8; ++k) {
-    for (int l = 0; l < 32; ++l) q[32 * k + l] = static_cast<uint8_t>(q[32 * k + l] | (high_bits[l] >> k & 1) << 4);
+    for (int l = 0; l < 32; l += 16) {
+      const Bytes high = (load_bytes(high_bits + l) >> static_cast<uint8_t>(k) & 1) << 4;
+      store_bytes(q + 32 * k + l, load_bytes(q + 32 * k + l) | high);
+    }
   }
 }
 
@@ -141,7 +160,10 @@ void unpack_q2_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
       leasts[16 * b + sub] = -(least * static_cast<float>(row[sub] >> 4));
     }
     for (int pair = 0; pair < 8; ++pair) {  // two sub-blocks share a shift and 32 bytes
-      for (int l = 0; l < 32; ++l) q[32 * pair + l] = row[16 + 32 * (pair / 4) + l] >> (2 * (pair % 4)) & 3;
+      for (int l = 0; l < 32; l += 16) {
+        const Bytes packed = load_bytes(row + 16 + 32 * (pair / 4) + l);
+        store_bytes(q + 32 * pair + l, packed >> static_cast<uint8_t>(2 * (pair % 4)) & 3);
+      }
     }
   }
   pad(scales, inputs / 16);
@@ -160,9 +182,11 @@ void unpack_q3_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
       leasts[16 * b + sub] = -4.0f * sub_scale;
     }
     for (int pair = 0; pair < 8; ++pair) {
-      for (int l = 0; l < 32; ++l) {
-        const int low = row[32 + 32 * (pair / 4) + l] >> (2 * (pair % 4)) & 3;
-        q[32 * pair + l] = static_cast<uint8_t>(low | (row[l] >> pair & 1) << 2);
+      for (int l = 0; l < 32; l += 16) {
+        const Bytes low =
+            load_bytes(row + 32 + 32 * (pair / 4) + l) >> static_cast<uint8_t>(2 * (pair % 4)) & 3;
+        const Bytes high = load_bytes(row + l) >> static_cast<uint8_t>(pair) & 1;
+        store_bytes(q + 32 * pair + l, low | high << 2);
       }
     }
   }
@@ -193,11 +217,13 @@ void unpack_q6_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
       const uint8_t* low = row + 64 * half;
       const uint8_t* high = row + 128 + 32 * half;
       uint8_t* out = q + 256 * b + 128 * half;
-      for (int l = 0; l < 32; ++l) {
-        out[l] = static_cast<uint8_t>((low[l] & 15) | (high[l] & 3) << 4);
-        out[l + 32] = static_cast<uint8_t>((low[l + 32] & 15) | (high[l] >> 2 & 3) << 4);
-        out[l + 64] = static_cast<uint8_t>(low[l] >> 4 | (high[l] >> 4 & 3) << 4);
-        out[l + 96] = static_cast<uint8_t>(low[l + 32] >> 4 | (high[l] >> 6) << 4);
+      for (int l = 0; l < 32; l += 16) {
+        const Bytes first = load_bytes(low + l), second = load_bytes(low + l + 32),
+                    top = load_bytes(high + l);
+        store_bytes(out + l, (first & 15) | (top & 3) << 4);
+        store_bytes(out + l + 32, (second & 15) | (top >> 2 & 3) << 4);
+        store_bytes(out + l + 64, first >> 4 | (top >> 4 & 3) << 4);
+        store_bytes(out + l + 96, second >> 4 | (top >> 6) << 4);
       }
     }
   }

@@ -30,7 +30,8 @@ void f32_from_q8_0(const uint8_t* from, int64_t count, float* to) {
     uint16_t half;
     memcpy(&half, from, sizeof half);
     const F scale = splat(f32_of_f16(half));
-    for (int j = 0; j < 32; j += kLanes) store(to + i + j, mul(scale, load_i8(reinterpret_cast<const int8_t*>(from) + 2 + j)));
+    for (int j = 0; j < 32; j += kLanes)
+      store(to + i + j, mul(scale, load_i8(reinterpret_cast<const int8_t*>(from) + 2 + j)));
   }
 }
 

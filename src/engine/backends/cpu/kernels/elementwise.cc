@@ -65,8 +65,8 @@ void rms_norm(const float* x, const float* scale, int64_t count, float epsilon, 
   });
 }
 
-void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y, float* mean_out,
-                float* inverse_out) {
+void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y,
+                float* mean_out, float* inverse_out) {
   F total = zero();
   for_vectors(count, [&](int64_t i, int64_t n) { total = add(total, load_at(x, i, n, 0.0f)); });
   const float mean = sum(total) / static_cast<float>(count);

@@ -22,14 +22,15 @@ struct FromBf16 {
 template <typename From>
 F tail_of(const void* row, int64_t begin, int64_t end) {
   char values[4 * kLanes] = {};
-  memcpy(values, static_cast<const char*>(row) + begin * From::kBytes, static_cast<size_t>(end - begin) * From::kBytes);
+  memcpy(values, static_cast<const char*>(row) + begin * From::kBytes,
+         static_cast<size_t>(end - begin) * From::kBytes);
   return From::at(values, 0);
 }
 
 // R rows by T tokens: one accumulator of kLanes sums per output, input i in lane i % kLanes.
 template <typename From, int R, int T>
-void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t inputs, const float* bias, float* y,
-              int64_t y_stride) {
+void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t inputs,
+              const float* bias, float* y, int64_t y_stride) {
   F acc[R][T];
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < T; ++t) acc[r][t] = zero();
@@ -49,7 +50,8 @@ void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride,
   if (i < inputs) {
     for (int r = 0; r < R; ++r) {
       const F ws = tail_of<From>(w + r * w_stride, i, inputs);
-      for (int t = 0; t < T; ++t) acc[r][t] = mul_add(ws, tail_of<FromF32>(x + t * x_stride, i, inputs), acc[r][t]);
+      for (int t = 0; t < T; ++t)
+        acc[r][t] = mul_add(ws, tail_of<FromF32>(x + t * x_stride, i, inputs), acc[r][t]);
     }
   }
   for (int t = 0; t < T; ++t) {
@@ -58,44 +60,46 @@ void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride,
 }
 
 template <typename From, int T>
-void dot_rows(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t inputs, const float* bias, float* y,
-              int64_t y_stride) {
+void dot_rows(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t inputs,
+              const float* bias, float* y, int64_t y_stride) {
   constexpr int kRows = T == 1 ? 8 : 4;
   const char* data = static_cast<const char*>(w.data);
   int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    dot_tile<From, kRows, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs, bias ? bias + r : nullptr, y + r,
-                             y_stride);
+    dot_tile<From, kRows, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs,
+                             bias ? bias + r : nullptr, y + r, y_stride);
   }
   for (; r < rows; ++r) {
-    dot_tile<From, 1, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs, bias ? bias + r : nullptr, y + r,
-                         y_stride);
+    dot_tile<From, 1, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs,
+                         bias ? bias + r : nullptr, y + r, y_stride);
   }
 }
 
 template <typename From>
-void dot_all(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-             const float* bias, float* y, int64_t y_stride) {
+void dot_all(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+             int64_t inputs, const float* bias, float* y, int64_t y_stride) {
   int64_t t = 0;
   for (; t + 3 <= tokens; t += 3) {
     dot_rows<From, 3>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
   }
-  if (tokens - t == 2) dot_rows<From, 2>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
-  if (tokens - t == 1) dot_rows<From, 1>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
+  if (tokens - t == 2)
+    dot_rows<From, 2>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
+  if (tokens - t == 1)
+    dot_rows<From, 1>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
 }
 
 }  // namespace
 
-void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-             const float* bias, float* y, int64_t y_stride) {
+void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+             int64_t inputs, const float* bias, float* y, int64_t y_stride) {
   dot_all<FromF32>(w, rows, x, x_stride, tokens, inputs, bias, y, y_stride);
 }
-void dot_f16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-             const float* bias, float* y, int64_t y_stride) {
+void dot_f16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+             int64_t inputs, const float* bias, float* y, int64_t y_stride) {
   dot_all<FromF16>(w, rows, x, x_stride, tokens, inputs, bias, y, y_stride);
 }
-void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-              const float* bias, float* y, int64_t y_stride) {
+void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+              int64_t inputs, const float* bias, float* y, int64_t y_stride) {
   dot_all<FromBf16>(w, rows, x, x_stride, tokens, inputs, bias, y, y_stride);
 }
 

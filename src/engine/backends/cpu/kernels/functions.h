@@ -7,8 +7,8 @@ namespace oag::cpu::OAG_ISA {
 
 // block_dot.cc
 template <BlockKind kKind>
-void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens, const float* bias, float* y,
-               int64_t y_stride);
+void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens,
+               const float* bias, float* y, int64_t y_stride);
 void quantise_row(const float* x, int64_t inputs, int group, int8_t* q, float* scales, float* sums);
 
 // block_unpack.cc
@@ -27,20 +27,21 @@ void unpack_iq4_xs(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales
 void unpack_mxfp4(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
 
 // float_dot.cc
-void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-             const float* bias, float* y, int64_t y_stride);
-void dot_f16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-             const float* bias, float* y, int64_t y_stride);
-void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens, int64_t inputs,
-              const float* bias, float* y, int64_t y_stride);
+void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+             int64_t inputs, const float* bias, float* y, int64_t y_stride);
+void dot_f16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+             int64_t inputs, const float* bias, float* y, int64_t y_stride);
+void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+              int64_t inputs, const float* bias, float* y, int64_t y_stride);
 
 // attention.cc
-void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
-                      int64_t width, float* acc);
-void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride, int64_t queries,
-                      int64_t width, float* acc);
+void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
+                      int64_t queries, int64_t width, float* acc);
+void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
+                      int64_t queries, int64_t width, float* acc);
 void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width);
-void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc, int64_t width);
+void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
+                   int64_t width);
 
 // convert.cc
 void f32_from_f16(const uint16_t* from, int64_t count, float* to);
@@ -56,10 +57,19 @@ void sigmoid_all(const float* x, int64_t count, float* y);
 void swish_all(const float* x, int64_t count, float* y);
 void swiglu_all(const float* gate, const float* up, int64_t count, float* y);
 void rms_norm(const float* x, const float* scale, int64_t count, float epsilon, float* y);
-void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y, float* mean_out,
-                float* inverse_out);
+void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y,
+                float* mean_out, float* inverse_out);
 void softmax_row(const float* x, int64_t count, float* y);
 void rotate_halves(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 void rotate_pairs(const float* x, const float* cos, const float* sin, int64_t half, float* y);
+
+// matrix.cc
+void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y,
+                   int64_t y_stride, int64_t columns);
+
+// limits.cc
+float read_all(const float* data, int64_t count);
+int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result);
+int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result);
 
 }  // namespace oag::cpu::OAG_ISA

@@ -22,7 +22,8 @@ constinit const MicroKernels kMicroKernels = {
                 {DType::kIQ4_NL, BlockKind::kSigned32, unpack_iq4_nl},
                 {DType::kIQ4_XS, BlockKind::kSigned32, unpack_iq4_xs},
                 {DType::kMXFP4, BlockKind::kUnsigned32, unpack_mxfp4}},
-    .block_dot = {block_dot<BlockKind::kUnsigned32>, block_dot<BlockKind::kUnsigned16>, block_dot<BlockKind::kSigned32>},
+    .block_dot = {block_dot<BlockKind::kUnsigned32>, block_dot<BlockKind::kUnsigned16>,
+                  block_dot<BlockKind::kSigned32>},
     .dot_f32 = dot_f32,
     .dot_f16 = dot_f16,
     .dot_bf16 = dot_bf16,
@@ -34,7 +35,8 @@ constinit const MicroKernels kMicroKernels = {
     .f16_from_f32 = f16_from_f32,
     .f32_from_bf16 = f32_from_bf16,
     .f32_from_q8_0 = f32_from_q8_0,
-    .binary = {binary<BinaryOp::kAdd>, binary<BinaryOp::kSub>, binary<BinaryOp::kMul>, binary<BinaryOp::kDiv>},
+    .binary = {binary<BinaryOp::kAdd>, binary<BinaryOp::kSub>, binary<BinaryOp::kMul>,
+               binary<BinaryOp::kDiv>},
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .swish = swish_all,
@@ -44,6 +46,10 @@ constinit const MicroKernels kMicroKernels = {
     .softmax_row = softmax_row,
     .rotate_halves = rotate_halves,
     .rotate_pairs = rotate_pairs,
+    .panel_product = panel_product,
+    .read_all = read_all,
+    .f32_multiply_adds = f32_multiply_adds,
+    .int8_multiply_adds = int8_multiply_adds,
 };
 
 }  // namespace oag::cpu::OAG_ISA

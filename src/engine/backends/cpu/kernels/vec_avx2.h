@@ -10,19 +10,45 @@ namespace oag::cpu::avx2 {
 using F = __m256;
 inline constexpr int kLanes = 8;
 
-static inline F splat(float x) { return _mm256_set1_ps(x); }
-static inline F zero() { return _mm256_setzero_ps(); }
-static inline F load(const float* p) { return _mm256_loadu_ps(p); }
-static inline void store(float* p, F v) { _mm256_storeu_ps(p, v); }
-static inline F add(F a, F b) { return _mm256_add_ps(a, b); }
-static inline F sub(F a, F b) { return _mm256_sub_ps(a, b); }
-static inline F mul(F a, F b) { return _mm256_mul_ps(a, b); }
-static inline F div(F a, F b) { return _mm256_div_ps(a, b); }
-static inline F mul_add(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
-static inline F max(F a, F b) { return _mm256_max_ps(a, b); }
-static inline F min(F a, F b) { return _mm256_min_ps(a, b); }
-static inline F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-static inline F round(F a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline F splat(float x) {
+  return _mm256_set1_ps(x);
+}
+static inline F zero() {
+  return _mm256_setzero_ps();
+}
+static inline F load(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+static inline void store(float* p, F v) {
+  _mm256_storeu_ps(p, v);
+}
+static inline F add(F a, F b) {
+  return _mm256_add_ps(a, b);
+}
+static inline F sub(F a, F b) {
+  return _mm256_sub_ps(a, b);
+}
+static inline F mul(F a, F b) {
+  return _mm256_mul_ps(a, b);
+}
+static inline F div(F a, F b) {
+  return _mm256_div_ps(a, b);
+}
+static inline F mul_add(F a, F b, F c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+static inline F max(F a, F b) {
+  return _mm256_max_ps(a, b);
+}
+static inline F min(F a, F b) {
+  return _mm256_min_ps(a, b);
+}
+static inline F abs(F a) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+static inline F round(F a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 
 static inline float sum(F v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -36,10 +62,13 @@ static inline float max_lane(F v) {
 }
 
 static inline F pow2_near(F n) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 
-static inline float f32_of_f16(uint16_t bits) { return _cvtsh_ss(bits); }
+static inline float f32_of_f16(uint16_t bits) {
+  return _cvtsh_ss(bits);
+}
 static inline F load_f16(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
@@ -62,13 +91,17 @@ static inline void store_i8(int8_t* p, F v) {
 struct Quants {
   __m256i v;
 };
-static inline Quants load_quants(const void* p) { return {_mm256_loadu_si256(static_cast<const __m256i*>(p))}; }
+static inline Quants load_quants(const void* p) {
+  return {_mm256_loadu_si256(static_cast<const __m256i*>(p))};
+}
 
 // Two products of u8 <= 128 and |s8| <= 127 stay within maddubs' signed 16 bits.
 static inline __m256i dot_lanes(__m256i w, __m256i x) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
 }
-static inline F dot_unsigned(Quants w, Quants x) { return _mm256_cvtepi32_ps(dot_lanes(w.v, x.v)); }
+static inline F dot_unsigned(Quants w, Quants x) {
+  return _mm256_cvtepi32_ps(dot_lanes(w.v, x.v));
+}
 static inline F dot_signed(Quants w, Quants x) {
   return _mm256_cvtepi32_ps(dot_lanes(_mm256_abs_epi8(w.v), _mm256_sign_epi8(x.v, w.v)));
 }

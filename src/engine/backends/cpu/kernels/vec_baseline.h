@@ -7,41 +7,69 @@
 #include <emmintrin.h>
 #endif
 
-// Vectors of what every processor of the architecture has: SSE2 on x86-64, the compiler's own choice elsewhere.
-// There is no fused multiply-add here: mul_add rounds twice. vec.h says what each function means.
+// Vectors of what every processor of the architecture has: SSE2 on x86-64, the compiler's own choice
+// elsewhere. There is no fused multiply-add here: mul_add rounds twice. vec.h says what each function means.
 namespace oag::cpu::baseline {
 
 typedef float F __attribute__((vector_size(16)));
 typedef int32_t I __attribute__((vector_size(16)));
 inline constexpr int kLanes = 4;
 
-static inline F splat(float x) { return F{x, x, x, x}; }
-static inline F zero() { return splat(0.0f); }
+static inline F splat(float x) {
+  return F{x, x, x, x};
+}
+static inline F zero() {
+  return splat(0.0f);
+}
 static inline F load(const float* p) {
   F v;
   memcpy(&v, p, sizeof v);
   return v;
 }
-static inline void store(float* p, F v) { memcpy(p, &v, sizeof v); }
-static inline F add(F a, F b) { return a + b; }
-static inline F sub(F a, F b) { return a - b; }
-static inline F mul(F a, F b) { return a * b; }
-static inline F div(F a, F b) { return a / b; }
-static inline F mul_add(F a, F b, F c) { return a * b + c; }
+static inline void store(float* p, F v) {
+  memcpy(p, &v, sizeof v);
+}
+static inline F add(F a, F b) {
+  return a + b;
+}
+static inline F sub(F a, F b) {
+  return a - b;
+}
+static inline F mul(F a, F b) {
+  return a * b;
+}
+static inline F div(F a, F b) {
+  return a / b;
+}
+static inline F mul_add(F a, F b, F c) {
+  return a * b + c;
+}
 static inline F select(I mask, F a, F b) {
   return reinterpret_cast<F>((mask & reinterpret_cast<I>(a)) | (~mask & reinterpret_cast<I>(b)));
 }
-static inline F max(F a, F b) { return select(a > b, a, b); }
-static inline F min(F a, F b) { return select(a < b, a, b); }
-static inline F abs(F a) { return reinterpret_cast<F>(reinterpret_cast<I>(a) & 0x7fffffff); }
+static inline F max(F a, F b) {
+  return select(a > b, a, b);
+}
+static inline F min(F a, F b) {
+  return select(a < b, a, b);
+}
+static inline F abs(F a) {
+  return reinterpret_cast<F>(reinterpret_cast<I>(a) & 0x7fffffff);
+}
 // Adding and taking away 1.5 · 2^23 leaves the nearest integer, for magnitudes below 2^22.
-static inline F round(F a) { return (a + 12582912.0f) - 12582912.0f; }
-static inline float sum(F v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+static inline F round(F a) {
+  return (a + 12582912.0f) - 12582912.0f;
+}
+static inline float sum(F v) {
+  return (v[0] + v[2]) + (v[1] + v[3]);
+}
 static inline float max_lane(F v) {
   const float low = v[0] > v[2] ? v[0] : v[2], high = v[1] > v[3] ? v[1] : v[3];
   return low > high ? low : high;
 }
-static inline F pow2_near(F n) { return reinterpret_cast<F>((__builtin_convertvector(n, I) + 127) << 23); }
+static inline F pow2_near(F n) {
+  return reinterpret_cast<F>((__builtin_convertvector(n, I) + 127) << 23);
+}
 
 static inline float f32_of_f16(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
@@ -78,25 +106,34 @@ static inline F load_f16(const uint16_t* p) {
 static inline void store_f16(uint16_t* p, F v) {
   for (int i = 0; i < kLanes; ++i) p[i] = f16_of_f32(v[i]);
 }
-static inline F load_bf16(const uint16_t* p) { return reinterpret_cast<F>(I{p[0], p[1], p[2], p[3]} << 16); }
-static inline F load_i8(const int8_t* p) { return __builtin_convertvector((I{p[0], p[1], p[2], p[3]}), F); }
+static inline F load_bf16(const uint16_t* p) {
+  return reinterpret_cast<F>(I{p[0], p[1], p[2], p[3]} << 16);
+}
+static inline F load_i8(const int8_t* p) {
+  return __builtin_convertvector((I{p[0], p[1], p[2], p[3]}), F);
+}
 static inline void store_i8(int8_t* p, F v) {
   const I wide = __builtin_convertvector(round(v), I);
-  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int8_t>(wide[i] < -128 ? -128 : wide[i] > 127 ? 127 : wide[i]);
+  for (int i = 0; i < kLanes; ++i)
+    p[i] = static_cast<int8_t>(wide[i] < -128 ? -128 : wide[i] > 127 ? 127 : wide[i]);
 }
 
 struct Quants {
   const int8_t* p;
 };
-static inline Quants load_quants(const void* p) { return {static_cast<const int8_t*>(p)}; }
+static inline Quants load_quants(const void* p) {
+  return {static_cast<const int8_t*>(p)};
+}
 
 #if defined(__SSE2__)
 // Products of 16 signed bytes, summed in fours.
 static inline I dot16(const int8_t* w, const int8_t* x) {
   const __m128i wv = _mm_loadu_si128(reinterpret_cast<const __m128i*>(w));
   const __m128i xv = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
-  const __m128i w_low = _mm_srai_epi16(_mm_unpacklo_epi8(wv, wv), 8), w_high = _mm_srai_epi16(_mm_unpackhi_epi8(wv, wv), 8);
-  const __m128i x_low = _mm_srai_epi16(_mm_unpacklo_epi8(xv, xv), 8), x_high = _mm_srai_epi16(_mm_unpackhi_epi8(xv, xv), 8);
+  const __m128i w_low = _mm_srai_epi16(_mm_unpacklo_epi8(wv, wv), 8),
+                w_high = _mm_srai_epi16(_mm_unpackhi_epi8(wv, wv), 8);
+  const __m128i x_low = _mm_srai_epi16(_mm_unpacklo_epi8(xv, xv), 8),
+                x_high = _mm_srai_epi16(_mm_unpackhi_epi8(xv, xv), 8);
   return reinterpret_cast<I>(_mm_add_epi32(_mm_madd_epi16(w_low, x_low), _mm_madd_epi16(w_high, x_high)));
 }
 #else
@@ -111,7 +148,9 @@ static inline I dot16(const int8_t* w, const int8_t* x) {
 static inline F dot_signed(Quants w, Quants x) {
   return __builtin_convertvector(dot16(w.p, x.p) + dot16(w.p + 16, x.p + 16), F);
 }
-static inline F dot_unsigned(Quants w, Quants x) { return dot_signed(w, x); }  // values below 128
+static inline F dot_unsigned(Quants w, Quants x) {
+  return dot_signed(w, x);
+}  // values below 128
 static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
   const F low = __builtin_convertvector(dot16(w.p, x.p), F);
   const F high = __builtin_convertvector(dot16(w.p + 16, x.p + 16), F);

@@ -25,8 +25,12 @@ static inline F exp(F x) {
   return mul(mul(p, pow2_near(half)), pow2_near(sub(n, half)));
 }
 
-static inline F sigmoid(F x) { return div(splat(1.0f), add(splat(1.0f), exp(sub(zero(), x)))); }
-static inline F swish(F x) { return div(x, add(splat(1.0f), exp(sub(zero(), x)))); }
+static inline F sigmoid(F x) {
+  return div(splat(1.0f), add(splat(1.0f), exp(sub(zero(), x))));
+}
+static inline F swish(F x) {
+  return div(x, add(splat(1.0f), exp(sub(zero(), x))));
+}
 
 // The first count < kLanes values at p, then `rest`.
 static inline F load_part(const float* p, int64_t count, float rest) {

@@ -10,23 +10,51 @@ namespace oag::cpu::neon {
 using F = float32x4_t;
 inline constexpr int kLanes = 4;
 
-static inline F splat(float x) { return vdupq_n_f32(x); }
-static inline F zero() { return vdupq_n_f32(0.0f); }
-static inline F load(const float* p) { return vld1q_f32(p); }
-static inline void store(float* p, F v) { vst1q_f32(p, v); }
-static inline F add(F a, F b) { return vaddq_f32(a, b); }
-static inline F sub(F a, F b) { return vsubq_f32(a, b); }
-static inline F mul(F a, F b) { return vmulq_f32(a, b); }
-static inline F div(F a, F b) { return vdivq_f32(a, b); }
-static inline F mul_add(F a, F b, F c) { return vfmaq_f32(c, a, b); }
-static inline F max(F a, F b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
-static inline F min(F a, F b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
-static inline F abs(F a) { return vabsq_f32(a); }
-static inline F round(F a) { return vrndnq_f32(a); }
+static inline F splat(float x) {
+  return vdupq_n_f32(x);
+}
+static inline F zero() {
+  return vdupq_n_f32(0.0f);
+}
+static inline F load(const float* p) {
+  return vld1q_f32(p);
+}
+static inline void store(float* p, F v) {
+  vst1q_f32(p, v);
+}
+static inline F add(F a, F b) {
+  return vaddq_f32(a, b);
+}
+static inline F sub(F a, F b) {
+  return vsubq_f32(a, b);
+}
+static inline F mul(F a, F b) {
+  return vmulq_f32(a, b);
+}
+static inline F div(F a, F b) {
+  return vdivq_f32(a, b);
+}
+static inline F mul_add(F a, F b, F c) {
+  return vfmaq_f32(c, a, b);
+}
+static inline F max(F a, F b) {
+  return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+static inline F min(F a, F b) {
+  return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+static inline F abs(F a) {
+  return vabsq_f32(a);
+}
+static inline F round(F a) {
+  return vrndnq_f32(a);
+}
 static inline float sum(F v) {
   return (vgetq_lane_f32(v, 0) + vgetq_lane_f32(v, 2)) + (vgetq_lane_f32(v, 1) + vgetq_lane_f32(v, 3));
 }
-static inline float max_lane(F v) { return vmaxvq_f32(v); }
+static inline float max_lane(F v) {
+  return vmaxvq_f32(v);
+}
 static inline F pow2_near(F n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
@@ -34,9 +62,15 @@ static inline F pow2_near(F n) {
 static inline float f32_of_f16(uint16_t bits) {
   return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits))), 0);
 }
-static inline F load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
-static inline void store_f16(uint16_t* p, F v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
-static inline F load_bf16(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+static inline F load_f16(const uint16_t* p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+static inline void store_f16(uint16_t* p, F v) {
+  vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+}
+static inline F load_bf16(const uint16_t* p) {
+  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
 static inline F load_i8(const int8_t* p) {
   int32_t bits;
   memcpy(&bits, p, sizeof bits);
@@ -60,7 +94,9 @@ static inline Quants load_quants(const void* p) {
 static inline F dot_signed(Quants w, Quants x) {
   return vcvtq_f32_s32(vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, x.low), w.high, x.high));
 }
-static inline F dot_unsigned(Quants w, Quants x) { return dot_signed(w, x); }  // values below 128
+static inline F dot_unsigned(Quants w, Quants x) {
+  return dot_signed(w, x);
+}  // values below 128
 static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
   const F low = vcvtq_f32_s32(vdotq_s32(vdupq_n_s32(0), w.low, x.low));
   const F high = vcvtq_f32_s32(vdotq_s32(vdupq_n_s32(0), w.high, x.high));
