@@ -2,7 +2,8 @@
  *
  * Status: functions that can fail return an oag_status; nothing else crosses this edge, no exception among
  * it. After a failure oag_last_error() holds one line about it, of the calling thread alone. Results are
- * stored through pointers, only on OAG_OK unless a function says otherwise.
+ * stored through pointers, only on OAG_OK unless a function says otherwise; an `out` handle is NULL after a
+ * failure.
  *
  * NULL: a pointer that a function needs gives OAG_ERROR_INVALID_ARGUMENT. Options may be NULL for the
  * defaults. Every *_free accepts NULL.
@@ -33,7 +34,8 @@
 extern "C" {
 #endif
 
-typedef enum oag_status {
+typedef int32_t oag_status; /* one of */
+enum {
   OAG_OK = 0,
   OAG_ERROR_INVALID_ARGUMENT = 1,  /* the caller's request or option is wrong */
   OAG_ERROR_NOT_FOUND = 2,         /* a file, model or device that should exist does not */
@@ -46,7 +48,7 @@ typedef enum oag_status {
   OAG_ERROR_DEADLINE_EXCEEDED = 9, /* ran past its deadline */
   OAG_ERROR_INTERNAL = 10,         /* a bug of the library */
   OAG_ERROR_BUFFER_TOO_SMALL = 11  /* nothing was written; the needed size was stored */
-} oag_status;
+};
 
 /* "invalid argument", … ; static. */
 OAG_API const char* oag_status_name(oag_status status);
@@ -229,12 +231,13 @@ OAG_API oag_status oag_generation_wait(const oag_generation* generation, int64_t
 /* Asks it to end as cancelled and returns at once. Nothing happens when it has ended. */
 OAG_API oag_status oag_generation_cancel(oag_generation* generation);
 
-typedef enum oag_finish_reason {
+typedef int32_t oag_finish_reason; /* one of */
+enum {
   OAG_FINISH_STOP = 0,      /* an end token or a stop text */
   OAG_FINISH_LENGTH = 1,    /* max_tokens, or the context is full */
   OAG_FINISH_CANCELLED = 2, /* on request, or the model was freed */
   OAG_FINISH_ERROR = 3      /* oag_generation_error() says what */
-} oag_finish_reason;
+};
 
 /* These read the outcome; before the end they give OAG_ERROR_INVALID_ARGUMENT. */
 OAG_API oag_status oag_generation_finish_reason(const oag_generation* generation, oag_finish_reason* reason);

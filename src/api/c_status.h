@@ -17,7 +17,7 @@ oag_status guarded(Body&& body) noexcept {
   try {
     return translated(body);
   } catch (const Error& error) {
-    return failed(static_cast<oag_status>(static_cast<int>(error.code()) + 1), error.what());
+    return failed(static_cast<oag_status>(error.code()) + 1, error.what());
   } catch (const std::bad_alloc&) {
     return failed(OAG_ERROR_OUT_OF_MEMORY, "out of memory");
   } catch (const std::exception& error) {
@@ -39,7 +39,8 @@ static_assert(static_cast<int>(ErrorCode::kDeadlineExceeded) + 1 == OAG_ERROR_DE
 static_assert(static_cast<int>(ErrorCode::kInternal) + 1 == OAG_ERROR_INTERNAL);
 
 // Fails with kInvalidArgument when a pointer that a function needs is null.
-inline void require(const void* pointer, const char* name) {
+template <typename T>
+void require(const T* pointer, const char* name) {
   if (pointer == nullptr) oag::fail(oag::ErrorCode::kInvalidArgument, name, "must not be NULL");
 }
 

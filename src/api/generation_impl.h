@@ -53,12 +53,16 @@ class CallbackGuard {
 };
 
 struct Generation::Impl {
+  Impl(oag::Generation made, std::shared_ptr<CallbackGuard> callback,
+       std::shared_ptr<const CallbackThread> calls)
+      : generation(std::move(made)), guard(std::move(callback)), thread(std::move(calls)) {}
+
   oag::Generation generation;
   std::shared_ptr<CallbackGuard> guard;  // null without a callback
   std::shared_ptr<const CallbackThread> thread;
 
-  std::mutex mutex{};
-  std::optional<Result> result{};  // under mutex; made on first use
+  std::mutex mutex;
+  std::optional<Result> result;  // under mutex; made on first use
 
   void check_may_wait() const;
   Result read_result() const;

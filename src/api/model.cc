@@ -161,8 +161,8 @@ Generation Model::submit(Request request) {
     }
     oag::Generation generation = impl_->model.submit(std::move(internal));
     if (guard) guard->attach(generation);
-    return Generation(std::unique_ptr<Generation::Impl>(
-        new Generation::Impl{std::move(generation), std::move(guard), impl_->callback_thread}));
+    return Generation(
+        std::make_unique<Generation::Impl>(std::move(generation), std::move(guard), impl_->callback_thread));
   });
 }
 
