@@ -24,11 +24,15 @@ if(OAG_ENGINE)
 endif()
 
 if(TARGET oag)
+  if(NOT OAG_IS_STATIC)
+    file(RELATIVE_PATH to_library /prefix/${CMAKE_INSTALL_BINDIR} /prefix/${CMAKE_INSTALL_LIBDIR})
+    set_target_properties(oag PROPERTIES INSTALL_RPATH "$ORIGIN/${to_library}")
+  endif()
   install(TARGETS oag RUNTIME COMPONENT runtime)
 endif()
 install(TARGETS openautoglm ${dependency_targets} EXPORT openautoglm_targets
         ARCHIVE COMPONENT development LIBRARY COMPONENT runtime NAMELINK_COMPONENT development)
-if(EXISTS ${CMAKE_SOURCE_DIR}/include/openautoglm)
+if(OAG_ENGINE)  # the public API is the engine's
   install(DIRECTORY include/openautoglm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
           FILES_MATCHING PATTERN "*.h")
 endif()

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/ops/element.h"
+#include "engine/ops/float8.h"
 #include "engine/ops/verify.h"
 
 namespace oag::testing {
@@ -31,6 +32,11 @@ Tensor read_tensor(const Json& json) {
   const Json& data = json.at("data");
   if (static_cast<int64_t>(data.size()) != tensor.count()) {
     fail(ErrorCode::kCorruptData, "op cases", "{} values for dims {}", data.size(), to_string(tensor.dims()));
+  }
+  if (kFloat8Types.contains(*dtype)) {  // infinities stay what they are
+    for (size_t i = 0; i < data.size(); ++i)
+      tensor.values<uint8_t>()[i] = float8_from_double(*dtype, number(data[i]), false);
+    return tensor;
   }
   visit_wide(*dtype, [&](auto wide) {
     using Wide = decltype(wide);
@@ -61,14 +67,17 @@ Attribute read_attribute(const Json& json) {
   return floats;
 }
 
-std::string symbol_name(size_t input, size_t dim) { return fmt::format("i{}d{}", input, dim); }
+std::string symbol_name(size_t input, size_t dim) {
+  return fmt::format("i{}d{}", input, dim);
+}
 
 // Dims as the symbols of Knowledge::kSymbols are bound in this case.
 DimBindings bindings_of(const OpCase& op_case) {
   DimBindings bindings;
   for (size_t i = 0; i < op_case.inputs.size(); ++i) {
     if (!op_case.inputs[i]) continue;
-    for (size_t d = 0; d < op_case.inputs[i]->rank(); ++d) bindings[symbol_name(i, d)] = op_case.inputs[i]->dim(d);
+    for (size_t d = 0; d < op_case.inputs[i]->rank(); ++d)
+      bindings[symbol_name(i, d)] = op_case.inputs[i]->dim(d);
   }
   return bindings;
 }
@@ -87,8 +96,9 @@ std::optional<Shape> known_shape(const Tensor& tensor, size_t input, Knowledge k
   return shape;
 }
 
-// Outputs that an executor could plan, filled with what no kernel writes; the rest undefined. Symbolic dims broadcast to
-// their max, which an empty array does not: such outputs stand for those that an executor finds planned wrongly.
+// Outputs that an executor could plan, filled with what no kernel writes; the rest undefined. Symbolic dims
+// broadcast to their max, which an empty array does not: such outputs stand for those that an executor finds
+// planned wrongly.
 std::vector<Tensor> plan_outputs(const OpCase& op_case, const Graph& graph) {
   std::vector<Tensor> outputs;
   for (const ValueId id : graph.outputs) {
@@ -142,7 +152,8 @@ std::vector<OpCase> load_op_cases(const std::filesystem::path& file) {
     OpCase& made = cases.emplace_back();
     made.op = json.at("op").get<std::string>();
     made.name = item.at("name").get<std::string>();
-    for (const auto& [name, attribute] : item.at("attributes").items()) made.attributes[name] = read_attribute(attribute);
+    for (const auto& [name, attribute] : item.at("attributes").items())
+      made.attributes[name] = read_attribute(attribute);
     for (const Json& input : item.at("inputs")) {
       made.inputs.push_back(input.is_null() ? std::nullopt : std::optional(read_tensor(input)));
     }
@@ -163,10 +174,12 @@ Graph build_graph(const OpCase& op_case, Knowledge knowledge) {
     } else if (is_content_known(*input, knowledge)) {
       inputs.push_back(graph.add_constant("c", *input));
     } else {
-      inputs.push_back(graph.add_input("x", ValueType::tensor(input->dtype(), known_shape(*input, i, knowledge))));
+      inputs.push_back(
+          graph.add_input("x", ValueType::tensor(input->dtype(), known_shape(*input, i, knowledge))));
     }
   }
-  graph.outputs = graph.add_node("", op_case.op, inputs, op_case.attributes, op_case.outputs.size(), op_case.op).outputs;
+  graph.outputs =
+      graph.add_node("", op_case.op, inputs, op_case.attributes, op_case.outputs.size(), op_case.op).outputs;
   infer_types(graph);
   return graph;
 }
@@ -206,7 +219,8 @@ std::string compare_tensors(const Tensor& seen, const Tensor& wanted, double rto
     load_elements<Wide>(wanted, 0, 1, want);
     for (size_t i = 0; i < have.size() && difference.empty(); ++i) {
       if (is_close(have[i], want[i], rtol, atol)) continue;
-      difference = fmt::format("element {} is {}, expected {} within {} + {} of it", i, have[i], want[i], atol, rtol);
+      difference =
+          fmt::format("element {} is {}, expected {} within {} + {} of it", i, have[i], want[i], atol, rtol);
     }
   });
   return difference;

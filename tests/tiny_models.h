@@ -64,7 +64,7 @@ inline void rewrite(const GgufFile& from, const std::string& type, const std::fi
     writer.declare_tensor(tensor.name, stored_as(tensor), tensor.dims);
   for (const GgufTensor& tensor : from.tensors()) {
     const DTypeInfo& info = dtype_info(tensor.dtype);
-    std::vector<float> values(tensor.bytes.size() / info.block_bytes);
+    std::vector<float> values(tensor.bytes.size() / info.block_bytes * info.block_values);
     decode_blocks(tensor.dtype, tensor.bytes, values);
     std::vector<std::byte> blocks(row_bytes(stored_as(tensor), static_cast<int64_t>(values.size())));
     encode_blocks(stored_as(tensor), values, blocks);

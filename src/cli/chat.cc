@@ -1,18 +1,17 @@
 #include "cli/chat.h"
 
+#include <atomic>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
+#include "llm/bundle/chat_prompt.h"
 
 namespace oag::cli {
 namespace {
 
 constexpr auto kInterruptPoll = std::chrono::milliseconds(20);
-
-std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
-  return id ? std::string(tokenizer.token_bytes(*id, true)) : std::string();
-}
 
 }  // namespace
 
@@ -43,21 +42,10 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text) {
   const Tokenizer& tokenizer = *bundle_.tokenizer;
   if (options_.raw) return tokenizer.encode(text, {.parse_special = true, .add_special = false});
   messages_.push_back({{"role", "user"}, {"content", text}});
-  const Json context = {{"messages", messages_},
-                        {"add_generation_prompt", true},
-                        {"bos_token", token_text(tokenizer, tokenizer.vocabulary().bos)},
-                        {"eos_token", token_text(tokenizer, tokenizer.vocabulary().eos)}};
-  const std::string prompt = template_->render(context);
-  // Most templates write the bos token themselves; where one does not, the model still wants it.
-  std::vector<TokenId> ids = tokenizer.encode(prompt, {.parse_special = true, .add_special = false});
-  if (tokenizer.adds_bos() && tokenizer.vocabulary().bos &&
-      (ids.empty() || ids.front() != *tokenizer.vocabulary().bos)) {
-    ids.insert(ids.begin(), *tokenizer.vocabulary().bos);
-  }
-  return ids;
+  return encode_rendered_chat(tokenizer, render_chat(*template_, tokenizer, messages_));
 }
 
-Answer Chat::ask(const std::string& text, const std::function<void(std::string_view)>& on_text) {
+Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
   const size_t turns = messages_.size();
   Answer answer;
   try {
@@ -67,10 +55,13 @@ Answer Chat::ask(const std::string& text, const std::function<void(std::string_v
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
     request.stop = options_.stop;
-    request.on_token = [&](const TokenEvent& event) { on_text(event.text); };
+    std::atomic<bool> unwanted{false};
+    request.on_token = [&](const TokenEvent& event) {
+      if (!unwanted && !on_text(event.text)) unwanted = true;
+    };
     const Generation generation = model_->submit(std::move(request));
     while (!generation.wait(Clock::now() + kInterruptPoll)) {
-      if (InterruptScope::interrupted()) generation.cancel();
+      if (InterruptScope::interrupted() || unwanted) generation.cancel();
     }
     answer.result = generation.result();
   } catch (...) {

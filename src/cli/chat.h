@@ -35,8 +35,8 @@ class Chat {
   explicit Chat(const ChatOptions& options);
 
   // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed.
-  // An interrupt (InterruptScope) cancels it.
-  Answer ask(const std::string& text, const std::function<void(std::string_view)>& on_text);
+  // An interrupt (InterruptScope) cancels it, and so does `on_text` by returning false.
+  Answer ask(const std::string& text, const std::function<bool(std::string_view)>& on_text);
   void reset();
 
   double load_ms() const { return load_ms_; }

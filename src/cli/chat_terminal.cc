@@ -117,7 +117,7 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
   try {
     const Answer answer = chat.ask(message, [](std::string_view text) {
       std::fwrite(text.data(), 1, text.size(), stdout);
-      std::fflush(stdout);
+      return std::fflush(stdout) == 0;
     });
     fmt::print("\n");
     stats = chat.stats_line(answer);

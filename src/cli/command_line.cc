@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 #include <new>
 #include <system_error>
 
@@ -22,7 +23,7 @@ namespace oag::cli {
 
 namespace {
 
-constexpr const Command* kCommands[] = {
+constexpr std::initializer_list<const Command*> kCommands = {
 #define OAG_COMMAND(command) &command,
 #include "cli/command_list.inc"
 #undef OAG_COMMAND

@@ -31,6 +31,10 @@ class ExactLlama:
             self.inv_freq /= self.weights["rope_freqs.weight"]
         self.head = self.weights.get("output.weight", self.weights["token_embd.weight"])
 
+    def operand(self, x):
+        """What stands left of a weight matrix; rounded_activations.py overrides it."""
+        return x
+
     def norm(self, x, name):
         return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + self.eps) * self.weights[name]
 
@@ -47,6 +51,7 @@ class ExactLlama:
 
     def attention(self, x, layer):
         t, d = x.shape[0], self.head_dim
+        x = self.operand(x)
         project = lambda name, n: (x @ self.weights[f"blk.{layer}.attn_{name}.weight"].T).reshape(t, n, d)
         q = self.rotate(project("q", self.heads))
         k = self.rotate(project("k", self.kv_heads))
@@ -59,12 +64,13 @@ class ExactLlama:
             scores[hidden] = -np.inf
             p = np.exp(scores - scores.max(axis=-1, keepdims=True))
             out[:, h] = (p / p.sum(axis=-1, keepdims=True)) @ v[:, h // group]
-        return out.reshape(t, -1) @ self.weights[f"blk.{layer}.attn_output.weight"].T
+        return self.operand(out.reshape(t, -1)) @ self.weights[f"blk.{layer}.attn_output.weight"].T
 
     def feed_forward(self, x, layer):
         w = lambda name: self.weights[f"blk.{layer}.ffn_{name}.weight"].T
+        x = self.operand(x)
         gate = x @ w("gate")
-        return (gate / (1.0 + np.exp(-gate)) * (x @ w("up"))) @ w("down")
+        return self.operand(gate / (1.0 + np.exp(-gate)) * (x @ w("up"))) @ w("down")
 
     def logits(self, ids, first=0):
         """Logits [len(ids) - first, vocabulary] of the positions from `first` on."""
@@ -72,4 +78,4 @@ class ExactLlama:
         for layer in range(self.layers):
             x = x + self.attention(self.norm(x, f"blk.{layer}.attn_norm.weight"), layer)
             x = x + self.feed_forward(self.norm(x, f"blk.{layer}.ffn_norm.weight"), layer)
-        return self.norm(x[first:], "output_norm.weight") @ self.head.T
+        return self.operand(self.norm(x[first:], "output_norm.weight")) @ self.head.T

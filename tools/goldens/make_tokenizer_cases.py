@@ -177,7 +177,6 @@ def main():
     parser.add_argument("modelref", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--smollm2", type=pathlib.Path)
-    parser.add_argument("--dump-vocabulary", type=pathlib.Path, help="also write the vocabulary of --smollm2 as JSON, for a check without a model reader")
     args = parser.parse_args()
     tiny_fixture(args.modelref, "llama", ["smollm", "gpt-2", "default", "falcon"], args.out)
     tiny_fixture(args.modelref, "qwen2", ["qwen2", "stablelm2", "qwen35"], args.out)
@@ -186,8 +185,6 @@ def main():
     spm_trained(args.out)
     if args.smollm2:
         smollm2_corpus(args.smollm2, args.out)
-        if args.dump_vocabulary:
-            args.dump_vocabulary.write_text(json.dumps({"origin": args.smollm2.name, "vocabulary": read_gguf_vocabulary(args.smollm2), "suites": []}))
 
 
 if __name__ == "__main__":

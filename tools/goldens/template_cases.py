@@ -5,7 +5,7 @@ PEOPLE = [
     {"name": "Bob", "age": 25, "city": {"zip": "a"}, "admin": False},
     {"name": "cid", "age": 31, "city": {"zip": "c"}, "email": None},
 ]
-CTX = {
+LANGUAGE_CONTEXT = {
     "s": "Hello World", "e": "", "u": "Grüße, 世界 😀", "n": 7, "neg": -7, "f": 2.5, "yes": True, "no": False,
     "nothing": None, "xs": [3, 1, 2], "empty": [], "d": {"b": 1, "a": [1, "x"], "C": None}, "people": PEOPLE,
     "nested": {"k": {"deep": [{"v": "found"}]}}, "lines": "one\n  two\n\nthree\n",
@@ -77,7 +77,7 @@ ops_mod = {{ 7 % 3 }} {{ -7 % 3 }} {{ 7 % -3 }} {{ 7.5 % 2 }} {{ -7.5 % 2 }} {{ 
 ops_mod_zero = {{ 1 % 0 }}
 ops_pow = {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 2.0 ** 3 }} {{ 2 ** 3 ** 2 }} {{ -2 ** 2 }} {{ 4 ** 0.5 }}
 ops_unary = {{ -n }} {{ +n }} {{ - -n }} {{ -f }} {{ not yes }} {{ not not yes }} {{ -true }}
-ops_precedence = {{ 1 + 2 * 3 - 4 / 2 }} {{ (1 + 2) * 3 }} {{ 2 + 3 ~ 4 }} {{ 1 ~ 2 * 3 }} {{ not 1 == 2 }}
+ops_precedence = {{ 1 + 2 * 3 - 4 / 2 }} {{ (1 + 2) * 3 }} {{ '2' + 3 ~ 4 }} {{ 1 ~ 2 * 3 }} {{ not 1 == 2 }}
 ops_concat = {{ 'a' ~ 1 ~ none ~ true ~ 1.0 ~ [1] ~ missing }}
 ops_compare = {{ 1 < 2 }} {{ 2 <= 2 }} {{ 3 > 4 }} {{ 3 >= 4 }} {{ 1 == 1.0 }} {{ 1 != true }} {{ 'a' < 'b' }} {{ 'B' < 'a' }}
 ops_compare_chain = {{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 1 == 1 in [1] }} {{ 1 < n <= 7 != 8 }}
@@ -222,12 +222,18 @@ f_float = {{ '4.5' | float }} {{ 'x' | float }} {{ 3 | float }} {{ 'x' | float(1
 f_abs = {{ -5 | abs }} {{ neg | abs }} {{ (-2.5) | abs }}
 f_round = {{ 2.567 | round }} {{ 2.567 | round(2) }} {{ 2.5 | round }} {{ 3.5 | round }} {{ 2.1 | round(method='ceil') }} {{ 2.9 | round(0, 'floor') }} {{ 7 | round }} {{ 2.675 | round(2) }} {{ 1234.5 | round(-2) }}
 f_sort = {{ xs | sort }} {{ xs | sort(reverse=true) }} {{ ['b', 'A', 'c'] | sort }} {{ ['b', 'A'] | sort(case_sensitive=true) }} {{ people | sort(attribute='age') | map(attribute='name') | list }} {{ people | sort(attribute='age,name', reverse=true) | map(attribute='name') | list }}
+f_case_greek = {{ 'ΣΑΣ ΑΣ, ΣΣ Σ' | lower }} {{ 'ΑΣ'.title() }} {{ 'ΟΣΟΣ'.lower() }}
 f_sort_mixed = {{ [1, 'a'] | sort }}
 f_sort_dict = {{ d | sort }}
 f_reverse = {{ s | reverse }} {{ xs | reverse | list }} {% for x in xs | reverse %}{{ x }}{% endfor %} {{ u | reverse }}
 f_unique = {{ [1, 2, 1, 3, 2] | unique | list }} {{ ['a', 'A', 'b'] | unique | list }} {{ ['a', 'A'] | unique(case_sensitive=true) | list }} {{ people | unique(attribute='age') | map(attribute='name') | list }}
 f_indent = {{ lines | indent }}|{{ lines | indent(2, true) }}|{{ lines | indent(2, first=true, blank=true) }}|{{ 'a\nb' | indent('> ') }}
 f_safe_escape = {{ '<a href="x">\'&</a>' | escape }} {{ '<b>' | safe }} {{ '<b>' | e }}
+f_safe_joins = {{ '<a>' | safe + '<b>' }} {{ '<b>' + '<a>' | safe }} {{ '<a>' | safe ~ '<b>' }} {{ '<a>' | safe + {'a': '<'} | tojson }} {{ ('<' | safe + '<') | upper + '>' }}
+f_safe_methods = {{ ('<a>' | safe).replace('a', '<') }} {{ ('<' | safe).join(['a', '<b>']) }} {{ ('<a> <b>' | safe).split()[0] + '<' }} {{ ('<a>' | safe)[1:] + '<' }} {{ '%s<' | safe % '<' }} {{ ('{}<' | safe).format('<') }} {{ '<' | safe * 2 + '<' }} {{ ' <' | safe | trim + '<' }} {{ ('<' | safe).upper() is escaped }} {{ '<' is escaped }} {{ '<' | e | e }} {{ '<' | e | forceescape }}
+f_safe_filters = {{ ['<', '<' | safe] | join('>') }} {{ '<a' | safe | replace('a', '<') + '<' }} {{ '<a' | safe | title + '<' }} {{ '<a' | safe | string + '<' }} {{ '<a' | safe | capitalize + '<' }}
+f_map_none = {{ nothing | map('upper') | list }} {{ nothing | selectattr('a') | list }} {{ 0 | select | list }} {{ nothing | rejectattr('a', 'equalto', 1) | list }}
+f_map_number = {{ 5 | map('upper') | list }}
 f_sum = {{ xs | sum }} {{ people | sum(attribute='age') }} {{ [] | sum }} {{ [1.5, 2] | sum(start=1) }}
 f_min_max = {{ xs | min }} {{ xs | max }} {{ ['b', 'A'] | min }} [{{ [] | max }}] {{ people | max(attribute='age') | tojson }}
 f_batch = {{ range(5) | batch(2) | list }} {{ range(5) | batch(2, 'x') | list }}
@@ -243,7 +249,7 @@ t_types = {% for x in ['a', 1, 1.5, true, none, [1], (1,), {'a': 1}] %}{{ x is s
 t_types_undefined = {{ missing is string }}{{ missing is number }}{{ missing is mapping }}{{ missing is iterable }}{{ missing is sequence }}
 t_views = {{ d.items() is iterable }} {{ d.items() is sequence }} {{ range(2) is sequence }} {{ xs | map('string') is sequence }} {{ xs | map('string') is iterable }}
 t_bool = {{ true is true }} {{ 1 is true }} {{ false is false }} {{ 0 is false }}
-t_equal = {{ 1 is equalto 1 }} {{ 1 is eq(2) }} {{ 'a' is == 'a' }}
+t_equal = {{ 1 is equalto 1 }} {{ 1 is eq(2) }} {{ 'a' is eq 'b' }}
 t_equal_words = {{ 1 is sameas 1 }} {{ 1 is ne 2 }} {{ 1 is lt 2 }} {{ 3 is ge 3 }} {{ 3 is greaterthan 2 }}
 t_in = {{ 1 is in [1, 2] }} {{ 'a' is in 'abc' }} {{ 5 is not in xs }}
 t_parity = {{ 2 is even }} {{ 3 is odd }} {{ 2 is odd }} {{ -3 is odd }} {{ 9 is divisibleby 3 }} {{ 9 is divisibleby(2) }}
@@ -332,7 +338,7 @@ def _cases():
         name, _, template = line.partition(" =")
         template = template[1:] if template.startswith(" ") else template
         # \n, \r and \t between tags stand for themselves; inside tags they are the template's own escapes
-        yield name.strip(), _unescape_text(template), CTX
+        yield name.strip(), _unescape_text(template), LANGUAGE_CONTEXT
 
 
 def _joined_lines(text):

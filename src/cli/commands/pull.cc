@@ -4,8 +4,10 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
-#include "engine/formats/gguf/gguf_file.h"
 #include "service/hub/hub.h"
+#if OAG_ENGINE
+#include "engine/formats/gguf/gguf_file.h"
+#endif
 
 namespace oag::cli {
 namespace {
@@ -15,11 +17,13 @@ struct PullFlags {
   bool force = false;
 };
 
+#if OAG_ENGINE
 // A part of a split model is looked at on its own: its parts are pulled one after the other.
 void check_model_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
   GgufFile::parse(file->bytes(), path.string());
 }
+#endif
 
 int pull(const PullFlags& flags) {
   InterruptScope interrupt;
@@ -29,7 +33,9 @@ int pull(const PullFlags& flags) {
     PullOptions options;
     options.force = flags.force;
     options.cancel = &InterruptScope::flag();
+#if OAG_ENGINE
     options.check = check_model_file;
+#endif
     options.on_progress = [&](const PullProgress& progress) {
       bar.update(pull_stage_name(progress.stage), progress.done_bytes, progress.total_bytes);
     };

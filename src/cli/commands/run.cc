@@ -1,9 +1,11 @@
 // oag run: one answer, or a chat.
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -80,19 +82,40 @@ Json result_json(const Chat& chat, const Answer& answer) {
   return json;
 }
 
+// Writes and flushes; the system's error number, or 0.
+int write_stdout(std::string_view text) {
+  if (text.empty()) return 0;
+  errno = 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return written ? 0 : errno != 0 ? errno : EIO;
+}
+
+// A reader that has seen enough, as in `oag run … | head`, needs no message.
+int fail_stdout(int error) {
+  if (error != EPIPE) {
+    fmt::print(stderr, "oag: standard output: cannot write the answer: {}\n",
+               std::generic_category().message(error));
+  }
+  return kExitFailure;
+}
+
 int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   InterruptScope interrupt;
   const bool stream = !flags.json;
+  int write_error = 0;
   const Answer answer = chat.ask(prompt, [&](std::string_view text) {
-    if (!stream || text.empty()) return;
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (stream) write_error = write_stdout(text);
+    return write_error == 0;
   });
+  if (write_error != 0) return fail_stdout(write_error);
   if (flags.json) {
-    print_json(result_json(chat, answer));
+    write_error =
+        write_stdout(result_json(chat, answer).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else if (!answer.result.text.ends_with('\n')) {
-    fmt::print("\n");
+    write_error = write_stdout("\n");
   }
+  if (write_error != 0) return fail_stdout(write_error);
   if (flags.stats) fmt::print(stderr, "{}\n", chat.stats_line(answer));
   if (answer.result.finish_reason == FinishReason::kCancelled) {
     fmt::print(stderr, "oag: cancelled\n");

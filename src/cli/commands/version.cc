@@ -1,10 +1,15 @@
 // oag version: what this program is made of.
 #include <fmt/format.h>
 
-#include "api/backends.h"
+#include <string>
+#include <vector>
+
 #include "cli/command.h"
 #include "cli/output.h"
+#if OAG_ENGINE
+#include "api/backends.h"
 #include "engine/backends/cpu/isa.h"
+#endif
 
 namespace oag::cli {
 namespace {
@@ -15,16 +20,30 @@ constexpr const char* kCompiler = "clang " __clang_version__;
 constexpr const char* kCompiler = "g++ " __VERSION__;
 #endif
 
+struct Parts {
+  std::vector<std::string> backends, compiled_isas, available_isas;  // none in a build without the engine
+};
+
+#if OAG_ENGINE
 std::vector<std::string> names(std::span<const cpu::Isa> isas) {
   std::vector<std::string> texts;
   for (const cpu::Isa isa : isas) texts.emplace_back(cpu::isa_name(isa));
   return texts;
 }
 
+Parts parts() {
+  Parts parts;
+  for (const Backend* backend : default_backends()) parts.backends.emplace_back(backend->name);
+  parts.compiled_isas = names(cpu::compiled_isas());
+  parts.available_isas = names(cpu::available_isas());
+  return parts;
+}
+#else
+Parts parts() { return {}; }
+#endif
+
 int version(bool json) {
-  std::vector<std::string> backends;
-  for (const Backend* backend : default_backends()) backends.emplace_back(backend->name);
-  const auto compiled = names(cpu::compiled_isas()), available = names(cpu::available_isas());
+  const auto [backends, compiled, available] = parts();
   if (json) {
     print_json({{"schema", "oag.version/1"},
                 {"version", OAG_VERSION},
@@ -36,6 +55,10 @@ int version(bool json) {
   }
   fmt::print("oag {}\n", OAG_VERSION);
   fmt::print("compiler          {}, {}\n", kCompiler, OAG_BUILD_TYPE);
+  if (backends.empty()) {
+    fmt::print("engine            not in this build\n");
+    return kExitOk;
+  }
   fmt::print("backends          {}\n", fmt::join(backends, ", "));
   fmt::print("instruction sets  {} (this processor has {})\n", fmt::join(compiled, ", "),
              fmt::join(available, ", "));

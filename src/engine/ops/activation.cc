@@ -8,7 +8,9 @@
 namespace oag {
 namespace {
 
-double logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double logistic(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
 
 struct Sigmoid {
   double operator()(double x) const { return logistic(x); }
@@ -21,7 +23,9 @@ struct Softplus {
 
 struct Relu {
   template <typename Wide>
-  Wide operator()(Wide x) const { return x < Wide{0} ? Wide{0} : x; }
+  Wide operator()(Wide x) const {
+    return x < Wide{0} ? Wide{0} : x;
+  }
 };
 
 struct Swish {
@@ -42,7 +46,9 @@ struct Elu {
   double alpha;
 };
 
-bool uses_tanh(const Node& node) { return node.string_attribute("approximate", "none") == "tanh"; }
+bool uses_tanh(const Node& node) {
+  return node.string_attribute("approximate", "none") == "tanh";
+}
 
 struct Gelu {
   explicit Gelu(const KernelContext& context) : approximate(uses_tanh(context.node())) {}
@@ -56,7 +62,8 @@ struct Gelu {
 
 struct HardSigmoid {
   explicit HardSigmoid(const KernelContext& context)
-      : alpha(context.node().float_attribute("alpha", 0.2f)), beta(context.node().float_attribute("beta", 0.5f)) {}
+      : alpha(context.node().float_attribute("alpha", 0.2f)),
+        beta(context.node().float_attribute("beta", 0.5f)) {}
   double operator()(double x) const { return std::clamp(alpha * x + beta, 0.0, 1.0); }
   double alpha, beta;
 };
@@ -76,8 +83,14 @@ void infer_gelu(InferenceContext& context) {
 constexpr OpSchema activation(std::string_view op, int since_version, KernelFunction reference,
                               FixedList<AttributeSpec, 24> attributes = {},
                               void (*infer)(InferenceContext&) = infer_same_type) {
-  return {.domain = "", .op = op, .since_version = since_version, .inputs = {{"X", "T", kFloatTypes}},
-          .outputs = {{"Y", "T", kFloatTypes}}, .attributes = attributes, .infer = infer, .reference = reference};
+  return {.domain = "",
+          .op = op,
+          .since_version = since_version,
+          .inputs = {{"X", "T", kFloatTypes}},
+          .outputs = {{"Y", "T", kFloatTypes}},
+          .attributes = attributes,
+          .infer = infer,
+          .reference = reference};
 }
 
 constexpr AttributeSpec kAlpha = {"alpha", AttributeKind::kFloat};
@@ -91,14 +104,17 @@ extern constinit const OpSchema kSoftplus = activation("Softplus", 22, float_una
 extern constinit const OpSchema kSwish = activation("Swish", 24, float_unary<Swish>, {kAlpha});
 extern constinit const OpSchema kLeakyRelu = activation("LeakyRelu", 16, float_unary<LeakyRelu>, {kAlpha});
 extern constinit const OpSchema kElu = activation("Elu", 22, float_unary<Elu>, {kAlpha});
-extern constinit const OpSchema kHardSigmoid = activation("HardSigmoid", 22, float_unary<HardSigmoid>, {kAlpha, kBeta});
+extern constinit const OpSchema kHardSigmoid =
+    activation("HardSigmoid", 22, float_unary<HardSigmoid>, {kAlpha, kBeta});
 extern constinit const OpSchema kHardSwish = activation("HardSwish", 22, float_unary<HardSwish>);
 // approximate: "none" is x Φ(x), "tanh" its approximation.
 extern constinit const OpSchema kGelu =
     activation("Gelu", 20, float_unary<Gelu>, {{"approximate", AttributeKind::kString}}, infer_gelu);
 
 extern constinit const OpSchema kRelu = {
-    .domain = "", .op = "Relu", .since_version = 14,
+    .domain = "",
+    .op = "Relu",
+    .since_version = 14,
     .inputs = {{"X", "T", kFloatTypes | kSignedTypes}},
     .outputs = {{"Y", "T", kFloatTypes | kSignedTypes}},
     .attributes = {},

@@ -41,7 +41,8 @@ void arg_reference(KernelContext& context) {
     dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
   }
   const Tensor& out = context.allocate_output(0, DType::kI64, dims);
-  if (out.count() > 0 && in.dim(axis) == 0) context.refuse("axis {} of {} is empty and has no largest", axis, to_string(in.dims()));
+  if (out.count() > 0 && in.dim(axis) == 0)
+    context.refuse("axis {} of {} is empty and has no largest", axis, to_string(in.dims()));
   const Lanes lanes(in.dims(), axis);
   visit_wide(in.dtype(), [&](auto wide) {
     context.env().parallel_for(out.count(), 2 * lanes.length, [&](int64_t lane, int) {
@@ -62,7 +63,8 @@ void infer_top_k(InferenceContext& context) {
   std::optional<Shape> out;
   if (context.has_shape(0)) {
     out = context.shape(0);
-    const auto axis = static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis", -1), out->size()));
+    const auto axis =
+        static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis", -1), out->size()));
     if (k && (*out)[axis].is_constant() && (*out)[axis].constant() < (*k)[0]) {
       context.refuse("k is {}, but axis {} of {} has fewer values", (*k)[0], axis, to_string(*out));
     }
@@ -111,11 +113,16 @@ void top_k_reference(KernelContext& context) {
 }
 
 constexpr OpSchema arg(std::string_view op, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = 13, .inputs = {{"data", "T", kNumericTypes}},
+  return {.domain = "",
+          .op = op,
+          .since_version = 13,
+          .inputs = {{"data", "T", kNumericTypes}},
           .outputs = {{"reduced", "", {DType::kI64}}},
-          .attributes = {{"axis", AttributeKind::kInt}, {"keepdims", AttributeKind::kInt},
+          .attributes = {{"axis", AttributeKind::kInt},
+                         {"keepdims", AttributeKind::kInt},
                          {"select_last_index", AttributeKind::kInt}},
-          .infer = infer_arg, .reference = reference};
+          .infer = infer_arg,
+          .reference = reference};
 }
 
 }  // namespace
@@ -124,13 +131,17 @@ constexpr OpSchema arg(std::string_view op, KernelFunction reference) {
 extern constinit const OpSchema kArgMax = arg("ArgMax", arg_reference<true>);
 extern constinit const OpSchema kArgMin = arg("ArgMin", arg_reference<false>);
 
-// The k [1] i64 largest (smallest with largest = 0) values along `axis` (-1) in order, and their indices; of equal values
-// the lower index comes first.
+// The k [1] i64 largest (smallest with largest = 0) values along `axis` (-1) in order, and their indices; of
+// equal values the lower index comes first.
 extern constinit const OpSchema kTopK = {
-    .domain = "", .op = "TopK", .since_version = 24,
+    .domain = "",
+    .op = "TopK",
+    .since_version = 24,
     .inputs = {{"X", "T", kNumericTypes}, {"K", "", {DType::kI64}}},
     .outputs = {{"Values", "T", kNumericTypes}, {"Indices", "I", {DType::kI64}}},
-    .attributes = {{"axis", AttributeKind::kInt}, {"largest", AttributeKind::kInt}, {"sorted", AttributeKind::kInt}},
+    .attributes = {{"axis", AttributeKind::kInt},
+                   {"largest", AttributeKind::kInt},
+                   {"sorted", AttributeKind::kInt}},
     .infer = infer_top_k,
     .reference = top_k_reference,
 };

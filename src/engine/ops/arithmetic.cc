@@ -67,7 +67,8 @@ struct TruncatedMod {
 
 void mod_reference(KernelContext& context) {
   refuse_integer_zeros(context, 1);
-  context.node().int_attribute("fmod", 0) != 0 ? numeric_binary<TruncatedMod>(context) : numeric_binary<FloorMod>(context);
+  context.node().int_attribute("fmod", 0) != 0 ? numeric_binary<TruncatedMod>(context)
+                                               : numeric_binary<FloorMod>(context);
 }
 
 // Integers to integer powers wrap around; a negative exponent truncates the fraction, and 0 to one is 0.
@@ -81,7 +82,9 @@ int64_t integer_power(int64_t base, uint64_t exponent) {
 
 struct Pow {
   double operator()(double base, double exponent) const { return std::pow(base, exponent); }
-  double operator()(int64_t base, double exponent) const { return std::pow(static_cast<double>(base), exponent); }
+  double operator()(int64_t base, double exponent) const {
+    return std::pow(static_cast<double>(base), exponent);
+  }
   int64_t operator()(int64_t base, uint64_t exponent) const { return integer_power(base, exponent); }
   int64_t operator()(int64_t base, int64_t exponent) const {
     if (exponent >= 0) return integer_power(base, static_cast<uint64_t>(exponent));
@@ -93,7 +96,8 @@ struct Pow {
 void pow_reference(KernelContext& context) {
   const Tensor& base = context.input(0);
   const Tensor& exponent = context.input(1);
-  const Tensor& out = context.allocate_output(0, base.dtype(), broadcast_dims(context, base.dims(), exponent.dims()));
+  const Tensor& out =
+      context.allocate_output(0, base.dtype(), broadcast_dims(context, base.dims(), exponent.dims()));
   if (is_float(base.dtype())) return map_broadcast<double, double>(context.env(), base, exponent, out, Pow{});
   visit_wide(exponent.dtype(), [&](auto wide) {
     map_broadcast<int64_t, decltype(wide)>(context.env(), base, exponent, out, Pow{});
@@ -103,9 +107,14 @@ void pow_reference(KernelContext& context) {
 constexpr DTypeSet kPowTypes = kFloatTypes | DTypeSet{DType::kI32, DType::kI64};
 
 constexpr OpSchema binary(std::string_view op, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = 14,
-          .inputs = {{"A", "T", kNumericTypes}, {"B", "T", kNumericTypes}}, .outputs = {{"C", "T", kNumericTypes}},
-          .attributes = {}, .infer = infer_broadcast, .reference = reference};
+  return {.domain = "",
+          .op = op,
+          .since_version = 14,
+          .inputs = {{"A", "T", kNumericTypes}, {"B", "T", kNumericTypes}},
+          .outputs = {{"C", "T", kNumericTypes}},
+          .attributes = {},
+          .infer = infer_broadcast,
+          .reference = reference};
 }
 
 }  // namespace
@@ -118,7 +127,9 @@ extern constinit const OpSchema kDiv = binary("Div", div_reference);
 
 // fmod 0: the result has the sign of B, fmod 1: that of A.
 extern constinit const OpSchema kMod = {
-    .domain = "", .op = "Mod", .since_version = 28,
+    .domain = "",
+    .op = "Mod",
+    .since_version = 28,
     .inputs = {{"A", "T", kNumericTypes}, {"B", "T", kNumericTypes}},
     .outputs = {{"C", "T", kNumericTypes}},
     .attributes = {{"fmod", AttributeKind::kInt}},
@@ -128,7 +139,9 @@ extern constinit const OpSchema kMod = {
 
 // Z = X^Y in the type of X.
 extern constinit const OpSchema kPow = {
-    .domain = "", .op = "Pow", .since_version = 15,
+    .domain = "",
+    .op = "Pow",
+    .since_version = 15,
     .inputs = {{"X", "T", kPowTypes}, {"Y", "T1", kNumericTypes}},
     .outputs = {{"Z", "T", kPowTypes}},
     .attributes = {},

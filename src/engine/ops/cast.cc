@@ -6,7 +6,8 @@
 namespace oag {
 namespace {
 
-constexpr DTypeSet kArithmeticFloat8 = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ};
+constexpr DTypeSet kArithmeticFloat8 = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
+                                        DType::kF8E5M2FNUZ};
 constexpr DTypeSet kCastTypes = kPlainTypes | kArithmeticFloat8;
 
 DType cast_target(const InferenceContext& context) {
@@ -17,7 +18,9 @@ DType cast_target(const InferenceContext& context) {
   return *dtype;
 }
 
-void infer_cast(InferenceContext& context) { context.set_output(0, cast_target(context), context.type(0).shape); }
+void infer_cast(InferenceContext& context) {
+  context.set_output(0, cast_target(context), context.type(0).shape);
+}
 
 void infer_cast_like(InferenceContext& context) {
   context.set_output(0, context.dtype(1), context.type(0).shape);
@@ -46,17 +49,23 @@ void cast_reference(KernelContext& context) {
   convert(context, dtype_from_onnx(context.node().int_attribute("to")).value_or(DType::kUndefined));
 }
 
-void cast_like_reference(KernelContext& context) { convert(context, context.input(1).dtype()); }
+void cast_like_reference(KernelContext& context) {
+  convert(context, context.input(1).dtype());
+}
 
 }  // namespace
 
-// Floats round to nearest even; floats to integers truncate (what ONNX leaves undefined saturates, NaN is 0); integers
-// keep their low bits; bool is "not 0". saturate (1) concerns floats of 8 bits, round_mode none of the types here.
+// Floats round to nearest even; floats to integers truncate (what ONNX leaves undefined saturates, NaN is 0);
+// integers keep their low bits; bool is "not 0". saturate (1) concerns floats of 8 bits, round_mode none of
+// the types here.
 extern constinit const OpSchema kCast = {
-    .domain = "", .op = "Cast", .since_version = 28,
+    .domain = "",
+    .op = "Cast",
+    .since_version = 28,
     .inputs = {{"input", "T1", kCastTypes}},
     .outputs = {{"output", "T2", kCastTypes}},
-    .attributes = {{"to", AttributeKind::kInt, true}, {"saturate", AttributeKind::kInt},
+    .attributes = {{"to", AttributeKind::kInt, true},
+                   {"saturate", AttributeKind::kInt},
                    {"round_mode", AttributeKind::kString}},
     .infer = infer_cast,
     .reference = cast_reference,
@@ -64,7 +73,9 @@ extern constinit const OpSchema kCast = {
 
 // The same, to the element type of the second input.
 extern constinit const OpSchema kCastLike = {
-    .domain = "", .op = "CastLike", .since_version = 28,
+    .domain = "",
+    .op = "CastLike",
+    .since_version = 28,
     .inputs = {{"input", "T1", kCastTypes}, {"target_type", "T2", kCastTypes}},
     .outputs = {{"output", "T2", kCastTypes}},
     .attributes = {{"saturate", AttributeKind::kInt}, {"round_mode", AttributeKind::kString}},

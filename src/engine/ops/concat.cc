@@ -15,7 +15,8 @@ void infer_concat(InferenceContext& context) {
     if (!context.has_shape(i)) return context.set_output(0, dtype, std::nullopt);
   }
   Shape out = context.shape(0);
-  const auto axis = static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis"), out.size()));
+  const auto axis =
+      static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis"), out.size()));
   for (size_t i = 1; i < context.input_count(); ++i) {
     const Shape& next = context.shape(i);
     bool fits = next.size() == out.size();
@@ -25,7 +26,8 @@ void infer_concat(InferenceContext& context) {
       if (next[d].is_constant()) out[d] = next[d];
     }
     if (!fits) {
-      context.refuse("input {} of shape {} does not fit {} along axis {}", i, to_string(next), to_string(context.shape(0)), axis);
+      context.refuse("input {} of shape {} does not fit {} along axis {}", i, to_string(next),
+                     to_string(context.shape(0)), axis);
     }
     out[axis] = out[axis] + next[axis];
   }
@@ -40,8 +42,8 @@ void concat_reference(KernelContext& context) {
     const int64_t length = next.size() == dims.size() ? next[axis] : 0;
     if (next.size() == dims.size()) next[axis] = dims[axis];
     if (next != dims) {
-      context.refuse("input {} of shape {} does not fit {} along axis {}", i, to_string(context.input(i).dims()),
-                     to_string(context.input(0).dims()), axis);
+      context.refuse("input {} of shape {} does not fit {} along axis {}", i,
+                     to_string(context.input(i).dims()), to_string(context.input(0).dims()), axis);
     }
     dims[axis] += length;
   }
@@ -67,7 +69,8 @@ template <typename Context>
 void check_parts(const Context& context, bool given, size_t given_count) {
   const auto outputs = static_cast<int64_t>(context.output_count());
   if (given && context.node().has_attribute("num_outputs")) context.refuse("has both split and num_outputs");
-  const int64_t parts = given ? static_cast<int64_t>(given_count) : context.node().int_attribute("num_outputs", outputs);
+  const int64_t parts =
+      given ? static_cast<int64_t>(given_count) : context.node().int_attribute("num_outputs", outputs);
   if (parts != outputs) context.refuse("splits into {} parts but has {} outputs", parts, outputs);
 }
 
@@ -76,17 +79,20 @@ void infer_split(InferenceContext& context) {
   if (given || !context.has_input(1)) check_parts(context, given.has_value(), given ? given->size() : 0);
   const auto parts = static_cast<int64_t>(context.output_count());
   if (!context.has_shape(0)) {
-    for (int64_t i = 0; i < parts; ++i) context.set_output(static_cast<size_t>(i), context.dtype(0), std::nullopt);
+    for (int64_t i = 0; i < parts; ++i)
+      context.set_output(static_cast<size_t>(i), context.dtype(0), std::nullopt);
     return;
   }
   Shape out = context.shape(0);
-  const auto axis = static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis", 0), out.size()));
+  const auto axis =
+      static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis", 0), out.size()));
   const Dim length = out[axis];
   int64_t sum = 0;
   for (int64_t i = 0; i < parts; ++i) {
     if (given) {
       const int64_t part = (*given)[static_cast<size_t>(i)];
-      if (part < 0 || __builtin_add_overflow(sum, part, &sum)) context.refuse("split {} has a bad part", to_string(*given));
+      if (part < 0 || __builtin_add_overflow(sum, part, &sum))
+        context.refuse("split {} has a bad part", to_string(*given));
       out[axis] = part;
     } else if (context.has_input(1)) {
       out[axis] = context.fresh_dim("part" + std::to_string(i));
@@ -96,7 +102,8 @@ void infer_split(InferenceContext& context) {
     context.set_output(static_cast<size_t>(i), context.dtype(0), out);
   }
   if (given && length.is_constant() && length.constant() != sum) {
-    context.refuse("split {} does not add up to the {} of axis {}", to_string(*given), length.to_string(), axis);
+    context.refuse("split {} does not add up to the {} of axis {}", to_string(*given), length.to_string(),
+                   axis);
   }
 }
 
@@ -109,21 +116,25 @@ void split_reference(KernelContext& context) {
     parts = read_integers(context.input(1));
   } else {
     const int64_t part = (in.dim(axis) + outputs - 1) / outputs;
-    for (int64_t i = 0; i < outputs; ++i) parts.push_back(std::clamp<int64_t>(in.dim(axis) - i * part, 0, part));
+    for (int64_t i = 0; i < outputs; ++i)
+      parts.push_back(std::clamp<int64_t>(in.dim(axis) - i * part, 0, part));
   }
   check_parts(context, context.has_input(1), parts.size());
   int64_t sum = 0;
   for (const int64_t part : parts) {
-    if (part < 0 || __builtin_add_overflow(sum, part, &sum)) context.refuse("split {} has a bad part", to_string(parts));
+    if (part < 0 || __builtin_add_overflow(sum, part, &sum))
+      context.refuse("split {} has a bad part", to_string(parts));
   }
-  if (sum != in.dim(axis)) context.refuse("split {} does not add up to dim {} of {}", to_string(parts), axis, to_string(in.dims()));
+  if (sum != in.dim(axis))
+    context.refuse("split {} does not add up to dim {} of {}", to_string(parts), axis, to_string(in.dims()));
   const Strides strides = dense_strides(in.dims());
   int64_t at = 0;
   Dims dims = in.dims();
   for (size_t i = 0; i < parts.size(); at += parts[i], ++i) {
     if (!context.wants_output(i)) continue;
     dims[axis] = parts[i];
-    copy_strided(context.env(), context.allocate_output(i, in.dtype(), dims), in, at * strides[axis], strides);
+    copy_strided(context.env(), context.allocate_output(i, in.dtype(), dims), in, at * strides[axis],
+                 strides);
   }
 }
 
@@ -131,7 +142,9 @@ void split_reference(KernelContext& context) {
 
 // Inputs that agree in all dims but `axis`, one after the other along it.
 extern constinit const OpSchema kConcat = {
-    .domain = "", .op = "Concat", .since_version = 13,
+    .domain = "",
+    .op = "Concat",
+    .since_version = 13,
     .inputs = {{"inputs", "T", kMovableTypes, false, true}},
     .outputs = {{"concat_result", "T", kMovableTypes}},
     .attributes = {{"axis", AttributeKind::kInt, true}},
@@ -139,9 +152,12 @@ extern constinit const OpSchema kConcat = {
     .reference = concat_reference,
 };
 
-// Parts along `axis` of the lengths that split [n] i64 gives, or num_outputs parts of equal length, the last ones less.
+// Parts along `axis` of the lengths that split [n] i64 gives, or num_outputs parts of equal length, the last
+// ones less.
 extern constinit const OpSchema kSplit = {
-    .domain = "", .op = "Split", .since_version = 18,
+    .domain = "",
+    .op = "Split",
+    .since_version = 18,
     .inputs = {{"input", "T", kMovableTypes}, {"split", "", {DType::kI64}, true}},
     .outputs = {{"outputs", "T", kMovableTypes, false, true}},
     .attributes = {{"axis", AttributeKind::kInt}, {"num_outputs", AttributeKind::kInt}},

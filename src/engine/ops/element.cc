@@ -42,7 +42,8 @@ Wide integer_from_float(Stored value) {
   return static_cast<Wide>(wide);
 }
 
-// A double that rounds to 24 bits or fewer as the integer does: past 2^53 the lowest bits become one sticky bit.
+// A double that rounds to 24 bits or fewer as the integer does: past 2^53 the lowest bits become one sticky
+// bit.
 template <typename Integer>
 double sticky_double(Integer value) {
   constexpr uint64_t kLow = 0x7ff;
@@ -120,10 +121,23 @@ void store_as(std::byte* data, int64_t step, std::span<const Wide> values) {
 
 WideKind wide_kind(DType dtype) {
   switch (dtype) {
-    case DType::kF32: case DType::kF64: case DType::kF16: case DType::kBF16: case DType::kF8E4M3FN:
-    case DType::kF8E4M3FNUZ: case DType::kF8E5M2: case DType::kF8E5M2FNUZ: return WideKind::kFloat;
-    case DType::kI8: case DType::kI16: case DType::kI32: case DType::kI64: return WideKind::kSigned;
-    case DType::kU8: case DType::kU16: case DType::kU32: case DType::kU64: case DType::kBool: return WideKind::kUnsigned;
+    case DType::kF32:
+    case DType::kF64:
+    case DType::kF16:
+    case DType::kBF16:
+    case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ: return WideKind::kFloat;
+    case DType::kI8:
+    case DType::kI16:
+    case DType::kI32:
+    case DType::kI64: return WideKind::kSigned;
+    case DType::kU8:
+    case DType::kU16:
+    case DType::kU32:
+    case DType::kU64:
+    case DType::kBool: return WideKind::kUnsigned;
     default: refuse_type(dtype);
   }
 }

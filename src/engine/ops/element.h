@@ -10,14 +10,15 @@
 
 namespace oag {
 
-// Reference kernels compute in one of three types, each holding every value of the stored types it stands for: double
-// for floats, int64_t for signed integers, uint64_t for unsigned ones and bool.
+// Reference kernels compute in one of three types, each holding every value of the stored types it stands
+// for: double for floats, int64_t for signed integers, uint64_t for unsigned ones and bool.
 enum class WideKind { kFloat, kSigned, kUnsigned };
 
 // Errors: kUnsupported for strings, complex numbers, packed types, E8M0 and block formats.
 WideKind wide_kind(DType dtype);
 
-// Calls visitor(double{}), visitor(int64_t{}) or visitor(uint64_t{}): the wide type of `dtype` is that of the argument.
+// Calls visitor(double{}), visitor(int64_t{}) or visitor(uint64_t{}): the wide type of `dtype` is that of the
+// argument.
 template <typename Visitor>
 void visit_wide(DType dtype, Visitor&& visitor) {
   switch (wide_kind(dtype)) {
@@ -27,20 +28,22 @@ void visit_wide(DType dtype, Visitor&& visitor) {
   }
 }
 
-// out[i] = element start + i * step of `tensor`, f32 f64 f16 bf16, a float of 8 bits but E8M0, any 8 to 64-bit integer or
-// bool. Conversions as store_elements.
+// out[i] = element start + i * step of `tensor`, f32 f64 f16 bf16, a float of 8 bits but E8M0, any 8 to
+// 64-bit integer or bool. Conversions as store_elements.
 template <typename Wide>
 void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<Wide> out);
 
-// Element start + i * step of `tensor` = values[i]. Floats are rounded to nearest even, once; integers keep their low bits;
-// floats become integers by truncation, saturating, NaN to 0; bool is "not 0"; floats of 8 bits saturate.
+// Element start + i * step of `tensor` = values[i]. Floats are rounded to nearest even, once; integers keep
+// their low bits; floats become integers by truncation, saturating, NaN to 0; bool is "not 0"; floats of 8
+// bits saturate.
 template <typename Wide>
 void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<const Wide> values);
 
 // All elements of an integer tensor, such as axes.
 std::vector<int64_t> read_integers(const Tensor& tensor);
 
-// A float that rounds to any narrower type as `value` would: rounded to odd, so that the second rounding is the only one.
+// A float that rounds to any narrower type as `value` would: rounded to odd, so that the second rounding is
+// the only one.
 float narrow_to_odd(double value);
 
 }  // namespace oag

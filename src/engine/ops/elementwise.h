@@ -55,7 +55,8 @@ void map_elements(KernelEnv& env, const Tensor& in, const Tensor& out, const Op&
 template <typename Op>
 void float_unary(KernelContext& context) {
   const Tensor& in = context.input(0);
-  map_elements<double>(context.env(), in, context.allocate_output(0, in.dtype(), in.dims()), make_op<Op>(context));
+  map_elements<double>(context.env(), in, context.allocate_output(0, in.dtype(), in.dims()),
+                       make_op<Op>(context));
 }
 
 // A unary operator on every arithmetic type: Op is callable with each wide type.
@@ -71,8 +72,9 @@ void numeric_unary(KernelContext& context) {
 template <typename A, typename B, typename Op>
 void map_broadcast(KernelEnv& env, const Tensor& a, const Tensor& b, const Tensor& out, const Op& op) {
   using Out = Stored<std::invoke_result_t<const Op&, A, B>>;
-  const StridedWalk walk(out.dims(), std::vector<Strides>{dense_strides(out.dims()), broadcast_strides(a.dims(), out.dims()),
-                                                          broadcast_strides(b.dims(), out.dims())});
+  const StridedWalk walk(
+      out.dims(), std::vector<Strides>{dense_strides(out.dims()), broadcast_strides(a.dims(), out.dims()),
+                                       broadcast_strides(b.dims(), out.dims())});
   walk.run(env, [&](std::span<const int64_t> at, int64_t count) {
     std::array<A, StridedWalk::kPiece> left;
     std::array<B, StridedWalk::kPiece> right;

@@ -28,7 +28,8 @@ float magnitude_of(const Layout& type, uint8_t bits) {
   const int exponent = bits >> type.mantissa_bits;
   const int mantissa = bits & ((1 << type.mantissa_bits) - 1);
   const int implicit = exponent > 0 ? 1 << type.mantissa_bits : 0;
-  return std::ldexp(static_cast<float>(mantissa + implicit), std::max(exponent, 1) - type.bias - type.mantissa_bits);
+  return std::ldexp(static_cast<float>(mantissa + implicit),
+                    std::max(exponent, 1) - type.bias - type.mantissa_bits);
 }
 
 }  // namespace
@@ -48,12 +49,17 @@ uint8_t float8_from_double(DType dtype, double value, bool saturate) {
   const Layout type = layout(dtype);
   const bool has_negative_zero = type.nan != 0x80;
   const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
-  const auto signed_bits = [&](uint8_t bits) { return static_cast<uint8_t>(bits == 0 && !has_negative_zero ? 0 : bits | sign); };
+  const auto signed_bits = [&](uint8_t bits) {
+    return static_cast<uint8_t>(bits == 0 && !has_negative_zero ? 0 : bits | sign);
+  };
   if (std::isnan(value)) return signed_bits(type.nan);
   const double magnitude = std::abs(value);
-  const auto overflow = [&] { return signed_bits(saturate ? type.largest : type.infinity != 0 ? type.infinity : type.nan); };
+  const auto overflow = [&] {
+    return signed_bits(saturate ? type.largest : type.infinity != 0 ? type.infinity : type.nan);
+  };
   if (std::isinf(value)) return overflow();
-  // One unit of the last place at this magnitude; below the normal range it stays that of the smallest exponent.
+  // One unit of the last place at this magnitude; below the normal range it stays that of the smallest
+  // exponent.
   int exponent = 0;
   std::frexp(magnitude, &exponent);
   const int unit = std::max(exponent - 1, 1 - type.bias) - type.mantissa_bits;

@@ -10,8 +10,8 @@ namespace oag {
 
 float f32_from_float8(DType dtype, uint8_t byte);
 
-// Rounds to nearest even. What is past the largest finite value, infinity included, becomes that value when `saturate`,
-// else infinity or, where the type has none, NaN.
+// Rounds to nearest even. What is past the largest finite value, infinity included, becomes that value when
+// `saturate`, else infinity or, where the type has none, NaN.
 uint8_t float8_from_double(DType dtype, double value, bool saturate);
 
 }  // namespace oag

@@ -38,7 +38,8 @@ std::vector<int64_t> read_indices(const KernelContext& context, const Tensor& te
   std::vector<int64_t> indices(static_cast<size_t>(tensor.count()));
   load_elements<int64_t>(tensor, 0, 1, indices);
   for (int64_t& index : indices) {
-    if (index < -limit || index >= limit) context.refuse("index {} is outside [-{}, {})", index, limit, limit);
+    if (index < -limit || index >= limit)
+      context.refuse("index {} is outside [-{}, {})", index, limit, limit);
     if (index < 0) index += limit;
   }
   return indices;
@@ -54,7 +55,8 @@ void gather_reference(KernelContext& context) {
   out_dims.insert(out_dims.end(), context.input(1).dims().begin(), context.input(1).dims().end());
   out_dims.insert(out_dims.end(), split + 1, dims.end());
 
-  const int64_t before = element_count(Dims(dims.begin(), split)), after = element_count(Dims(split + 1, dims.end()));
+  const int64_t before = element_count(Dims(dims.begin(), split)),
+                after = element_count(Dims(split + 1, dims.end()));
   const bool blocks = is_block_format(data.dtype());
   const Tensor& out = context.allocate_output(0, blocks ? DType::kF32 : data.dtype(), out_dims);
   if (out.count() == 0) return;
@@ -74,10 +76,13 @@ void gather_reference(KernelContext& context) {
 
 }  // namespace
 
-// output = data with dim `axis` replaced by the dims of indices, which pick along it. data may be a table [rows, values]
-// in a block format: then axis is 0 and the output f32. Errors at run time: an index outside [-d, d).
+// output = data with dim `axis` replaced by the dims of indices, which pick along it. data may be a table
+// [rows, values] in a block format: then axis is 0 and the output f32. Errors at run time: an index outside
+// [-d, d).
 extern constinit const OpSchema kGather = {
-    .domain = "", .op = "Gather", .since_version = 13,
+    .domain = "",
+    .op = "Gather",
+    .since_version = 13,
     .inputs = {{"data", "T", kMovableTypes | kBlockTypes}, {"indices", "Tind", kIndexTypes}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"axis", AttributeKind::kInt}},

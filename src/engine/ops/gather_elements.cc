@@ -25,7 +25,8 @@ std::vector<int64_t> element_places(const KernelContext& context, const Tensor& 
   const size_t axis = normalize_axis(context, context.node().int_attribute("axis", 0), data.rank());
   bool fits = indices.rank() == data.rank();
   for (size_t d = 0; fits && d < data.rank(); ++d) fits = d == axis || indices.dim(d) <= data.dim(d);
-  if (!fits) context.refuse("indices {} reach beyond data {}", to_string(indices.dims()), to_string(data.dims()));
+  if (!fits)
+    context.refuse("indices {} reach beyond data {}", to_string(indices.dims()), to_string(data.dims()));
   const Strides strides = dense_strides(data.dims());
   std::vector<int64_t> places = read_integers(indices);
   for (size_t i = 0; i < places.size(); ++i) {
@@ -46,7 +47,8 @@ struct Blocks {
     bool fits = indices.rank() > batch_dims && data.rank() >= batch_dims && depth <= data.rank() - batch_dims;
     for (size_t d = 0; fits && d < batch_dims; ++d) fits = data.dim(d) == indices.dim(d);
     if (!fits) {
-      context.refuse("indices {} do not fit data {} with {} batch dims", to_string(indices.dims()), to_string(data.dims()), batch_dims);
+      context.refuse("indices {} do not fit data {} with {} batch dims", to_string(indices.dims()),
+                     to_string(data.dims()), batch_dims);
     }
     rank = data.rank() - batch_dims - depth;
     size = element_count(Dims(data.dims().end() - static_cast<std::ptrdiff_t>(rank), data.dims().end()));
@@ -59,7 +61,8 @@ struct Blocks {
       const int64_t batch = static_cast<int64_t>(i) / rows;
       int64_t start = batch_dims == 0 ? 0 : batch * strides[batch_dims - 1];
       for (size_t k = 0; k < depth; ++k) {
-        start += checked_index(context, values[i * depth + k], data.dim(batch_dims + k)) * strides[batch_dims + k];
+        start +=
+            checked_index(context, values[i * depth + k], data.dim(batch_dims + k)) * strides[batch_dims + k];
       }
       starts[i] = start;
     }
@@ -96,18 +99,22 @@ void gather_elements_reference(KernelContext& context) {
   copy_blocks(data, context.allocate_output(0, data.dtype(), indices.dims()), places, 1);
 }
 
-int64_t batch_dims_of(const Node& node) { return std::clamp<int64_t>(node.int_attribute("batch_dims", 0), 0, 1 << 20); }
+int64_t batch_dims_of(const Node& node) {
+  return std::clamp<int64_t>(node.int_attribute("batch_dims", 0), 0, 1 << 20);
+}
 
 void infer_gather_nd(InferenceContext& context) {
   const auto batch = static_cast<size_t>(batch_dims_of(context.node()));
-  if (!context.has_shape(0) || !context.has_shape(1) || context.shape(1).empty() || !context.shape(1).back().is_constant()) {
+  if (!context.has_shape(0) || !context.has_shape(1) || context.shape(1).empty() ||
+      !context.shape(1).back().is_constant()) {
     return context.set_output(0, context.dtype(0), std::nullopt);
   }
   const Shape& data = context.shape(0);
   const Shape& indices = context.shape(1);
   const int64_t depth = indices.back().constant();
   if (indices.size() <= batch || batch > data.size() || depth > static_cast<int64_t>(data.size() - batch)) {
-    context.refuse("indices {} do not fit data {} with {} batch dims", to_string(indices), to_string(data), batch);
+    context.refuse("indices {} do not fit data {} with {} batch dims", to_string(indices), to_string(data),
+                   batch);
   }
   Shape out(indices.begin(), indices.end() - 1);
   out.insert(out.end(), data.begin() + static_cast<std::ptrdiff_t>(batch) + depth, data.end());
@@ -125,7 +132,8 @@ void gather_nd_reference(KernelContext& context) {
 
 void infer_scatter(InferenceContext& context) {
   const std::string reduction = context.node().string_attribute("reduction", "none");
-  const bool known = reduction == "none" || reduction == "add" || reduction == "mul" || reduction == "max" || reduction == "min";
+  const bool known = reduction == "none" || reduction == "add" || reduction == "mul" || reduction == "max" ||
+                     reduction == "min";
   if (!known) context.refuse("reduction is \"{}\"; it must be none, add, mul, max or min", reduction);
   if (reduction != "none" && !kNumericTypes.contains(context.dtype(0))) {
     context.refuse("reduction {} needs numbers, data is {}", reduction, dtype_name(context.dtype(0)));
@@ -146,7 +154,8 @@ Wide combine(const std::string& reduction, Wide a, Wide b) {
 }
 
 // Writes blocks of `size` elements of updates to out at `starts`, in order, combined with what is there.
-void scatter_blocks(KernelContext& context, const Tensor& out, const Tensor& updates, const std::vector<int64_t>& starts, int64_t size) {
+void scatter_blocks(KernelContext& context, const Tensor& out, const Tensor& updates,
+                    const std::vector<int64_t>& starts, int64_t size) {
   const std::string reduction = context.node().string_attribute("reduction", "none");
   const size_t element = dtype_info(out.dtype()).block_bytes;
   if (reduction == "none") {
@@ -191,8 +200,10 @@ void scatter_nd_reference(KernelContext& context) {
   const Tensor& updates = context.input(2);
   const Blocks blocks(context, data, indices, 0);
   Dims wanted(indices.dims().begin(), indices.dims().end() - 1);
-  wanted.insert(wanted.end(), data.dims().end() - static_cast<std::ptrdiff_t>(blocks.rank), data.dims().end());
-  if (updates.dims() != wanted) context.refuse("updates {} must be {}", to_string(updates.dims()), to_string(wanted));
+  wanted.insert(wanted.end(), data.dims().end() - static_cast<std::ptrdiff_t>(blocks.rank),
+                data.dims().end());
+  if (updates.dims() != wanted)
+    context.refuse("updates {} must be {}", to_string(updates.dims()), to_string(wanted));
   scatter_blocks(context, copy_of_data(context), updates, blocks.starts, blocks.size);
 }
 
@@ -200,7 +211,9 @@ void scatter_nd_reference(KernelContext& context) {
 
 // output[i…] = data[i… with coordinate `axis` replaced by indices[i…]], of the dims of indices.
 extern constinit const OpSchema kGatherElements = {
-    .domain = "", .op = "GatherElements", .since_version = 13,
+    .domain = "",
+    .op = "GatherElements",
+    .since_version = 13,
     .inputs = {{"data", "T", kMovableTypes}, {"indices", "Tind", kIndexTypes}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"axis", AttributeKind::kInt}},
@@ -208,9 +221,12 @@ extern constinit const OpSchema kGatherElements = {
     .reference = gather_elements_reference,
 };
 
-// Rows of indices [batch…, n…, k] name blocks of data [batch…, …]: their first k coordinates after the batch dims.
+// Rows of indices [batch…, n…, k] name blocks of data [batch…, …]: their first k coordinates after the batch
+// dims.
 extern constinit const OpSchema kGatherND = {
-    .domain = "", .op = "GatherND", .since_version = 13,
+    .domain = "",
+    .op = "GatherND",
+    .since_version = 13,
     .inputs = {{"data", "T", kMovableTypes}, {"indices", "", {DType::kI64}}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"batch_dims", AttributeKind::kInt}},
@@ -218,11 +234,15 @@ extern constinit const OpSchema kGatherND = {
     .reference = gather_nd_reference,
 };
 
-// data with elements replaced by, or combined with (reduction: add, mul, max, min), those of updates, placed as
-// GatherElements reads and, for ScatterND, in blocks as GatherND does.
+// data with elements replaced by, or combined with (reduction: add, mul, max, min), those of updates, placed
+// as GatherElements reads and, for ScatterND, in blocks as GatherND does.
 extern constinit const OpSchema kScatterElements = {
-    .domain = "", .op = "ScatterElements", .since_version = 18,
-    .inputs = {{"data", "T", kMovableTypes}, {"indices", "Tind", kIndexTypes}, {"updates", "T", kMovableTypes}},
+    .domain = "",
+    .op = "ScatterElements",
+    .since_version = 18,
+    .inputs = {{"data", "T", kMovableTypes},
+               {"indices", "Tind", kIndexTypes},
+               {"updates", "T", kMovableTypes}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"axis", AttributeKind::kInt}, {"reduction", AttributeKind::kString}},
     .infer = infer_scatter,
@@ -230,7 +250,9 @@ extern constinit const OpSchema kScatterElements = {
 };
 
 extern constinit const OpSchema kScatterND = {
-    .domain = "", .op = "ScatterND", .since_version = 18,
+    .domain = "",
+    .op = "ScatterND",
+    .since_version = 18,
     .inputs = {{"data", "T", kMovableTypes}, {"indices", "", {DType::kI64}}, {"updates", "T", kMovableTypes}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"reduction", AttributeKind::kString}},

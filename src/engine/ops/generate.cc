@@ -14,7 +14,9 @@ namespace {
 // [start, end) of the dims that Shape lists.
 std::pair<int64_t, int64_t> shape_range(const Node& node, size_t rank) {
   const auto last = static_cast<int64_t>(rank);
-  const auto clamp = [&](int64_t bound) { return std::clamp<int64_t>(bound < 0 ? bound + last : bound, 0, last); };
+  const auto clamp = [&](int64_t bound) {
+    return std::clamp<int64_t>(bound < 0 ? bound + last : bound, 0, last);
+  };
   const int64_t start = clamp(node.int_attribute("start", 0)), end = clamp(node.int_attribute("end", last));
   return {start, std::max(start, end)};
 }
@@ -35,7 +37,9 @@ void shape_reference(KernelContext& context) {
   std::copy(dims.begin() + start, dims.begin() + end, out.values<int64_t>().begin());
 }
 
-void infer_size(InferenceContext& context) { context.set_output(0, DType::kI64, Shape{}); }
+void infer_size(InferenceContext& context) {
+  context.set_output(0, DType::kI64, Shape{});
+}
 
 void size_reference(KernelContext& context) {
   context.allocate_output(0, DType::kI64, {}).values<int64_t>()[0] = context.input(0).count();
@@ -57,7 +61,8 @@ int64_t range_count(const Context& context, int64_t start, int64_t limit, int64_
 template <typename Context>
 int64_t range_count(const Context& context, double start, double limit, double delta) {
   const double count = std::ceil((limit - start) / delta);
-  if (delta == 0 || !(count < 0x1p62)) context.refuse("{} to {} by {} is no finite range", start, limit, delta);
+  if (delta == 0 || !(count < 0x1p62))
+    context.refuse("{} to {} by {} is no finite range", start, limit, delta);
   return std::max<int64_t>(0, static_cast<int64_t>(std::max(count, 0.0)));
 }
 
@@ -76,7 +81,8 @@ void infer_range(InferenceContext& context) {
   for (size_t i = 0; i < 3; ++i) {
     if (!context.has_shape(i)) continue;
     const Dim count = element_count(context.shape(i));
-    if (count.is_constant() && count.constant() != 1) context.refuse("input {} must be a scalar, it is {}", i, to_string(context.shape(i)));
+    if (count.is_constant() && count.constant() != 1)
+      context.refuse("input {} must be a scalar, it is {}", i, to_string(context.shape(i)));
   }
   Dim length = context.fresh_dim("count");
   if (start != nullptr && limit != nullptr && delta != nullptr) {
@@ -94,10 +100,12 @@ void infer_range(InferenceContext& context) {
 template <typename Wide>
 void write_range(KernelContext& context) {
   for (size_t i = 0; i < 3; ++i) {
-    if (context.input(i).count() != 1) context.refuse("input {} must be a scalar, it is {}", i, to_string(context.input(i).dims()));
+    if (context.input(i).count() != 1)
+      context.refuse("input {} must be a scalar, it is {}", i, to_string(context.input(i).dims()));
   }
   const auto [start, limit, delta] = read_scalars<Wide>(context.input(0), context.input(1), context.input(2));
-  const Tensor& out = context.allocate_output(0, context.input(0).dtype(), {range_count(context, start, limit, delta)});
+  const Tensor& out =
+      context.allocate_output(0, context.input(0).dtype(), {range_count(context, start, limit, delta)});
   for (int64_t i = 0; i < out.count(); ++i) {
     const Wide value = start + static_cast<Wide>(i) * delta;
     store_elements<Wide>(out, i, 1, {&value, 1});
@@ -110,9 +118,11 @@ void range_reference(KernelContext& context) {
 
 void infer_constant_of_shape(InferenceContext& context) {
   const Tensor* value = context.node().tensor_attribute("value");
-  if (value != nullptr && value->count() != 1) context.refuse("value must hold one element, it is {}", to_string(value->dims()));
+  if (value != nullptr && value->count() != 1)
+    context.refuse("value must hold one element, it is {}", to_string(value->dims()));
   const DType dtype = value == nullptr ? DType::kF32 : value->dtype();
-  if (!kMovableTypes.contains(dtype)) context.refuse("value is {}, which the operator does not take", dtype_name(dtype));
+  if (!kMovableTypes.contains(dtype))
+    context.refuse("value is {}, which the operator does not take", dtype_name(dtype));
   if (const auto dims = context.constant_ints(0)) {
     for (const int64_t dim : *dims) {
       if (dim < 0) context.refuse("input {} has a negative dim", to_string(*dims));
@@ -122,14 +132,13 @@ void infer_constant_of_shape(InferenceContext& context) {
   if (!context.has_shape(0) || context.shape(0).size() != 1 || !context.shape(0)[0].is_constant()) {
     return context.set_output(0, dtype, std::nullopt);
   }
-  Shape out;
-  for (int64_t d = 0; d < context.shape(0)[0].constant(); ++d) out.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, dtype, std::move(out));
+  context.set_output(0, dtype, context.fresh_shape(context.shape(0)[0].constant()));
 }
 
 void constant_of_shape_reference(KernelContext& context) {
   const Tensor* value = context.node().tensor_attribute("value");
-  const Tensor& out = context.allocate_output(0, value == nullptr ? DType::kF32 : value->dtype(), read_integers(context.input(0)));
+  const Tensor& out = context.allocate_output(0, value == nullptr ? DType::kF32 : value->dtype(),
+                                              read_integers(context.input(0)));
   if (value == nullptr) {
     std::fill(out.bytes().begin(), out.bytes().end(), std::byte{0});
     return;
@@ -142,7 +151,8 @@ void constant_of_shape_reference(KernelContext& context) {
 template <typename Context>
 Tensor constant_value(const Context& context) {
   const Node& node = context.node();
-  if (node.attributes.size() != 1) context.refuse("has {} attributes; it takes one of value, value_int, …", node.attributes.size());
+  if (node.attributes.size() != 1)
+    context.refuse("has {} attributes; it takes one of value, value_int, …", node.attributes.size());
   if (const Tensor* value = node.tensor_attribute("value")) return *value;
   if (node.has_attribute("value_int")) {
     const int64_t value = node.int_attribute("value_int");
@@ -176,7 +186,9 @@ constexpr DTypeSet kRangeTypes = kFloatTypes | DTypeSet{DType::kI16, DType::kI32
 
 // The dims start … end - 1 of data (all by default; below 0 from the end), [n] i64.
 extern constinit const OpSchema kShape = {
-    .domain = "", .op = "Shape", .since_version = 25,
+    .domain = "",
+    .op = "Shape",
+    .since_version = 25,
     .inputs = {{"data", "T", kViewableTypes | kBlockTypes}},
     .outputs = {{"shape", "T1", {DType::kI64}}},
     .attributes = {{"start", AttributeKind::kInt}, {"end", AttributeKind::kInt}},
@@ -186,7 +198,9 @@ extern constinit const OpSchema kShape = {
 
 // How many elements data has, a scalar i64.
 extern constinit const OpSchema kSize = {
-    .domain = "", .op = "Size", .since_version = 25,
+    .domain = "",
+    .op = "Size",
+    .since_version = 25,
     .inputs = {{"data", "T", kViewableTypes | kBlockTypes}},
     .outputs = {{"size", "T1", {DType::kI64}}},
     .attributes = {},
@@ -194,9 +208,12 @@ extern constinit const OpSchema kSize = {
     .reference = size_reference,
 };
 
-// start, start + delta, … before limit. Floats are computed in double, whatever precision stash_type asks for at least.
+// start, start + delta, … before limit. Floats are computed in double, whatever precision stash_type asks for
+// at least.
 extern constinit const OpSchema kRange = {
-    .domain = "", .op = "Range", .since_version = 27,
+    .domain = "",
+    .op = "Range",
+    .since_version = 27,
     .inputs = {{"start", "T", kRangeTypes}, {"limit", "T", kRangeTypes}, {"delta", "T", kRangeTypes}},
     .outputs = {{"output", "T", kRangeTypes}},
     .attributes = {{"stash_type", AttributeKind::kInt}},
@@ -206,7 +223,9 @@ extern constinit const OpSchema kRange = {
 
 // An array of the dims that input [n] i64 lists, every element the one of `value` (f32 0 by default).
 extern constinit const OpSchema kConstantOfShape = {
-    .domain = "", .op = "ConstantOfShape", .since_version = 25,
+    .domain = "",
+    .op = "ConstantOfShape",
+    .since_version = 25,
     .inputs = {{"input", "T1", {DType::kI64}}},
     .outputs = {{"output", "T2", kMovableTypes}},
     .attributes = {{"value", AttributeKind::kTensor}},
@@ -216,11 +235,16 @@ extern constinit const OpSchema kConstantOfShape = {
 
 // The value of its one attribute.
 extern constinit const OpSchema kConstant = {
-    .domain = "", .op = "Constant", .since_version = 25,
+    .domain = "",
+    .op = "Constant",
+    .since_version = 25,
     .inputs = {},
     .outputs = {{"output", "T", kViewableTypes}},
-    .attributes = {{"value", AttributeKind::kTensor}, {"value_int", AttributeKind::kInt}, {"value_ints", AttributeKind::kInts},
-                   {"value_float", AttributeKind::kFloat}, {"value_floats", AttributeKind::kFloats}},
+    .attributes = {{"value", AttributeKind::kTensor},
+                   {"value_int", AttributeKind::kInt},
+                   {"value_ints", AttributeKind::kInts},
+                   {"value_float", AttributeKind::kFloat},
+                   {"value_floats", AttributeKind::kFloats}},
     .infer = infer_constant,
     .reference = constant_reference,
 };

@@ -9,7 +9,8 @@ namespace oag {
 
 Tensor& KernelContext::allocate_output(size_t i, DType dtype, Dims dims) const {
   Tensor& out = outputs_[i];
-  if (!out.defined() || out.dtype() != dtype || out.dims() != dims) out = Tensor::host(dtype, std::move(dims));
+  if (!out.defined() || out.dtype() != dtype || out.dims() != dims)
+    out = Tensor::host(dtype, std::move(dims));
   return out;
 }
 

@@ -19,8 +19,9 @@ class KernelEnv {
  public:
   virtual ~KernelEnv() = default;
 
-  // Calls tile(i, worker) for i in [0, tiles), maybe in parallel; `ns_per_tile` is the caller's estimate. Between tiles
-  // the run may be cancelled or give way: after it returns false the output is garbage and the kernel returns.
+  // Calls tile(i, worker) for i in [0, tiles), maybe in parallel; `ns_per_tile` is the caller's estimate.
+  // Between tiles the run may be cancelled or give way: after it returns false the output is garbage and the
+  // kernel returns.
   virtual bool parallel_for(int64_t tiles, int64_t ns_per_tile, FunctionRef<void(int64_t, int)> tile) = 0;
   virtual int workers() const = 0;  // upper bound of `worker`, for per-worker scratch
 
@@ -52,11 +53,12 @@ class KernelContext {
   // For outputs whose dims depend on data. Allocates (or reuses the planned memory when the dims agree).
   Tensor& allocate_output(size_t i, DType dtype, Dims dims) const;
 
-  // For outputs that show an input's bytes under other dims: shares them, or copies them into planned memory elsewhere.
-  // Errors: kInvalidArgument when the element counts differ.
+  // For outputs that show an input's bytes under other dims: shares them, or copies them into planned memory
+  // elsewhere. Errors: kInvalidArgument when the element counts differ.
   void view_output(size_t i, const Tensor& input, Dims dims) const;
 
-  // Errors: kInvalidArgument, prefixed with node and operator; for data that no shape rule could have refused.
+  // Errors: kInvalidArgument, prefixed with node and operator; for data that no shape rule could have
+  // refused.
   template <typename... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
     refuse_line(fmt::format(format, std::forward<Args>(args)...));

@@ -1,4 +1,5 @@
-// Comparisons and boolean logic with broadcasting: Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not.
+// Comparisons and boolean logic with broadcasting: Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor
+// Not.
 #include "engine/ops/elementwise.h"
 
 namespace oag {
@@ -29,10 +30,16 @@ void not_reference(KernelContext& context) {
   map_elements<uint64_t>(context.env(), in, context.allocate_output(0, DType::kBool, in.dims()), Not{});
 }
 
-constexpr OpSchema condition(std::string_view op, int since_version, DTypeSet dtypes, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = since_version,
-          .inputs = {{"A", "T", dtypes}, {"B", "T", dtypes}}, .outputs = {{"C", "T1", {DType::kBool}}},
-          .attributes = {}, .infer = infer_broadcast_condition, .reference = reference};
+constexpr OpSchema condition(std::string_view op, int since_version, DTypeSet dtypes,
+                             KernelFunction reference) {
+  return {.domain = "",
+          .op = op,
+          .since_version = since_version,
+          .inputs = {{"A", "T", dtypes}, {"B", "T", dtypes}},
+          .outputs = {{"C", "T1", {DType::kBool}}},
+          .attributes = {},
+          .infer = infer_broadcast_condition,
+          .reference = reference};
 }
 
 }  // namespace
@@ -40,7 +47,8 @@ constexpr OpSchema condition(std::string_view op, int since_version, DTypeSet dt
 // C = whether A ∘ B, over the broadcast of both. Comparisons with NaN are false.
 extern constinit const OpSchema kEqual = condition("Equal", 19, kPlainTypes, numeric_binary<Equal>);
 extern constinit const OpSchema kLess = condition("Less", 13, kNumericTypes, numeric_binary<Less>);
-extern constinit const OpSchema kLessOrEqual = condition("LessOrEqual", 16, kNumericTypes, numeric_binary<LessOrEqual>);
+extern constinit const OpSchema kLessOrEqual =
+    condition("LessOrEqual", 16, kNumericTypes, numeric_binary<LessOrEqual>);
 extern constinit const OpSchema kGreater = condition("Greater", 13, kNumericTypes, numeric_binary<Greater>);
 extern constinit const OpSchema kGreaterOrEqual =
     condition("GreaterOrEqual", 16, kNumericTypes, numeric_binary<GreaterOrEqual>);
@@ -49,7 +57,9 @@ extern constinit const OpSchema kOr = condition("Or", 7, {DType::kBool}, logical
 extern constinit const OpSchema kXor = condition("Xor", 7, {DType::kBool}, logical_binary<Xor>);
 
 extern constinit const OpSchema kNot = {
-    .domain = "", .op = "Not", .since_version = 1,
+    .domain = "",
+    .op = "Not",
+    .since_version = 1,
     .inputs = {{"X", "T", {DType::kBool}}},
     .outputs = {{"Y", "T", {DType::kBool}}},
     .attributes = {},

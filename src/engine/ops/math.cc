@@ -24,7 +24,9 @@ struct Round { double operator()(double x) const { return std::nearbyint(x); } }
 struct Neg {
   double operator()(double x) const { return -x; }
   template <typename Integer>
-  Integer operator()(Integer x) const { return static_cast<Integer>(uint64_t{0} - static_cast<uint64_t>(x)); }
+  Integer operator()(Integer x) const {
+    return static_cast<Integer>(uint64_t{0} - static_cast<uint64_t>(x));
+  }
 };
 
 struct Abs {
@@ -43,7 +45,9 @@ struct IsNaN {
   bool operator()(double x) const { return std::isnan(x); }
 };
 
-void infer_is_nan(InferenceContext& context) { context.set_output(0, DType::kBool, context.type(0).shape); }
+void infer_is_nan(InferenceContext& context) {
+  context.set_output(0, DType::kBool, context.type(0).shape);
+}
 
 void is_nan_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
@@ -51,13 +55,20 @@ void is_nan_reference(KernelContext& context) {
 }
 
 constexpr OpSchema unary(std::string_view op, int since_version, DTypeSet dtypes, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = since_version, .inputs = {{"X", "T", dtypes}},
-          .outputs = {{"Y", "T", dtypes}}, .attributes = {}, .infer = infer_same_type, .reference = reference};
+  return {.domain = "",
+          .op = op,
+          .since_version = since_version,
+          .inputs = {{"X", "T", dtypes}},
+          .outputs = {{"Y", "T", dtypes}},
+          .attributes = {},
+          .infer = infer_same_type,
+          .reference = reference};
 }
 
 }  // namespace
 
-// Y = f(X), element by element. Integers wrap: the negative of the smallest is itself. Round takes halves to even.
+// Y = f(X), element by element. Integers wrap: the negative of the smallest is itself. Round takes halves to
+// even.
 extern constinit const OpSchema kAbs = unary("Abs", 13, kNumericTypes, numeric_unary<Abs>);
 extern constinit const OpSchema kNeg = unary("Neg", 13, kFloatTypes | kSignedTypes, numeric_unary<Neg>);
 extern constinit const OpSchema kSign = unary("Sign", 13, kNumericTypes, numeric_unary<Sign>);
@@ -75,7 +86,9 @@ extern constinit const OpSchema kCeil = unary("Ceil", 13, kFloatTypes, float_una
 extern constinit const OpSchema kRound = unary("Round", 22, kFloatTypes, float_unary<Round>);
 
 extern constinit const OpSchema kIsNaN = {
-    .domain = "", .op = "IsNaN", .since_version = 20,
+    .domain = "",
+    .op = "IsNaN",
+    .since_version = 20,
     .inputs = {{"X", "T1", kFloatTypes}},
     .outputs = {{"Y", "T2", {DType::kBool}}},
     .attributes = {},

@@ -10,10 +10,11 @@
 namespace oag {
 namespace {
 
-constexpr DTypeSet kProductTypes =
-    kFloatTypes | DTypeSet{DType::kI32, DType::kI64, DType::kU32, DType::kU64};
+constexpr DTypeSet kProductTypes = kFloatTypes | DTypeSet{DType::kI32, DType::kI64, DType::kU32, DType::kU64};
 
-bool may_equal(const Dim& a, const Dim& b) { return !a.is_constant() || !b.is_constant() || a == b; }
+bool may_equal(const Dim& a, const Dim& b) {
+  return !a.is_constant() || !b.is_constant() || a == b;
+}
 
 // A vector on the left is a row, on the right a column; the dim that makes it one is dropped again.
 template <typename DimList>
@@ -24,11 +25,13 @@ DimList as_matrices(const DimList& dims, bool left) {
 }
 
 void infer_matmul(InferenceContext& context) {
-  if (!context.has_shape(0) || !context.has_shape(1)) return context.set_output(0, context.dtype(0), std::nullopt);
+  if (!context.has_shape(0) || !context.has_shape(1))
+    return context.set_output(0, context.dtype(0), std::nullopt);
   if (context.shape(0).empty() || context.shape(1).empty()) context.refuse("takes no scalars");
   const Shape a = as_matrices(context.shape(0), true), b = as_matrices(context.shape(1), false);
   if (!may_equal(a.back(), b[b.size() - 2])) {
-    context.refuse("shapes {} and {} differ in the dim summed over", to_string(context.shape(0)), to_string(context.shape(1)));
+    context.refuse("shapes {} and {} differ in the dim summed over", to_string(context.shape(0)),
+                   to_string(context.shape(1)));
   }
   Shape out = broadcast_shapes(context, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
   if (context.shape(0).size() > 1) out.push_back(a[a.size() - 2]);
@@ -84,9 +87,11 @@ void matmul_reference(KernelContext& context) {
   const Dims left = as_matrices(a.dims(), true), right = as_matrices(b.dims(), false);
   const int64_t rows = left[left.size() - 2], depth = left.back(), columns = right.back();
   if (depth != right[right.size() - 2]) {
-    context.refuse("shapes {} and {} differ in the dim summed over", to_string(a.dims()), to_string(b.dims()));
+    context.refuse("shapes {} and {} differ in the dim summed over", to_string(a.dims()),
+                   to_string(b.dims()));
   }
-  const Dims batch = broadcast_dims(context, Dims(left.begin(), left.end() - 2), Dims(right.begin(), right.end() - 2));
+  const Dims batch =
+      broadcast_dims(context, Dims(left.begin(), left.end() - 2), Dims(right.begin(), right.end() - 2));
   Dims dims = batch;
   if (a.rank() > 1) dims.push_back(rows);
   if (b.rank() > 1) dims.push_back(columns);
@@ -94,28 +99,38 @@ void matmul_reference(KernelContext& context) {
   if (out.count() == 0) return;
   const auto left_starts = batch_starts(left, batch), right_starts = batch_starts(right, batch);
   visit_wide(a.dtype(), [&](auto wide) {
-    context.env().parallel_for(static_cast<int64_t>(left_starts.size()) * rows, depth * columns, [&](int64_t tile, int) {
-      const auto i = static_cast<size_t>(tile / rows);
-      std::vector<decltype(wide)> sums(static_cast<size_t>(columns));
-      product_row(Matrix{&a, left_starts[i] * rows * depth, depth, 1}, Matrix{&b, right_starts[i] * depth * columns, columns, 1},
-                  tile % rows, depth, sums);
-      store_elements<decltype(wide)>(out, tile * columns, 1, sums);
-    });
+    context.env().parallel_for(
+        static_cast<int64_t>(left_starts.size()) * rows, depth * columns, [&](int64_t tile, int) {
+          const auto i = static_cast<size_t>(tile / rows);
+          std::vector<decltype(wide)> sums(static_cast<size_t>(columns));
+          product_row(Matrix{&a, left_starts[i] * rows * depth, depth, 1},
+                      Matrix{&b, right_starts[i] * depth * columns, columns, 1}, tile % rows, depth, sums);
+          store_elements<decltype(wide)>(out, tile * columns, 1, sums);
+        });
   });
 }
 
 struct GemmDims {
   bool transpose_a, transpose_b;
   explicit GemmDims(const Node& node)
-      : transpose_a(node.int_attribute("transA", 0) != 0), transpose_b(node.int_attribute("transB", 0) != 0) {}
+      : transpose_a(node.int_attribute("transA", 0) != 0),
+        transpose_b(node.int_attribute("transB", 0) != 0) {}
   template <typename DimList>
-  auto rows(const DimList& a) const { return a[transpose_a ? 1 : 0]; }
+  auto rows(const DimList& a) const {
+    return a[transpose_a ? 1 : 0];
+  }
   template <typename DimList>
-  auto depth(const DimList& a) const { return a[transpose_a ? 0 : 1]; }
+  auto depth(const DimList& a) const {
+    return a[transpose_a ? 0 : 1];
+  }
   template <typename DimList>
-  auto depth_of_b(const DimList& b) const { return b[transpose_b ? 1 : 0]; }
+  auto depth_of_b(const DimList& b) const {
+    return b[transpose_b ? 1 : 0];
+  }
   template <typename DimList>
-  auto columns(const DimList& b) const { return b[transpose_b ? 0 : 1]; }
+  auto columns(const DimList& b) const {
+    return b[transpose_b ? 0 : 1];
+  }
 };
 
 void infer_gemm(InferenceContext& context) {
@@ -145,9 +160,11 @@ template <typename Wide>
 void gemm(KernelContext& context, const GemmDims& gemm_dims) {
   const Tensor& a = context.input(0);
   const Tensor& b = context.input(1);
-  const int64_t rows = gemm_dims.rows(a.dims()), depth = gemm_dims.depth(a.dims()), columns = gemm_dims.columns(b.dims());
+  const int64_t rows = gemm_dims.rows(a.dims()), depth = gemm_dims.depth(a.dims()),
+                columns = gemm_dims.columns(b.dims());
   const Dims dims = {rows, columns};
-  const double alpha = context.node().float_attribute("alpha", 1.0f), beta = context.node().float_attribute("beta", 1.0f);
+  const double alpha = context.node().float_attribute("alpha", 1.0f),
+               beta = context.node().float_attribute("beta", 1.0f);
   const Tensor* c = context.has_input(2) ? &context.input(2) : nullptr;
   Strides strides;
   if (c != nullptr) {
@@ -182,16 +199,20 @@ void gemm_reference(KernelContext& context) {
   const Tensor& b = context.input(1);
   const GemmDims gemm_dims(context.node());
   if (a.rank() != 2 || b.rank() != 2 || gemm_dims.depth(a.dims()) != gemm_dims.depth_of_b(b.dims())) {
-    context.refuse("a {} and b {} are no matrices that can be multiplied", to_string(a.dims()), to_string(b.dims()));
+    context.refuse("a {} and b {} are no matrices that can be multiplied", to_string(a.dims()),
+                   to_string(b.dims()));
   }
   visit_wide(a.dtype(), [&](auto wide) { gemm<decltype(wide)>(context, gemm_dims); });
 }
 
 }  // namespace
 
-// Y = A · B over the last two dims, the dims before them broadcast; a vector is a row on the left, a column on the right.
+// Y = A · B over the last two dims, the dims before them broadcast; a vector is a row on the left, a column
+// on the right.
 extern constinit const OpSchema kMatMul = {
-    .domain = "", .op = "MatMul", .since_version = 13,
+    .domain = "",
+    .op = "MatMul",
+    .since_version = 13,
     .inputs = {{"A", "T", kProductTypes}, {"B", "T", kProductTypes}},
     .outputs = {{"Y", "T", kProductTypes}},
     .attributes = {},
@@ -201,10 +222,14 @@ extern constinit const OpSchema kMatMul = {
 
 // Y = alpha · A' · B' + beta · C, ' meaning transposed where transA or transB says so; C broadcasts to Y.
 extern constinit const OpSchema kGemm = {
-    .domain = "", .op = "Gemm", .since_version = 13,
+    .domain = "",
+    .op = "Gemm",
+    .since_version = 13,
     .inputs = {{"A", "T", kProductTypes}, {"B", "T", kProductTypes}, {"C", "T", kProductTypes, true}},
     .outputs = {{"Y", "T", kProductTypes}},
-    .attributes = {{"alpha", AttributeKind::kFloat}, {"beta", AttributeKind::kFloat}, {"transA", AttributeKind::kInt},
+    .attributes = {{"alpha", AttributeKind::kFloat},
+                   {"beta", AttributeKind::kFloat},
+                   {"transA", AttributeKind::kInt},
                    {"transB", AttributeKind::kInt}},
     .infer = infer_gemm,
     .reference = gemm_reference,

@@ -36,7 +36,8 @@ void check_broadcasts_to(const InferenceContext& context, size_t input, const Sh
     const Dim& whole = x[x.size() - i];
     fits = dim == whole || !dim.is_constant() || dim == Dim(1) || !whole.is_constant();
   }
-  if (!fits) context.refuse("input {} of shape {} does not broadcast to x {}", input, to_string(shape), to_string(x));
+  if (!fits)
+    context.refuse("input {} of shape {} does not broadcast to x {}", input, to_string(shape), to_string(x));
 }
 
 void infer_rms(InferenceContext& context) {
@@ -71,7 +72,8 @@ class BroadcastOperand {
   BroadcastOperand(const KernelContext& context, size_t input, const Dims& to) {
     const Tensor& tensor = context.input(input);
     if (tensor.rank() > to.size() || broadcast_dims(context, tensor.dims(), to) != to) {
-      context.refuse("input {} of shape {} does not broadcast to x {}", input, to_string(tensor.dims()), to_string(to));
+      context.refuse("input {} of shape {} does not broadcast to x {}", input, to_string(tensor.dims()),
+                     to_string(to));
     }
     values_.resize(static_cast<size_t>(tensor.count()));
     load_elements<double>(tensor, 0, 1, values_);
@@ -124,7 +126,8 @@ void rms_reference(KernelContext& context) {
     double squares = 0;
     for (const double value : row) squares += value * value;
     const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(rows.length) + epsilon);
-    for (int64_t i = 0; i < rows.length; ++i) row[static_cast<size_t>(i)] *= inverse * scale.value(r * rows.length + i);
+    for (int64_t i = 0; i < rows.length; ++i)
+      row[static_cast<size_t>(i)] *= inverse * scale.value(r * rows.length + i);
     store_elements<double>(y, r * rows.length, 1, row);
   });
 }
@@ -166,21 +169,31 @@ void layer_reference(KernelContext& context) {
 
 // y = x / sqrt(mean(x²) + epsilon) · scale, the mean over the dims from `axis` on. scale broadcasts to x.
 extern constinit const OpSchema kRMSNormalization = {
-    .domain = "", .op = "RMSNormalization", .since_version = 23,
+    .domain = "",
+    .op = "RMSNormalization",
+    .since_version = 23,
     .inputs = {{"X", "T", kFloatTypes}, {"scale", "V", kFloatTypes}},
     .outputs = {{"Y", "V", kFloatTypes}},
-    .attributes = {{"axis", AttributeKind::kInt}, {"epsilon", AttributeKind::kFloat}, {"stash_type", AttributeKind::kInt}},
+    .attributes = {{"axis", AttributeKind::kInt},
+                   {"epsilon", AttributeKind::kFloat},
+                   {"stash_type", AttributeKind::kInt}},
     .infer = infer_rms,
     .reference = rms_reference,
 };
 
-// y = (x - mean) / sqrt(variance + epsilon) · scale + bias, both over the dims from `axis` on; then the mean and the
-// reciprocal of the root, in the type that stash_type names, dims of 1 from `axis` on.
+// y = (x - mean) / sqrt(variance + epsilon) · scale + bias, both over the dims from `axis` on; then the mean
+// and the reciprocal of the root, in the type that stash_type names, dims of 1 from `axis` on.
 extern constinit const OpSchema kLayerNormalization = {
-    .domain = "", .op = "LayerNormalization", .since_version = 17,
+    .domain = "",
+    .op = "LayerNormalization",
+    .since_version = 17,
     .inputs = {{"X", "T", kFloatTypes}, {"Scale", "T", kFloatTypes}, {"B", "T", kFloatTypes, true}},
-    .outputs = {{"Y", "T", kFloatTypes}, {"Mean", "U", kStatisticsTypes, true}, {"InvStdDev", "U", kStatisticsTypes, true}},
-    .attributes = {{"axis", AttributeKind::kInt}, {"epsilon", AttributeKind::kFloat}, {"stash_type", AttributeKind::kInt}},
+    .outputs = {{"Y", "T", kFloatTypes},
+                {"Mean", "U", kStatisticsTypes, true},
+                {"InvStdDev", "U", kStatisticsTypes, true}},
+    .attributes = {{"axis", AttributeKind::kInt},
+                   {"epsilon", AttributeKind::kFloat},
+                   {"stash_type", AttributeKind::kInt}},
     .infer = infer_layer,
     .reference = layer_reference,
 };

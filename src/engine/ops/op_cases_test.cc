@@ -1,4 +1,5 @@
-// Every operator against the outputs of ONNX's reference evaluator, under each degree of knowledge a shape rule may have.
+// Every operator against the outputs of ONNX's reference evaluator, under each degree of knowledge a shape
+// rule may have.
 #include "tests/op_cases.h"
 
 #include <gtest/gtest.h>
@@ -30,21 +31,26 @@ TEST_P(OpCasesTest, ReferenceKernelAndShapeRuleAgreeWithOnnx) {
     const OpSchema* schema = OperatorRegistry::builtin().find("", op_case.op);
     ASSERT_NE(schema, nullptr) << op_case.op;
     ASSERT_NE(schema->reference, nullptr) << op_case.op;
-    for (const Knowledge knowledge : {Knowledge::kDims, Knowledge::kContent, Knowledge::kSymbols, Knowledge::kNothing}) {
+    for (const Knowledge knowledge :
+         {Knowledge::kDims, Knowledge::kContent, Knowledge::kSymbols, Knowledge::kNothing}) {
       SerialEnv env;
       try {
         EXPECT_EQ(check_kernel(op_case, knowledge, schema->reference, env), "")
             << op_case.op << " " << op_case.name << ", " << knowledge_name(knowledge);
       } catch (const Error& error) {
-        ADD_FAILURE() << op_case.op << " " << op_case.name << ", " << knowledge_name(knowledge) << ": " << error.what();
+        ADD_FAILURE() << op_case.op << " " << op_case.name << ", " << knowledge_name(knowledge) << ": "
+                      << error.what();
       }
     }
   }
 }
 
-std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& info) { return info.param.stem().string(); }
+std::string test_name(const ::testing::TestParamInfo<std::filesystem::path>& info) {
+  return info.param.stem().string();
+}
 
 INSTANTIATE_TEST_SUITE_P(Evaluator, OpCasesTest, ::testing::ValuesIn(op_case_files("op_cases")), test_name);
+INSTANTIATE_TEST_SUITE_P(NodeSuite, OpCasesTest, ::testing::ValuesIn(op_case_files("op_suite")), test_name);
 
 }  // namespace
 }  // namespace oag::testing

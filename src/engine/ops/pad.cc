@@ -18,7 +18,8 @@ constexpr int64_t kFill = -1;  // no place in the input
 // Elements before and after each dim; negative ones crop. `pads` lists them for `axes`, all befores first.
 template <typename Context>
 std::vector<std::pair<int64_t, int64_t>> padding(const Context& context, const std::vector<int64_t>& pads,
-                                                 const std::optional<std::vector<int64_t>>& axes, size_t rank) {
+                                                 const std::optional<std::vector<int64_t>>& axes,
+                                                 size_t rank) {
   const size_t named = axes ? axes->size() : rank;
   if (pads.size() != 2 * named) context.refuse("pads {} must have {} entries", to_string(pads), 2 * named);
   std::vector<std::pair<int64_t, int64_t>> result(rank, {0, 0});
@@ -41,9 +42,11 @@ void infer_pad(InferenceContext& context) {
     const auto around = padding(context, *pads, axes, out.size());
     for (size_t d = 0; d < out.size(); ++d) {
       int64_t sum = 0;
-      if (__builtin_add_overflow(around[d].first, around[d].second, &sum)) context.refuse("pads {} are too large", to_string(*pads));
+      if (__builtin_add_overflow(around[d].first, around[d].second, &sum))
+        context.refuse("pads {} are too large", to_string(*pads));
       out[d] = out[d] + Dim(sum);
-      if (out[d].is_constant() && out[d].constant() < 0) context.refuse("pads {} crop more than there is", to_string(*pads));
+      if (out[d].is_constant() && out[d].constant() < 0)
+        context.refuse("pads {} crop more than there is", to_string(*pads));
     }
   } else {
     for (size_t d = 0; d < out.size(); ++d) out[d] = context.fresh_dim("d" + std::to_string(d));
@@ -52,9 +55,11 @@ void infer_pad(InferenceContext& context) {
 }
 
 // Where along one dim each output element comes from.
-std::vector<int64_t> dim_places(const KernelContext& context, const std::string& mode, int64_t dim, std::pair<int64_t, int64_t> around) {
+std::vector<int64_t> dim_places(const KernelContext& context, const std::string& mode, int64_t dim,
+                                std::pair<int64_t, int64_t> around) {
   int64_t length = 0;
-  if (__builtin_add_overflow(dim, around.first, &length) || __builtin_add_overflow(length, around.second, &length) || length < 0) {
+  if (__builtin_add_overflow(dim, around.first, &length) ||
+      __builtin_add_overflow(length, around.second, &length) || length < 0) {
     context.refuse("pads {} and {} do not fit a dim of {}", around.first, around.second, dim);
   }
   if (mode != "constant" && dim == 0 && length > 0) context.refuse("mode {} cannot pad a dim of 0", mode);
@@ -100,7 +105,7 @@ void pad_reference(KernelContext& context) {
   const auto row = static_cast<int64_t>(places.back().size());
   context.env().parallel_for(out.count() / row, row, [&](int64_t tile, int) {
     int64_t start = 0, rest = tile;
-    for (size_t d = dims.size(); d-- > 1; ) {
+    for (size_t d = dims.size(); d-- > 1;) {
       const int64_t place = places[d - 1][static_cast<size_t>(rest % dims[d - 1])];
       start = start == kFill || place == kFill ? kFill : start + place * strides[d - 1];
       rest /= dims[d - 1];
@@ -108,7 +113,8 @@ void pad_reference(KernelContext& context) {
     std::byte* target = out.data() + static_cast<size_t>(tile * row) * width;
     for (const int64_t place : places.back()) {
       const bool inside = start != kFill && place != kFill;
-      std::memcpy(target, inside ? data.data() + static_cast<size_t>(start + place) * width : fill.data(), width);
+      std::memcpy(target, inside ? data.data() + static_cast<size_t>(start + place) * width : fill.data(),
+                  width);
       target += width;
     }
   });
@@ -132,12 +138,14 @@ void tile_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
   const auto repeats = read_integers(context.input(1));
   if (repeats.size() != in.rank()) {
-    context.refuse("repeats {} must have one entry for each dim of {}", to_string(repeats), to_string(in.dims()));
+    context.refuse("repeats {} must have one entry for each dim of {}", to_string(repeats),
+                   to_string(in.dims()));
   }
   const Strides dense = dense_strides(in.dims());
   Dims dims = in.dims(), split_dims;
   Strides strides;
-  for (size_t d = 0; d < in.rank(); ++d) {  // the copies are a dim of their own, along which the input stands still
+  for (size_t d = 0; d < in.rank();
+       ++d) {  // the copies are a dim of their own, along which the input stands still
     if (repeats[d] < 0 || __builtin_mul_overflow(dims[d], repeats[d], &dims[d])) {
       context.refuse("repeats {} do not fit {}", to_string(repeats), to_string(in.dims()));
     }
@@ -150,11 +158,15 @@ void tile_reference(KernelContext& context) {
 
 }  // namespace
 
-// pads [2n] i64: elements before each of the n axes (default: all), then after; negative ones crop. mode: constant
-// (constant_value, default 0), reflect, edge or wrap.
+// pads [2n] i64: elements before each of the n axes (default: all), then after; negative ones crop. mode:
+// constant (constant_value, default 0), reflect, edge or wrap.
 extern constinit const OpSchema kPad = {
-    .domain = "", .op = "Pad", .since_version = 25,
-    .inputs = {{"data", "T", kMovableTypes}, {"pads", "", {DType::kI64}}, {"constant_value", "T", kMovableTypes, true},
+    .domain = "",
+    .op = "Pad",
+    .since_version = 25,
+    .inputs = {{"data", "T", kMovableTypes},
+               {"pads", "", {DType::kI64}},
+               {"constant_value", "T", kMovableTypes, true},
                {"axes", "Tind", kIndexTypes, true}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"mode", AttributeKind::kString}},
@@ -164,7 +176,9 @@ extern constinit const OpSchema kPad = {
 
 // The input repeats[d] times along each dim d.
 extern constinit const OpSchema kTile = {
-    .domain = "", .op = "Tile", .since_version = 13,
+    .domain = "",
+    .op = "Tile",
+    .since_version = 13,
     .inputs = {{"input", "T", kMovableTypes}, {"repeats", "T1", {DType::kI64}}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {},

@@ -12,7 +12,8 @@
 namespace oag {
 namespace {
 
-// Which dims are reduced: those `axes` name, all of them when it is empty and noop_with_empty_axes is not set.
+// Which dims are reduced: those `axes` name, all of them when it is empty and noop_with_empty_axes is not
+// set.
 template <typename Context>
 std::vector<bool> reduced_dims(const Context& context, const std::vector<int64_t>& axes, size_t rank) {
   const bool all = axes.empty() && context.node().int_attribute("noop_with_empty_axes", 0) == 0;
@@ -194,7 +195,8 @@ void run_reduction(KernelContext& context) {
   const StridedWalk walk(inner_dims, std::vector<Strides>{inner});
   context.env().parallel_for(out.count(), 2 * count, [&](int64_t i, int) {
     int64_t start = 0, rest = i;
-    for (size_t d = in.rank(); d-- > 0; rest /= kept_dims[d]) start += rest % kept_dims[d] * (reduced[d] ? 0 : dense[d]);
+    for (size_t d = in.rank(); d-- > 0; rest /= kept_dims[d])
+      start += rest % kept_dims[d] * (reduced[d] ? 0 : dense[d]);
     Reducer reducer;
     walk.run_serial([&](std::span<const int64_t> at, int64_t size) {
       std::array<Wide, StridedWalk::kPiece> values;
@@ -209,7 +211,8 @@ void run_reduction(KernelContext& context) {
 
 template <template <typename> typename Reducer>
 void reduce_reference(KernelContext& context) {
-  visit_wide(context.input(0).dtype(), [&](auto wide) { run_reduction<decltype(wide), Reducer<decltype(wide)>>(context); });
+  visit_wide(context.input(0).dtype(),
+             [&](auto wide) { run_reduction<decltype(wide), Reducer<decltype(wide)>>(context); });
 }
 
 template <typename Reducer>
@@ -220,23 +223,32 @@ void reduce_in_double(KernelContext& context) {
 constexpr DTypeSet kReducedTypes = kFloatTypes | DTypeSet{DType::kI32, DType::kI64, DType::kU32, DType::kU64};
 constexpr DTypeSet kOrderedTypes = kReducedTypes | DTypeSet{DType::kI8, DType::kU8, DType::kBool};
 
-constexpr OpSchema reduction(std::string_view op, int since_version, DTypeSet dtypes, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = since_version,
+constexpr OpSchema reduction(std::string_view op, int since_version, DTypeSet dtypes,
+                             KernelFunction reference) {
+  return {.domain = "",
+          .op = op,
+          .since_version = since_version,
           .inputs = {{"data", "T", dtypes}, {"axes", "", {DType::kI64}, true}},
           .outputs = {{"reduced", "T", dtypes}},
           .attributes = {{"keepdims", AttributeKind::kInt}, {"noop_with_empty_axes", AttributeKind::kInt}},
-          .infer = infer_reduce, .reference = reference};
+          .infer = infer_reduce,
+          .reference = reference};
 }
 
 }  // namespace
 
-// data reduced over the dims that axes [n] i64 name (default: all), which stay as dims of 1 unless keepdims is 0. With
-// noop_with_empty_axes and no axes each element is reduced by itself.
-extern constinit const OpSchema kReduceSum = reduction("ReduceSum", 13, kReducedTypes, reduce_reference<SumReducer>);
-extern constinit const OpSchema kReduceMean = reduction("ReduceMean", 18, kReducedTypes, reduce_reference<MeanReducer>);
-extern constinit const OpSchema kReduceProd = reduction("ReduceProd", 18, kReducedTypes, reduce_reference<ProductReducer>);
-extern constinit const OpSchema kReduceMax = reduction("ReduceMax", 20, kOrderedTypes, reduce_reference<MaxReducer>);
-extern constinit const OpSchema kReduceMin = reduction("ReduceMin", 20, kOrderedTypes, reduce_reference<MinReducer>);
+// data reduced over the dims that axes [n] i64 name (default: all), which stay as dims of 1 unless keepdims
+// is 0. With noop_with_empty_axes and no axes each element is reduced by itself.
+extern constinit const OpSchema kReduceSum =
+    reduction("ReduceSum", 13, kReducedTypes, reduce_reference<SumReducer>);
+extern constinit const OpSchema kReduceMean =
+    reduction("ReduceMean", 18, kReducedTypes, reduce_reference<MeanReducer>);
+extern constinit const OpSchema kReduceProd =
+    reduction("ReduceProd", 18, kReducedTypes, reduce_reference<ProductReducer>);
+extern constinit const OpSchema kReduceMax =
+    reduction("ReduceMax", 20, kOrderedTypes, reduce_reference<MaxReducer>);
+extern constinit const OpSchema kReduceMin =
+    reduction("ReduceMin", 20, kOrderedTypes, reduce_reference<MinReducer>);
 extern constinit const OpSchema kReduceL1 =
     reduction("ReduceL1", 18, kReducedTypes, reduce_in_double<NormReducer<Norm::kL1>>);
 extern constinit const OpSchema kReduceL2 =

@@ -7,10 +7,8 @@
 namespace oag {
 namespace {
 
-void set_view_of_rank(InferenceContext& context, size_t rank) {
-  Shape shape;
-  for (size_t d = 0; d < rank; ++d) shape.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, context.dtype(0), std::move(shape));
+void set_view_of_rank(InferenceContext& context, int64_t rank) {
+  context.set_output(0, context.dtype(0), context.fresh_shape(rank));
 }
 
 // The known rank of an output whose dims a run-time input gives: the length of that input.
@@ -19,7 +17,7 @@ void set_view_from_length(InferenceContext& context, size_t input) {
   const Shape& shape = context.shape(input);
   if (shape.size() != 1) context.refuse("the wanted shape has rank {}; it must have rank 1", shape.size());
   if (!shape[0].is_constant()) return context.set_output(0, context.dtype(0), std::nullopt);
-  set_view_of_rank(context, static_cast<size_t>(shape[0].constant()));
+  set_view_of_rank(context, shape[0].constant());
 }
 
 void infer_reshape(InferenceContext& context) {
@@ -28,56 +26,70 @@ void infer_reshape(InferenceContext& context) {
   const bool allow_zero = context.node().int_attribute("allowzero", 0) != 0;
   const bool copies = !allow_zero && std::find(wanted->begin(), wanted->end(), 0) != wanted->end();
   const bool infers = std::find(wanted->begin(), wanted->end(), -1) != wanted->end();
-  if ((copies || infers) && !context.has_shape(0)) return set_view_of_rank(context, wanted->size());
+  if ((copies || infers) && !context.has_shape(0))
+    return set_view_of_rank(context, static_cast<int64_t>(wanted->size()));
 
   Shape out;
+  Dim have = 1, known = 1;  // without the copied dims, which are on both sides
   std::optional<size_t> inferred;
   for (size_t d = 0; d < wanted->size(); ++d) {
     const int64_t dim = (*wanted)[d];
-    if (dim < -1 || (dim == -1 && inferred)) context.refuse("shape {} has dims below 0 other than one -1", to_string(*wanted));
+    if (dim < -1 || (dim == -1 && inferred))
+      context.refuse("shape {} has dims below 0 other than one -1", to_string(*wanted));
     if (dim == -1) inferred = d;
     const bool copied = dim == 0 && !allow_zero;
     if (copied && d >= context.shape(0).size()) {
-      context.refuse("shape {} copies dim {} of data {}, which has none", to_string(*wanted), d, to_string(context.shape(0)));
+      context.refuse("shape {} copies dim {} of data {}, which has none", to_string(*wanted), d,
+                     to_string(context.shape(0)));
     }
     out.push_back(copied ? context.shape(0)[d] : dim == -1 ? Dim(1) : Dim(dim));
+    if (!copied) known = known * out.back();
   }
   if (!context.has_shape(0)) return context.set_output(0, context.dtype(0), std::move(out));
-  const Dim have = element_count(context.shape(0)), known = element_count(out);
+  const Shape& data = context.shape(0);
+  for (size_t d = 0; d < data.size(); ++d) {
+    if (allow_zero || d >= wanted->size() || (*wanted)[d] != 0) have = have * data[d];
+  }
   if (inferred) {
     if (known == Dim(0)) context.refuse("shape {} infers a dim beside a 0", to_string(*wanted));
     out[*inferred] = floor_div(have, known);
+    known = known * out[*inferred];
   }
-  const Dim made = element_count(out);
-  if (made.is_constant() && have.is_constant() && !(made == have)) {
-    context.refuse("data {} cannot become {}: element counts differ", to_string(context.shape(0)), to_string(*wanted));
+  if (known.is_constant() && have.is_constant() && !(known == have)) {
+    context.refuse("data {} cannot become {}: element counts differ", to_string(data), to_string(*wanted));
   }
   context.set_output(0, context.dtype(0), std::move(out));
 }
 
 void reshape_reference(KernelContext& context) {
   const Tensor& data = context.input(0);
-  const auto wanted = context.input(1).values<int64_t>();
+  const Dims wanted = read_integers(context.input(1));
   const bool allow_zero = context.node().int_attribute("allowzero", 0) != 0;
-  Dims dims(wanted.begin(), wanted.end());
-  const auto refuse = [&] { context.refuse("data {} cannot become {}", to_string(data.dims()), to_string(Dims(wanted.begin(), wanted.end()))); };
+  const auto refuse = [&] {
+    context.refuse("data {} cannot become {}", to_string(data.dims()), to_string(wanted));
+  };
+  Dims dims = wanted, rest;  // rest: the dims of data that are not copied
   std::optional<size_t> inferred;
+  for (size_t d = 0; d < data.rank(); ++d) {
+    if (allow_zero || d >= wanted.size() || wanted[d] != 0) rest.push_back(data.dim(d));
+  }
+  Dims known;
   for (size_t d = 0; d < dims.size(); ++d) {
     if (dims[d] < -1 || (dims[d] == -1 && inferred)) refuse();
     if (dims[d] == 0 && !allow_zero) {
       if (d >= data.rank()) refuse();
       dims[d] = data.dim(d);
-    }
-    if (dims[d] == -1) {
+    } else if (dims[d] == -1) {
       inferred = d;
-      dims[d] = 1;
+    } else {
+      known.push_back(dims[d]);
     }
   }
-  const int64_t known = element_count(dims);
+  const int64_t have = element_count(rest), divisor = element_count(known);
   if (inferred) {
-    if (known == 0 || data.count() % known != 0) refuse();
-    dims[*inferred] = data.count() / known;
-  } else if (known != data.count()) {
+    if (divisor == 0 || have % divisor != 0) refuse();
+    dims[*inferred] = have / divisor;
+  } else if (have != divisor) {
     refuse();
   }
   context.view_output(0, data, std::move(dims));
@@ -89,7 +101,8 @@ std::vector<size_t> sorted_axes(const Context& context, std::span<const int64_t>
   std::vector<size_t> sorted;
   for (const int64_t axis : axes) sorted.push_back(static_cast<size_t>(normalize_axis(context, axis, rank)));
   std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) context.refuse("axes name a dim twice");
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    context.refuse("axes name a dim twice");
   return sorted;
 }
 
@@ -117,7 +130,8 @@ void infer_unsqueeze(InferenceContext& context) {
     return context.set_output(0, context.dtype(0), unsqueezed(context, context.shape(0), *axes));
   }
   if (context.has_shape(1) && context.shape(1).size() == 1 && context.shape(1)[0].is_constant()) {
-    return set_view_of_rank(context, context.shape(0).size() + static_cast<size_t>(context.shape(1)[0].constant()));
+    const int64_t added = std::clamp<int64_t>(context.shape(1)[0].constant(), 0, 1000);
+    return set_view_of_rank(context, static_cast<int64_t>(context.shape(0).size()) + added);
   }
   context.set_output(0, context.dtype(0), std::nullopt);
 }
@@ -160,7 +174,8 @@ void squeeze_reference(KernelContext& context) {
     }
   }
   for (const size_t axis : sorted) {
-    if (data.dim(axis) != 1) context.refuse("dim {} of {} is not 1 and cannot be squeezed", axis, to_string(data.dims()));
+    if (data.dim(axis) != 1)
+      context.refuse("dim {} of {} is not 1 and cannot be squeezed", axis, to_string(data.dims()));
   }
   context.view_output(0, data, without(data.dims(), sorted));
 }
@@ -169,7 +184,8 @@ void squeeze_reference(KernelContext& context) {
 template <typename Context>
 int64_t flatten_axis(const Context& context, size_t rank) {
   const int64_t axis = context.node().int_attribute("axis", 1), signed_rank = static_cast<int64_t>(rank);
-  if (axis < -signed_rank || axis > signed_rank) context.refuse("axis {} is outside [-{}, {}]", axis, rank, rank);
+  if (axis < -signed_rank || axis > signed_rank)
+    context.refuse("axis {} is outside [-{}, {}]", axis, rank, rank);
   return axis < 0 ? axis + signed_rank : axis;
 }
 
@@ -177,17 +193,22 @@ void infer_flatten(InferenceContext& context) {
   if (!context.has_shape(0)) return set_view_of_rank(context, 2);
   const Shape& shape = context.shape(0);
   const auto split = shape.begin() + flatten_axis(context, shape.size());
-  context.set_output(0, context.dtype(0),
-                     Shape{element_count(Shape(shape.begin(), split)), element_count(Shape(split, shape.end()))});
+  context.set_output(
+      0, context.dtype(0),
+      Shape{element_count(Shape(shape.begin(), split)), element_count(Shape(split, shape.end()))});
 }
 
 void flatten_reference(KernelContext& context) {
   const Tensor& data = context.input(0);
   const auto split = data.dims().begin() + flatten_axis(context, data.rank());
-  context.view_output(0, data, {element_count(Dims(data.dims().begin(), split)), element_count(Dims(split, data.dims().end()))});
+  context.view_output(
+      0, data,
+      {element_count(Dims(data.dims().begin(), split)), element_count(Dims(split, data.dims().end()))});
 }
 
-void identity_reference(KernelContext& context) { context.view_output(0, context.input(0), context.input(0).dims()); }
+void identity_reference(KernelContext& context) {
+  context.view_output(0, context.input(0), context.input(0).dims());
+}
 
 constexpr DTypeSet kAxesType = {DType::kI64};
 
@@ -195,7 +216,9 @@ constexpr DTypeSet kAxesType = {DType::kI64};
 
 // shape [rank] i64: 0 copies the dim of data (unless allowzero), one -1 takes what is left.
 extern constinit const OpSchema kReshape = {
-    .domain = "", .op = "Reshape", .since_version = 25,
+    .domain = "",
+    .op = "Reshape",
+    .since_version = 25,
     .inputs = {{"data", "T", kViewableTypes}, {"shape", "", kAxesType}},
     .outputs = {{"reshaped", "T", kViewableTypes}},
     .attributes = {{"allowzero", AttributeKind::kInt}},
@@ -206,7 +229,9 @@ extern constinit const OpSchema kReshape = {
 
 // axes [n] i64 are the places of the new dims of 1 in the output.
 extern constinit const OpSchema kUnsqueeze = {
-    .domain = "", .op = "Unsqueeze", .since_version = 25,
+    .domain = "",
+    .op = "Unsqueeze",
+    .since_version = 25,
     .inputs = {{"data", "T", kViewableTypes}, {"axes", "", kAxesType}},
     .outputs = {{"expanded", "T", kViewableTypes}},
     .attributes = {},
@@ -217,7 +242,9 @@ extern constinit const OpSchema kUnsqueeze = {
 
 // Drops the dims of 1 that axes [n] i64 name; all of them without axes.
 extern constinit const OpSchema kSqueeze = {
-    .domain = "", .op = "Squeeze", .since_version = 25,
+    .domain = "",
+    .op = "Squeeze",
+    .since_version = 25,
     .inputs = {{"data", "T", kViewableTypes}, {"axes", "", kAxesType, true}},
     .outputs = {{"squeezed", "T", kViewableTypes}},
     .attributes = {},
@@ -228,7 +255,9 @@ extern constinit const OpSchema kSqueeze = {
 
 // [product of the dims before axis, product of the rest].
 extern constinit const OpSchema kFlatten = {
-    .domain = "", .op = "Flatten", .since_version = 25,
+    .domain = "",
+    .op = "Flatten",
+    .since_version = 25,
     .inputs = {{"input", "T", kViewableTypes}},
     .outputs = {{"output", "T", kViewableTypes}},
     .attributes = {{"axis", AttributeKind::kInt}},
@@ -238,7 +267,9 @@ extern constinit const OpSchema kFlatten = {
 };
 
 extern constinit const OpSchema kIdentity = {
-    .domain = "", .op = "Identity", .since_version = 25,
+    .domain = "",
+    .op = "Identity",
+    .since_version = 25,
     .inputs = {{"input", "V", kViewableTypes}},
     .outputs = {{"output", "V", kViewableTypes}},
     .attributes = {},

@@ -91,10 +91,12 @@ constexpr DTypeSet kSummedTypes = kFloatTypes | DTypeSet{DType::kI32, DType::kI6
 
 }  // namespace
 
-// Sums of all elements up to each one along `axis`, a scalar i32 or i64; without itself when exclusive, from the end when
-// reverse.
+// Sums of all elements up to each one along `axis`, a scalar i32 or i64; without itself when exclusive, from
+// the end when reverse.
 extern constinit const OpSchema kCumSum = {
-    .domain = "", .op = "CumSum", .since_version = 14,
+    .domain = "",
+    .op = "CumSum",
+    .since_version = 14,
     .inputs = {{"x", "T", kSummedTypes}, {"axis", "T2", {DType::kI32, DType::kI64}}},
     .outputs = {{"y", "T", kSummedTypes}},
     .attributes = {{"exclusive", AttributeKind::kInt}, {"reverse", AttributeKind::kInt}},
@@ -102,9 +104,12 @@ extern constinit const OpSchema kCumSum = {
     .reference = cum_sum_reference,
 };
 
-// The last two dims with what lies below (upper = 1) or above (0) their k-th diagonal set to 0; k is a scalar i64.
+// The last two dims with what lies below (upper = 1) or above (0) their k-th diagonal set to 0; k is a scalar
+// i64.
 extern constinit const OpSchema kTrilu = {
-    .domain = "", .op = "Trilu", .since_version = 14,
+    .domain = "",
+    .op = "Trilu",
+    .since_version = 14,
     .inputs = {{"input", "T", kMovableTypes}, {"k", "", {DType::kI64}, true}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {{"upper", AttributeKind::kInt}},

@@ -10,8 +10,9 @@
 namespace oag {
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max(), kLeast = std::numeric_limits<int64_t>::min();
-constexpr int64_t kMostI32 = std::numeric_limits<int32_t>::max(), kLeastI32 = std::numeric_limits<int32_t>::min();
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kMostI32 = std::numeric_limits<int32_t>::max(),
+                  kLeastI32 = std::numeric_limits<int32_t>::min();
 
 struct Range {
   int64_t start = 0;
@@ -79,7 +80,8 @@ void infer_slice(InferenceContext& context) {
     if (starts) axes = first_axes(starts->size());
     if (!axes && context.has_shape(1) && context.shape(1).size() == 1 && context.shape(1)[0].is_constant()) {
       const int64_t count = context.shape(1)[0].constant();
-      if (count <= static_cast<int64_t>(out.size())) axes = first_axes(static_cast<size_t>(count));
+      if (count >= 0 && count <= static_cast<int64_t>(out.size()))
+        axes = first_axes(static_cast<size_t>(count));
     }
   }
   if (!axes) {
@@ -99,7 +101,8 @@ void infer_slice(InferenceContext& context) {
       const int64_t start = (*starts)[i], end = (*ends)[i], step = (*steps)[i];
       if (step == 0) context.refuse("steps {} has a 0", to_string(*steps));
       const Dim& dim = out[axis];
-      length = dim.is_constant() ? Dim(resolve(start, end, step, dim.constant()).count) : symbolic_length(dim, start, end, step);
+      length = dim.is_constant() ? Dim(resolve(start, end, step, dim.constant()).count)
+                                 : symbolic_length(dim, start, end, step);
     }
     out[axis] = length ? *length : context.fresh_dim("d" + std::to_string(axis));
   }
@@ -110,7 +113,8 @@ void slice_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
   const auto starts = read_integers(context.input(1)), ends = read_integers(context.input(2));
   const auto axes = context.has_input(3) ? read_integers(context.input(3)) : first_axes(starts.size());
-  const auto steps = context.has_input(4) ? read_integers(context.input(4)) : std::vector<int64_t>(starts.size(), 1);
+  const auto steps =
+      context.has_input(4) ? read_integers(context.input(4)) : std::vector<int64_t>(starts.size(), 1);
   check_lists(context, starts.size(), ends.size(), axes.size(), steps.size());
   const Strides dense = dense_strides(in.dims());
   Dims dims = in.dims();
@@ -135,12 +139,17 @@ constexpr DTypeSet kIndexTypes = {DType::kI32, DType::kI64};
 
 }  // namespace
 
-// starts, ends, axes (default: the first ones) and steps (default 1): lists of one length, i32 or i64. Bounds below 0 count
-// from the end, and all are clamped to the dim.
+// starts, ends, axes (default: the first ones) and steps (default 1): lists of one length, i32 or i64. Bounds
+// below 0 count from the end, and all are clamped to the dim.
 extern constinit const OpSchema kSlice = {
-    .domain = "", .op = "Slice", .since_version = 13,
-    .inputs = {{"data", "T", kMovableTypes}, {"starts", "Tind", kIndexTypes}, {"ends", "Tind", kIndexTypes},
-               {"axes", "Tind", kIndexTypes, true}, {"steps", "Tind", kIndexTypes, true}},
+    .domain = "",
+    .op = "Slice",
+    .since_version = 13,
+    .inputs = {{"data", "T", kMovableTypes},
+               {"starts", "Tind", kIndexTypes},
+               {"ends", "Tind", kIndexTypes},
+               {"axes", "Tind", kIndexTypes, true},
+               {"steps", "Tind", kIndexTypes, true}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {},
     .infer = infer_slice,

@@ -37,9 +37,14 @@ void softmax_reference(KernelContext& context) {
 }
 
 constexpr OpSchema softmax(std::string_view op, KernelFunction reference) {
-  return {.domain = "", .op = op, .since_version = 13, .inputs = {{"input", "T", kFloatTypes}},
-          .outputs = {{"output", "T", kFloatTypes}}, .attributes = {{"axis", AttributeKind::kInt}},
-          .infer = infer_softmax, .reference = reference};
+  return {.domain = "",
+          .op = op,
+          .since_version = 13,
+          .inputs = {{"input", "T", kFloatTypes}},
+          .outputs = {{"output", "T", kFloatTypes}},
+          .attributes = {{"axis", AttributeKind::kInt}},
+          .infer = infer_softmax,
+          .reference = reference};
 }
 
 }  // namespace

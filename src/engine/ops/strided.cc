@@ -12,7 +12,8 @@ void copy_elements(std::byte* out, int64_t out_step, const std::byte* in, int64_
 }
 
 // Steps are in bytes.
-void copy_piece(size_t width, std::byte* out, int64_t out_step, const std::byte* in, int64_t in_step, int64_t count) {
+void copy_piece(size_t width, std::byte* out, int64_t out_step, const std::byte* in, int64_t in_step,
+                int64_t count) {
   const auto signed_width = static_cast<int64_t>(width);
   if (out_step == signed_width && in_step == signed_width) {
     std::memcpy(out, in, width * static_cast<size_t>(count));
@@ -27,8 +28,8 @@ void copy_piece(size_t width, std::byte* out, int64_t out_step, const std::byte*
   }
 }
 
-void copy_walk(KernelEnv& env, const Dims& dims, const Tensor& out, int64_t out_start, const Strides& out_strides,
-               const Tensor& in, int64_t in_start, const Strides& in_strides) {
+void copy_walk(KernelEnv& env, const Dims& dims, const Tensor& out, int64_t out_start,
+               const Strides& out_strides, const Tensor& in, int64_t in_start, const Strides& in_strides) {
   const size_t width = dtype_info(out.dtype()).block_bytes;
   const auto signed_width = static_cast<int64_t>(width);
   const StridedWalk walk(dims, std::vector<Strides>{out_strides, in_strides});
@@ -78,7 +79,8 @@ size_t normalize_axis(const KernelContext& context, int64_t axis, size_t rank) {
   return static_cast<size_t>(axis < 0 ? axis + signed_rank : axis);
 }
 
-StridedWalk::StridedWalk(const Dims& dims, std::span<const Strides> operands) : inner_steps_(operands.size(), 0) {
+StridedWalk::StridedWalk(const Dims& dims, std::span<const Strides> operands)
+    : inner_steps_(operands.size(), 0) {
   Dims merged;
   std::vector<Strides> steps;
   for (size_t d = 0; d < dims.size(); ++d) {
@@ -86,7 +88,8 @@ StridedWalk::StridedWalk(const Dims& dims, std::span<const Strides> operands) : 
     Strides here(operands.size());
     for (size_t k = 0; k < operands.size(); ++k) here[k] = operands[k][d];
     bool contiguous = !merged.empty();
-    for (size_t k = 0; contiguous && k < operands.size(); ++k) contiguous = steps.back()[k] == here[k] * dims[d];
+    for (size_t k = 0; contiguous && k < operands.size(); ++k)
+      contiguous = steps.back()[k] == here[k] * dims[d];
     if (contiguous) {
       merged.back() *= dims[d];
       steps.back() = std::move(here);
@@ -134,11 +137,13 @@ void StridedWalk::run_range(int64_t begin, int64_t end,
   }
 }
 
-void copy_strided(KernelEnv& env, const Tensor& out, const Tensor& in, int64_t start, const Strides& strides) {
+void copy_strided(KernelEnv& env, const Tensor& out, const Tensor& in, int64_t start,
+                  const Strides& strides) {
   copy_walk(env, out.dims(), out, 0, dense_strides(out.dims()), in, start, strides);
 }
 
-void place_strided(KernelEnv& env, const Tensor& out, int64_t start, const Strides& strides, const Tensor& in) {
+void place_strided(KernelEnv& env, const Tensor& out, int64_t start, const Strides& strides,
+                   const Tensor& in) {
   copy_walk(env, in.dims(), out, start, strides, in, 0, dense_strides(in.dims()));
 }
 

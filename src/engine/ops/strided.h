@@ -24,8 +24,8 @@ Dims broadcast_dims(const KernelContext& context, const Dims& a, const Dims& b);
 // `axis` in [-rank, rank) made non-negative. Errors through `context`.
 size_t normalize_axis(const KernelContext& context, int64_t axis, size_t rank);
 
-// A walk over an index space that several operands share, each with its own strides, in pieces of at most kPiece
-// elements along the last dim. Dims that are contiguous for all operands are merged first.
+// A walk over an index space that several operands share, each with its own strides, in pieces of at most
+// kPiece elements along the last dim. Dims that are contiguous for all operands are merged first.
 class StridedWalk {
  public:
   static constexpr int64_t kPiece = 1024;
@@ -34,12 +34,14 @@ class StridedWalk {
 
   // What an operand's element index grows by within a piece.
   int64_t step(size_t operand) const { return inner_steps_[operand]; }
-  // Calls piece(first index of each operand, elements). The first serves all workers, the second only the caller.
+  // Calls piece(first index of each operand, elements). The first serves all workers, the second only the
+  // caller.
   bool run(KernelEnv& env, FunctionRef<void(std::span<const int64_t>, int64_t)> piece) const;
   void run_serial(FunctionRef<void(std::span<const int64_t>, int64_t)> piece) const;
 
  private:
-  void run_range(int64_t begin, int64_t end, FunctionRef<void(std::span<const int64_t>, int64_t)> piece) const;
+  void run_range(int64_t begin, int64_t end,
+                 FunctionRef<void(std::span<const int64_t>, int64_t)> piece) const;
 
   Dims outer_;                  // merged dims but the last
   std::vector<Strides> steps_;  // per outer dim, per operand
@@ -49,11 +51,13 @@ class StridedWalk {
   int64_t pieces_ = 0;
 };
 
-// out[i] = in[start + Σ i[d] · strides[d]] for every index i of `out`, which is dense: elements of any whole number of bytes.
+// out[i] = in[start + Σ i[d] · strides[d]] for every index i of `out`, which is dense: elements of any whole
+// number of bytes.
 void copy_strided(KernelEnv& env, const Tensor& out, const Tensor& in, int64_t start, const Strides& strides);
 
 // The reverse: out[start + Σ i[d] · strides[d]] = in[i] for every index i of `in`, which is dense.
-void place_strided(KernelEnv& env, const Tensor& out, int64_t start, const Strides& strides, const Tensor& in);
+void place_strided(KernelEnv& env, const Tensor& out, int64_t start, const Strides& strides,
+                   const Tensor& in);
 
 // The lanes of an array along one axis: lane l starts at `start(l)` and has `length` elements `step` apart.
 struct Lanes {

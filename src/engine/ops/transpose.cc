@@ -1,4 +1,5 @@
 // Transpose and Expand: the same elements along other strides.
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -21,7 +22,8 @@ std::vector<size_t> permutation(const Context& context, size_t rank) {
   std::vector<bool> seen(rank, false);
   for (size_t d = 0; d < wanted.size(); ++d) {
     const int64_t from = wanted[d];
-    if (wanted.size() != rank || from < 0 || from >= static_cast<int64_t>(rank) || seen[static_cast<size_t>(from)]) {
+    if (wanted.size() != rank || from < 0 || from >= static_cast<int64_t>(rank) ||
+        seen[static_cast<size_t>(from)]) {
       context.refuse("perm {} is no permutation of {} dims", to_string(wanted), rank);
     }
     seen[static_cast<size_t>(from)] = true;
@@ -34,7 +36,8 @@ std::vector<size_t> permutation(const Context& context, size_t rank) {
 void infer_transpose(InferenceContext& context) {
   if (!context.has_shape(0)) return context.set_output(0, context.dtype(0), std::nullopt);
   Shape out;
-  for (const size_t from : permutation(context, context.shape(0).size())) out.push_back(context.shape(0)[from]);
+  for (const size_t from : permutation(context, context.shape(0).size()))
+    out.push_back(context.shape(0)[from]);
   context.set_output(0, context.dtype(0), std::move(out));
 }
 
@@ -62,23 +65,24 @@ void infer_expand(InferenceContext& context) {
   if (!context.has_shape(1) || context.shape(1).size() != 1 || !context.shape(1)[0].is_constant()) {
     return context.set_output(0, dtype, std::nullopt);
   }
-  const size_t rank = std::max(context.shape(0).size(), static_cast<size_t>(context.shape(1)[0].constant()));
-  Shape out;
-  for (size_t d = 0; d < rank; ++d) out.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, dtype, std::move(out));
+  const auto rank = static_cast<int64_t>(context.shape(0).size());
+  context.set_output(0, dtype, context.fresh_shape(std::max(rank, context.shape(1)[0].constant())));
 }
 
 void expand_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
   const Dims dims = broadcast_dims(context, in.dims(), read_integers(context.input(1)));
-  copy_strided(context.env(), context.allocate_output(0, in.dtype(), dims), in, 0, broadcast_strides(in.dims(), dims));
+  copy_strided(context.env(), context.allocate_output(0, in.dtype(), dims), in, 0,
+               broadcast_strides(in.dims(), dims));
 }
 
 }  // namespace
 
 // Dim d of the output is dim perm[d] of data; without perm the dims are reversed.
 extern constinit const OpSchema kTranspose = {
-    .domain = "", .op = "Transpose", .since_version = 25,
+    .domain = "",
+    .op = "Transpose",
+    .since_version = 25,
     .inputs = {{"data", "T", kMovableTypes}},
     .outputs = {{"transposed", "T", kMovableTypes}},
     .attributes = {{"perm", AttributeKind::kInts}},
@@ -88,7 +92,9 @@ extern constinit const OpSchema kTranspose = {
 
 // The input broadcast with an array of dims `shape` [n] i64.
 extern constinit const OpSchema kExpand = {
-    .domain = "", .op = "Expand", .since_version = 13,
+    .domain = "",
+    .op = "Expand",
+    .since_version = 13,
     .inputs = {{"input", "T", kMovableTypes}, {"shape", "", {DType::kI64}}},
     .outputs = {{"output", "T", kMovableTypes}},
     .attributes = {},

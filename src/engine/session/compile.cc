@@ -80,7 +80,8 @@ Step make_step(const Program& program, const Node& node, const CompileOptions& o
     step.kernel =
         options.devices[step.device]->kernels().make(*placement.implementation, {program.graph, node});
   } else if (step.schema->reference != nullptr) {
-    step.kernel_name = "reference";
+    const bool view = !step.schema->aliases.empty() && step.schema->aliases[0].kind == Alias::kView;
+    step.kernel_name = view ? "view" : "reference";
     step.kernel = function_kernel(step.schema->reference);
   } else {
     fail(ErrorCode::kUnsupported, fmt::format("node {} ({})", node.name, node.full_op()),

@@ -53,7 +53,11 @@ size_t row_bytes(DType dtype, int64_t values) {
          values, info.block_values);
   }
   const auto blocks = (static_cast<size_t>(values) + info.block_values - 1) / info.block_values;
-  return blocks * info.block_bytes;
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(blocks, size_t{info.block_bytes}, &bytes)) {
+    fail(ErrorCode::kInvalidArgument, info.name, "{} values have more than 2^64 bytes", values);
+  }
+  return bytes;
 }
 
 }  // namespace oag

@@ -33,8 +33,9 @@ void Generation::cancel() const {
   if (shared_->interruptible_step) shared_->interruptible_step->cancel();
 }
 
-const GenerationResult& Generation::result() const {
+GenerationResult Generation::result() const {
   wait();
+  std::lock_guard lock(shared_->mutex);
   return shared_->result;
 }
 

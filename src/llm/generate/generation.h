@@ -56,7 +56,7 @@ class Generation {
   bool wait(std::optional<TimePoint> deadline = {}) const;
   void cancel() const;  // returns at once
   // Waits, then the outcome. Being cancelled or failing is an outcome, not an exception.
-  const GenerationResult& result() const;
+  GenerationResult result() const;
 
  private:
   friend class LanguageModel;

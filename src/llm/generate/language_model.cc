@@ -148,6 +148,10 @@ void LanguageModel::take_token(Generation::Shared& generation, std::span<const f
   const TimePoint now = Clock::now();
   if (generation.first_token == TimePoint{}) generation.first_token = now;
   generation.last_token = now;
+  if (generation.request.max_tokens == 0) {
+    finish(generation, FinishReason::kLength);
+    return;
+  }
   const TokenId id = generation.sampler.pick(logits, static_cast<int64_t>(tokenizer_->size_tokens()));
   if (!generation.request.ignore_end && tokenizer_->is_end(id)) {
     finish(generation, FinishReason::kStop);

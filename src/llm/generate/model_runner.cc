@@ -27,12 +27,33 @@ RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
     fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for, {} was trained for {}",
          options.context_tokens, bundle.name(), bundle.config.context_tokens);
   }
+  // Up to its window, attention over a sliding window is plain attention.
+  if (const int64_t window = bundle.config.attention_window; window > 0 && options.context_tokens > window) {
+    fail(ErrorCode::kUnsupported, bundle.path.string(),
+         "attends over a sliding window of {} tokens; a context of {} is not supported, use at most {} "
+         "(--ctx)",
+         window, options.context_tokens, window);
+  }
+  if (const int64_t block = dtype_info(options.cache_dtype).block_values;
+      bundle.config.head_size % block != 0) {
+    fail(ErrorCode::kUnsupported, bundle.path.string(),
+         "has attention heads of {} values, a cache of {} stores blocks of {}; use f16 or f32 (--kv)",
+         bundle.config.head_size, dtype_name(options.cache_dtype), block);
+  }
   if (options.cache_tokens == 0) options.cache_tokens = options.context_tokens;
   return options;
 }
 
 std::string megabytes(uint64_t bytes) {
   return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+// "123 MB for weights and 45 MB for 4096 cache positions"
+std::string memory_needed(const ModelBundle& bundle, const RunnerOptions& options) {
+  const uint64_t cache =
+      cache_bytes_per_token(bundle.config, options.cache_dtype) * static_cast<uint64_t>(options.cache_tokens);
+  return fmt::format("{} for weights and {} for {} cache positions", megabytes(bundle.weight_bytes()),
+                     megabytes(cache), options.cache_tokens);
 }
 
 void check_memory(const Runtime& runtime, const ModelBundle& bundle, const RunnerOptions& options) {
@@ -42,9 +63,8 @@ void check_memory(const Runtime& runtime, const ModelBundle& bundle, const Runne
   const uint64_t weights = bundle.weight_bytes();
   if (free_bytes == 0 || weights + cache <= free_bytes) return;
   const uint64_t fitting = free_bytes > weights ? (free_bytes - weights) / per_token : 0;
-  fail(ErrorCode::kOutOfMemory, bundle.path.string(),
-       "needs {} for weights and {} for {} cache positions, {} are free; {}", megabytes(weights),
-       megabytes(cache), options.cache_tokens, megabytes(free_bytes),
+  fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}",
+       memory_needed(bundle, options), megabytes(free_bytes),
        fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting)
                    : "the weights alone do not fit");
 }
@@ -71,9 +91,18 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
   cache_bytes_ = static_cast<uint64_t>(config_.layers) * tensor_bytes(options_.cache_dtype, dims);
   const Device& device = *runtime->devices().front();
-  for (int64_t i = 0; i < config_.layers; ++i) {
-    states_.emplace_back(options_.cache_dtype, dims,
-                         const_cast<Device&>(device).allocate(tensor_bytes(options_.cache_dtype, dims)));
+  try {
+    for (int64_t i = 0; i < config_.layers; ++i) {
+      states_.emplace_back(options_.cache_dtype, dims,
+                           const_cast<Device&>(device).allocate(tensor_bytes(options_.cache_dtype, dims)));
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    // The machine has it, but this process is not given it.
+    fail(ErrorCode::kOutOfMemory, bundle.path.string(),
+         "needs {}, which the system refused to this process (ulimit -v); a smaller context (--ctx) or "
+         "cache (--kv) needs less",
+         memory_needed(bundle, options_));
   }
 }
 

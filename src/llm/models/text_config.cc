@@ -1,5 +1,7 @@
 #include "llm/models/text_config.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace oag {
@@ -64,6 +66,13 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
   config.rms_epsilon = static_cast<float>(keys.number("attention.layer_norm_rms_epsilon", 1e-5));
   config.rope_theta = keys.number("rope.freq_base", 10000.0);
   config.rope_dims = keys.size("rope.dimension_count", kMaxWidth, config.head_size);
+  config.attention_window = static_cast<int64_t>(std::min<uint64_t>(
+      metadata.find_u64(config.architecture + ".attention.sliding_window").value_or(0), 1u << 31));
+  if (const auto experts = metadata.find_u64(config.architecture + ".expert_count").value_or(0);
+      experts > 0) {
+    fail(ErrorCode::kUnsupported, metadata.where(), "is a mixture of {} experts, which is not supported yet",
+         experts);
+  }
   config.rope_sections = metadata.find(config.architecture + ".rope.dimension_sections") != nullptr;
   if (config.heads % config.kv_heads != 0) {
     keys.refuse("attention.head_count_kv",

@@ -30,6 +30,7 @@ struct TextConfig {
   double rope_theta = 10000.0;
   int64_t rope_dims = 0;            // rotated elements per head
   bool rope_sections = false;       // M-RoPE: the file's q and k rows are ordered for half pairing
+  int64_t attention_window = 0;     // tokens that a token sees, itself included; 0: all before it
   double rope_linear_factor = 1.0;  // positions are divided by it
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "llm/text/jinja_markup.h"
 #include "llm/text/jinja_methods.h"
 #include "llm/text/jinja_operators.h"
 #include "llm/text/jinja_text.h"
@@ -111,7 +112,7 @@ Value get_item(Runtime& rt, const Value& object, const Value& key) {
     const size_t begin = byte_offset(text, position);
     size_t end = begin;
     next_code_point(text, end);
-    return Value(text.substr(begin, end - begin));
+    return text_like(rt, object, text.substr(begin, end - begin));
   }
   if (key.is_integral() && object.is_list() && object.list().indexable()) {
     size_t position = 0;
@@ -154,7 +155,7 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
   }
   std::string text;
   for (const Value& character : picked) text += character.text();
-  return rt.text(std::move(text));
+  return text_like(rt, object, std::move(text));
 }
 
 std::vector<Value> iterate(Runtime& rt, const Value& value) {

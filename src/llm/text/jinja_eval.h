@@ -34,7 +34,7 @@ class Evaluator {
     Scope* outer_;
   };
 
-  // Statements: jinja_exec.cc
+  // Statements, in jinja_exec.cc
   Flow exec(const Body& body);
   Flow exec(const Stmt& statement);
   Flow exec_if(const Stmt& statement);
@@ -51,7 +51,7 @@ class Evaluator {
   std::string capture(const Body& body, Scope* scope);
   void print(const Value& value);
 
-  // Expressions: jinja_eval.cc
+  // Expressions, in jinja_eval.cc
   Value eval(const Expr& expr);
   Value eval_name(const Expr& expr);
   Value eval_sequence(const Expr& expr);

@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "llm/text/jinja_expression_parser.h"
 
-#include "llm/text/jinja_parser_state.h"
+#include <algorithm>
 
 namespace oag::jinja {
 

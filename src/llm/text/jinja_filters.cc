@@ -6,6 +6,7 @@
 
 #include "llm/text/jinja_arguments.h"
 #include "llm/text/jinja_format.h"
+#include "llm/text/jinja_markup.h"
 #include "llm/text/jinja_operators.h"
 #include "llm/text/jinja_print.h"
 #include "llm/text/jinja_string_methods.h"
@@ -20,7 +21,12 @@ Value convert(Runtime& rt, const Value& value, const CallArgs& args) {
   const Arguments bound(rt, "this filter", args, {});
   const std::string text = to_text(rt, value);
   rt.spend_bytes(text.size() * 8);
-  return rt.text(Convert(text));
+  return text_like(rt, value, Convert(text));
+}
+
+template <std::string (*Convert)(std::string_view)>
+Value convert_plain(Runtime& rt, const Value& value, const CallArgs& args) {
+  return Value(convert<Convert>(rt, value, args).text());
 }
 
 // The title filter starts words after blanks, hyphens and opening brackets only, unlike str.title().
@@ -48,9 +54,9 @@ std::string title_words(std::string_view text) {
 Value trim(Runtime& rt, const Value& value, const CallArgs& args) {
   const Arguments bound(rt, "trim", args, {"chars"});
   const std::string text = to_text(rt, value);
-  if (!bound.has(0) || bound[0].is_none()) return rt.text(std::string(strip(text)));
+  if (!bound.has(0) || bound[0].is_none()) return text_like(rt, value, std::string(strip(text)));
   rt.spend_search(text.size(), bound.text(0).size());
-  return rt.text(std::string(strip(text, bound.text(0), Side::kBoth)));
+  return text_like(rt, value, std::string(strip(text, bound.text(0), Side::kBoth)));
 }
 
 Value replace(Runtime& rt, const Value& value, const CallArgs& args) {
@@ -62,34 +68,21 @@ Value replace(Runtime& rt, const Value& value, const CallArgs& args) {
 
 Value string(Runtime& rt, const Value& value, const CallArgs& args) {
   const Arguments bound(rt, "string", args, {});
-  return rt.text(to_text(rt, value));
+  return text_like(rt, value, to_text(rt, value));
+}
+
+Value safe(Runtime& rt, const Value& value, const CallArgs& args) {
+  const Arguments bound(rt, "safe", args, {});
+  return Value::markup(to_text(rt, value));
+}
+
+Value force_escape(Runtime& rt, const Value& value, const CallArgs& args) {
+  const Arguments bound(rt, "forceescape", args, {});
+  return escape_operand(rt, Value(to_text(rt, value)));
 }
 
 Value escape(Runtime& rt, const Value& value, const CallArgs& args) {
-  const Arguments bound(rt, "escape", args, {});
-  std::string out;
-  for (const char c : to_text(rt, value)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return rt.text(std::move(out));
+  return value.is_markup() ? value : force_escape(rt, value, args);
 }
 
 Value indent(Runtime& rt, const Value& value, const CallArgs& args) {
@@ -116,7 +109,7 @@ Value indent(Runtime& rt, const Value& value, const CallArgs& args) {
     is_first = false;
     rt.append(out, line);
   }
-  return rt.text(std::move(out));
+  return text_like(rt, value, std::move(out));
 }
 
 Value format(Runtime& rt, const Value& value, const CallArgs& args) {
@@ -129,7 +122,7 @@ Value format(Runtime& rt, const Value& value, const CallArgs& args) {
     for (const auto& [name, keyword] : args.keywords) dict->set(Value(name), keyword);
     operand = Value(dict);
   }
-  return rt.text(percent_format(rt, to_text(rt, value), operand));
+  return text_like(rt, value, percent_format(rt, to_text(rt, value), operand));
 }
 
 Value default_value(Runtime& rt, const Value& value, const CallArgs& args) {
@@ -288,16 +281,16 @@ constexpr FilterEntry kFilters[] = {
     {"e", escape},
     {"escape", escape},
     {"float", to_float},
-    {"forceescape", escape},
+    {"forceescape", force_escape},
     {"format", format},
     {"indent", indent},
     {"int", to_integer},
     {"lower", convert<to_lower>},
     {"replace", replace},
     {"round", round_number},
-    {"safe", string},
+    {"safe", safe},
     {"string", string},
-    {"title", convert<title_words>},
+    {"title", convert_plain<title_words>},
     {"tojson", to_json_filter},
     {"trim", trim},
     {"upper", convert<to_upper>},

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "llm/text/jinja_arguments.h"
+#include "llm/text/jinja_markup.h"
 #include "llm/text/jinja_operators.h"
 #include "llm/text/jinja_string_methods.h"
 
@@ -102,6 +103,7 @@ bool is_method(const Value& object, std::string_view name) {
 }
 
 Value call_method(Runtime& rt, const Value& self, const std::string& name, const CallArgs& args) {
+  if (self.is_markup()) return call_markup_method(rt, self, name, args);
   if (self.is_string()) return call_string_method(rt, self.text(), name, args);
   if (self.is(Kind::kLoop)) return call_loop_method(rt, self.loop(), name, args);
   const bool changes =

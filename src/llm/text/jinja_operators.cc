@@ -1,8 +1,11 @@
 #include "llm/text/jinja_operators.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "llm/text/jinja_format.h"
+#include "llm/text/jinja_markup.h"
 
 namespace oag::jinja {
 
@@ -106,7 +109,7 @@ Value repeat(Runtime& rt, const Value& sequence, int64_t times) {
     std::string out;
     out.reserve(unit.size() * count);
     for (size_t i = 0; i < count && !unit.empty(); ++i) out += unit;
-    return Value(std::move(out));
+    return text_like(rt, sequence, std::move(out));
   }
   const std::vector<Value>& unit = sequence.list().items;
   if (!unit.empty() && count > rt.limits().max_steps / unit.size()) {
@@ -116,6 +119,14 @@ Value repeat(Runtime& rt, const Value& sequence, int64_t times) {
   std::vector<Value> items;
   for (size_t i = 0; i < count && !unit.empty(); ++i) items.insert(items.end(), unit.begin(), unit.end());
   return rt.list(std::move(items), sequence.list().kind);
+}
+
+Value join_texts(Runtime& rt, const Value& left, const Value& right) {
+  if (left.is_markup() != right.is_markup()) {
+    return join_texts(rt, escape_operand(rt, left), escape_operand(rt, right));
+  }
+  rt.check_size(left.text().size() + right.text().size());
+  return text_like(rt, left, left.text() + right.text());
 }
 
 bool is_list_or_tuple(const Value& value) {
@@ -146,10 +157,12 @@ Value arithmetic(Runtime& rt, Op op, const Value& left, const Value& right) {
     return integer_arithmetic(rt, op, left.integer(), right.integer());
   }
   if (left.is_number() && right.is_number()) return float_arithmetic(rt, op, left.number(), right.number());
-  if (op == Op::kModulo && left.is_string()) return rt.text(percent_format(rt, left.text(), right));
+  if (op == Op::kModulo && left.is_string()) {
+    const Value operand = left.is_markup() ? escape_operand(rt, right) : right;
+    return text_like(rt, left, percent_format(rt, left.text(), operand));
+  }
   if (op == Op::kAdd && left.is_string() && right.is_string()) {
-    rt.check_size(left.text().size() + right.text().size());
-    return rt.text(left.text() + right.text());
+    return join_texts(rt, left, right);
   }
   if (op == Op::kAdd && is_list_or_tuple(left) && is_list_or_tuple(right) &&
       left.list().kind == right.list().kind) {
@@ -226,6 +239,31 @@ bool less(Runtime& rt, const Value& left, const Value& right) {
     return a.size() < b.size();
   }
   fail_types(rt, Op::kLess, left, right);
+}
+
+std::vector<size_t> sorted_order(Runtime& rt, const std::vector<Value>& keys, bool reverse) {
+  // A merge sort of our own: it stays in bounds even where NaN makes the comparison contradict itself.
+  const size_t count = keys.size();
+  std::vector<size_t> order(count);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<size_t> merged(count);
+  const auto before = [&](size_t a, size_t b) {
+    return reverse ? less(rt, keys[b], keys[a]) : less(rt, keys[a], keys[b]);
+  };
+  for (size_t width = 1; width < count; width *= 2) {
+    for (size_t begin = 0; begin < count; begin += 2 * width) {
+      const size_t middle = std::min(begin + width, count);
+      const size_t end = std::min(begin + 2 * width, count);
+      size_t left = begin;
+      size_t right = middle;
+      for (size_t i = begin; i < end; ++i) {
+        const bool take_right = left == middle || (right < end && before(order[right], order[left]));
+        merged[i] = order[take_right ? right++ : left++];
+      }
+    }
+    order.swap(merged);
+  }
+  return order;
 }
 
 bool compare(Runtime& rt, Op op, const Value& left, const Value& right) {

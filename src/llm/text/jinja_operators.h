@@ -17,6 +17,8 @@ Value positive(Runtime& rt, const Value& value);
 bool equals(Runtime& rt, const Value& left, const Value& right);
 // left < right; fails for types that Python does not order.
 bool less(Runtime& rt, const Value& left, const Value& right);
+// The positions of `keys` in rising (or falling) order; equal keys keep their order, as in Python's sorted().
+std::vector<size_t> sorted_order(Runtime& rt, const std::vector<Value>& keys, bool reverse);
 bool compare(Runtime& rt, Op op, const Value& left, const Value& right);
 bool contains(Runtime& rt, const Value& container, const Value& item);
 

@@ -2,7 +2,7 @@
 
 #include <initializer_list>
 
-#include "llm/text/jinja_parser_state.h"
+#include "llm/text/jinja_expression_parser.h"
 
 namespace oag::jinja {
 

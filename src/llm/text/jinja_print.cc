@@ -1,7 +1,7 @@
 #include "llm/text/jinja_print.h"
 
-#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "llm/text/jinja_operators.h"
 #include "llm/text/jinja_text.h"
@@ -223,20 +223,21 @@ class JsonPrinter {
 
   void print_dict(const Dict& dict) {
     if (dict.entries.empty()) return put("{}");
-    std::vector<const std::pair<Value, Value>*> entries;
-    for (const auto& entry : dict.entries) entries.push_back(&entry);
+    std::vector<size_t> order(dict.entries.size());
+    std::iota(order.begin(), order.end(), size_t{0});
     if (style_.sort_keys) {
-      std::stable_sort(entries.begin(), entries.end(),
-                       [&](const auto* a, const auto* b) { return less(rt_, a->first, b->first); });
+      std::vector<Value> keys;
+      for (const auto& [key, value] : dict.entries) keys.push_back(key);
+      order = sorted_order(rt_, keys, false);
     }
     put("{");
     ++level_;
-    for (size_t i = 0; i < entries.size(); ++i) {
+    for (size_t i = 0; i < order.size(); ++i) {
       if (i > 0) put(style_.item_separator);
       new_line();
-      print_key(entries[i]->first);
+      print_key(dict.entries[order[i]].first);
       put(style_.key_separator);
-      print(entries[i]->second);
+      print(dict.entries[order[i]].second);
     }
     --level_;
     new_line();

@@ -106,14 +106,12 @@ Value items(Runtime& rt, const Value& value, const CallArgs& args) {
   return generator(rt, std::move(pairs));
 }
 
-// Sorts by keys, stable also in reverse, as Python's sorted().
-std::vector<Value> sorted(Runtime& rt, std::vector<std::pair<Value, Value>> keyed, bool reverse) {
-  rt.spend(keyed.size());
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    return reverse ? less(rt, b.first, a.first) : less(rt, a.first, b.first);
-  });
+// The items in the order of their keys.
+std::vector<Value> sorted(Runtime& rt, const std::vector<Value>& keys, const std::vector<Value>& values,
+                          bool reverse) {
+  rt.spend(keys.size());
   std::vector<Value> out;
-  for (auto& [key, item] : keyed) out.push_back(std::move(item));
+  for (const size_t i : sorted_order(rt, keys, reverse)) out.push_back(values[i]);
   return out;
 }
 
@@ -122,13 +120,14 @@ Value dict_sort(Runtime& rt, const Value& value, const CallArgs& args) {
   if (!value.is_dict()) rt.fail("dictsort needs a dict, saw {}", type_name(value));
   const std::string by = bound.text(1, "key");
   if (by != "key" && by != "value") rt.fail("dictsort sorts by key or value, not by '{}'", by);
-  std::vector<std::pair<Value, Value>> keyed;
+  std::vector<Value> keys;
+  std::vector<Value> pairs;
   for (const auto& [key, item] : value.dict().entries) {
     const Value& field = by == "key" ? key : item;
-    keyed.emplace_back(bound.flag(0, false) ? field : fold_case(rt, field),
-                       rt.list({key, item}, ListKind::kTuple));
+    keys.push_back(bound.flag(0, false) ? field : fold_case(rt, field));
+    pairs.push_back(rt.list({key, item}, ListKind::kTuple));
   }
-  return rt.list(sorted(rt, std::move(keyed), bound.flag(2, false)));
+  return rt.list(sorted(rt, keys, pairs, bound.flag(2, false)));
 }
 
 // The keys of several attributes "a,b" make a tuple.
@@ -148,11 +147,12 @@ Value multi_key(Runtime& rt, const Value& item, const Value* attribute, bool cas
 
 Value sort(Runtime& rt, const Value& value, const CallArgs& args) {
   const Arguments bound(rt, "sort", args, {"reverse", "case_sensitive", "attribute"});
-  std::vector<std::pair<Value, Value>> keyed;
-  for (const Value& item : iterate(rt, value)) {
-    keyed.emplace_back(multi_key(rt, item, bound.has(2) ? &bound[2] : nullptr, bound.flag(1, false)), item);
+  const std::vector<Value> values = iterate(rt, value);
+  std::vector<Value> keys;
+  for (const Value& item : values) {
+    keys.push_back(multi_key(rt, item, bound.has(2) ? &bound[2] : nullptr, bound.flag(1, false)));
   }
-  return rt.list(sorted(rt, std::move(keyed), bound.flag(0, false)));
+  return rt.list(sorted(rt, keys, values, bound.flag(0, false)));
 }
 
 Value unique(Runtime& rt, const Value& value, const CallArgs& args) {
@@ -220,6 +220,7 @@ Value reverse(Runtime& rt, const Value& value, const CallArgs& args) {
 
 Value map(Runtime& rt, const Value& value, const CallArgs& args) {
   std::vector<Value> out;
+  if (!truthy(value)) return generator(rt, {});  // none and other empty values map to nothing
   if (args.positional.empty()) {
     const Arguments bound(rt, "map", args, {"attribute", "default"}, 1);
     for (const Value& item : iterate(rt, value)) {
@@ -237,6 +238,7 @@ Value map(Runtime& rt, const Value& value, const CallArgs& args) {
 // select, reject, selectattr, rejectattr: keeps the items whose test gives kKeep.
 template <bool kKeep, bool kAttribute>
 Value select(Runtime& rt, const Value& value, const CallArgs& args) {
+  if (!truthy(value)) return generator(rt, {});
   const size_t used = kAttribute ? 1 : 0;
   if (args.positional.size() < used) rt.fail("selectattr and rejectattr need the name of an attribute");
   const bool has_name = args.positional.size() > used;
@@ -284,8 +286,9 @@ Value group_by(Runtime& rt, const Value& value, const CallArgs& args) {
   const auto key = [&](const Value& item) {
     return bound.flag(2, false) ? exact_key(item) : fold_case(rt, exact_key(item));
   };
-  std::vector<std::pair<Value, Value>> keyed;
-  for (const Value& item : iterate(rt, value)) keyed.emplace_back(key(item), item);
+  const std::vector<Value> values = iterate(rt, value);
+  std::vector<Value> keys;
+  for (const Value& item : values) keys.push_back(key(item));
   std::vector<Value> groups;
   std::vector<Value> members;
   Value group_key;
@@ -295,7 +298,7 @@ Value group_by(Runtime& rt, const Value& value, const CallArgs& args) {
     const Value name = exact_key(members.front());
     groups.push_back(rt.list({name, rt.list(std::exchange(members, {}))}, ListKind::kTuple));
   };
-  for (const Value& item : sorted(rt, std::move(keyed), false)) {
+  for (const Value& item : sorted(rt, keys, values, false)) {
     const Value item_key = key(item);
     if (!members.empty() && !equals(rt, group_key, item_key)) close_group();
     group_key = item_key;

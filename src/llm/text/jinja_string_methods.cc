@@ -134,7 +134,7 @@ std::vector<std::string_view> split_spaces(std::string_view text, int64_t limit)
   text = strip(text, Side::kLeft);
   while (!text.empty()) {
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      parts.push_back(strip(text, Side::kRight));
+      parts.push_back(text);
       break;
     }
     size_t end = 0;
@@ -154,7 +154,7 @@ std::vector<std::string_view> split_spaces_backwards(std::string_view text, int6
   text = strip(text, Side::kRight);
   while (!text.empty()) {
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      parts.push_back(strip(text, Side::kLeft));
+      parts.push_back(text);
       break;
     }
     size_t begin = text.size();

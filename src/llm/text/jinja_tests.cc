@@ -42,8 +42,8 @@ bool is_number(Runtime&, const Value& value, const CallArgs&) {
 bool is_callable(Runtime&, const Value& value, const CallArgs&) {
   return value.is(Kind::kCallable);
 }
-bool is_escaped(Runtime&, const Value&, const CallArgs&) {
-  return false;
+bool is_escaped(Runtime&, const Value& value, const CallArgs&) {
+  return value.is_markup();
 }
 
 bool is_iterable(Runtime&, const Value& value, const CallArgs&) {

@@ -31,6 +31,23 @@ void append_lower(std::string& out, uint32_t code_point) {
   append_code_point(out, static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))));
 }
 
+bool is_cased(uint32_t c) {
+  return c < 0x80 ? (c | 0x20) >= 'a' && (c | 0x20) <= 'z'
+                  : is_upper(c) || is_lower(c) || category(c) == UTF8PROC_CATEGORY_LT;
+}
+
+// A capital sigma at the end of a word has a small letter of its own.
+void append_lower_in_word(std::string& out, uint32_t code_point, bool after_letter, std::string_view rest) {
+  constexpr uint32_t kSigma = 0x3A3;
+  constexpr uint32_t kFinalSigma = 0x3C2;
+  size_t next = 0;
+  if (code_point == kSigma && after_letter && (rest.empty() || !is_cased(next_code_point(rest, next)))) {
+    append_code_point(out, kFinalSigma);
+  } else {
+    append_lower(out, code_point);
+  }
+}
+
 void append_title(std::string& out, uint32_t code_point) {
   if (code_point == 0xDF) {
     out += "Ss";
@@ -169,7 +186,12 @@ std::string to_upper(std::string_view text) {
 std::string to_lower(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (size_t i = 0; i < text.size();) append_lower(out, next_code_point(text, i));
+  bool after_letter = false;
+  for (size_t i = 0; i < text.size();) {
+    const uint32_t c = next_code_point(text, i);
+    append_lower_in_word(out, c, after_letter, text.substr(i));
+    after_letter = is_cased(c);
+  }
   return out;
 }
 
@@ -185,8 +207,12 @@ std::string title_case(std::string_view text) {
   bool inside = false;
   for (size_t i = 0; i < text.size();) {
     const uint32_t c = next_code_point(text, i);
-    inside ? append_lower(out, c) : append_title(out, c);
-    inside = is_upper(c) || is_lower(c) || category(c) == UTF8PROC_CATEGORY_LT;
+    if (inside) {
+      append_lower_in_word(out, c, true, text.substr(i));
+    } else {
+      append_title(out, c);
+    }
+    inside = is_cased(c);
   }
   return out;
 }

@@ -49,6 +49,12 @@ class Value {
   explicit Value(Loop* loop) : kind_(Kind::kLoop) { data_.loop = loop; }
   explicit Value(Callable* callable) : kind_(Kind::kCallable) { data_.callable = callable; }
 
+  // A text that the `safe` or `escape` filter made: joined to other texts with `+`, it escapes them.
+  static Value markup(std::string text) {
+    Value value(std::move(text));
+    value.is_markup_ = true;
+    return value;
+  }
   static Value none() { return Value(Kind::kNone); }
   // `reason` says what was missing, for the error that follows if the value is used.
   static Value undefined(std::string reason) {
@@ -62,6 +68,7 @@ class Value {
   bool is_undefined() const { return kind_ == Kind::kUndefined; }
   bool is_none() const { return kind_ == Kind::kNone; }
   bool is_string() const { return kind_ == Kind::kString; }
+  bool is_markup() const { return is_markup_; }
   bool is_list() const { return kind_ == Kind::kList; }
   bool is_dict() const { return kind_ == Kind::kDict; }
   // bool or int: Python's bool is an int
@@ -85,6 +92,7 @@ class Value {
   explicit Value(Kind kind) : kind_(kind) {}
 
   Kind kind_ = Kind::kUndefined;
+  bool is_markup_ = false;
   union {
     bool boolean;
     int64_t integer;

@@ -65,8 +65,8 @@ TEST(ZipReader, UnpacksWhatPythonPacked) {
     EXPECT_EQ(ZipReader(bytes(data), archive).members().size(), members.size());
     for (const auto& [name, expected] : members.items()) {
       const std::string content = extract(data, name);
-      EXPECT_EQ(content.size(), expected["bytes"]) << archive << " " << name;
-      EXPECT_EQ(sha256_hex(content), expected["sha256"]) << archive << " " << name;
+      EXPECT_EQ(content.size(), expected["bytes"].get<size_t>()) << archive << " " << name;
+      EXPECT_EQ(sha256_hex(content), expected["sha256"].get<std::string>()) << archive << " " << name;
     }
   }
 }

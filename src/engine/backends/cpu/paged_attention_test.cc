@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(EveryIsa, AttentionOnIsa, testing::ValuesIn(available_i
 
 TEST_P(AttentionOnIsa, MatchesTheReferenceOverMixedBatchesAndShuffledPages) {
   const auto device = make_device(GetParam(), 2);
-  const std::vector<Part> parts = {{1, 1}, {5, 5}, {1, 300}, {40, 330}, {2, 700}, {0, 9}, {33, 33}};
+  const std::vector<Part> parts = {{1, 1}, {5, 5}, {1, 300}, {12, 270}, {2, 700}, {0, 9}, {33, 33}};
   for (const DType storage : kStorages) {
     for (const Layout& layout : {Layout{9, 3, 64, 16},
                                  {4, 4, 32, 32},
@@ -77,7 +77,7 @@ TEST_P(AttentionOnIsa, MatchesTheReferenceOverMixedBatchesAndShuffledPages) {
       for (const Attributes& attributes :
            {Attributes{}, Attributes{{"window", int64_t{50}}}, Attributes{{"causal", int64_t{0}}},
             Attributes{{"scale", 0.3f}, {"window", int64_t{260}}}}) {
-        if (!attributes.empty() && layout.width != 64 && layout.width != 128) continue;
+        if (!attributes.empty() && layout.width != 64) continue;
         Batch batch(storage, layout, parts, attributes);
         Batch twin = batch;
         twin.state = copy_of(batch.state);
@@ -98,7 +98,7 @@ TEST_P(AttentionOnIsa, MatchesTheReferenceOverMixedBatchesAndShuffledPages) {
 
 TEST_P(AttentionOnIsa, ATokenIsTheSameHoweverItsPromptWasCutAndWhateverRunsBesideIt) {
   const Layout layout{6, 2, 64, 16};
-  constexpr int64_t kTokens = 620;
+  constexpr int64_t kTokens = 280;  // two chunks of positions
   for (const DType storage : kStorages) {
     for (const int64_t window : {0, 100}) {
       const Attributes attributes = {{"window", window}};
@@ -106,7 +106,7 @@ TEST_P(AttentionOnIsa, ATokenIsTheSameHoweverItsPromptWasCutAndWhateverRunsBesid
       const Tensor all = KernelRunner(make_device(GetParam(), 3), whole.operation()).run()[0];
       const int64_t row = layout.query_heads * layout.width;
       for (const std::vector<int64_t>& cuts :
-           {std::vector<int64_t>{1, 2, 300, 7, 200, 1, 1, 64, 4, 40}, {512, 108}, {3, 256, 361}}) {
+           {std::vector<int64_t>{1, 2, 130, 7, 100, 1, 1, 14, 4, 20}, {256, 24}, {3, 255, 22}}) {
         Batch part = whole;
         part.state = Tensor::host(storage, whole.state.dims());
         std::memset(part.state.data(), 0x7e,

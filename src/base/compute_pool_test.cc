@@ -1,0 +1,106 @@
+#include "base/compute_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+namespace oag {
+namespace {
+
+constexpr int64_t kSlow = 1'000'000;  // an estimate that makes regions parallel
+
+TEST(ComputePool, RunsEveryTileOnce) {
+  ComputePool pool(4);
+  const RunControl control;
+  for (const int64_t tiles : {0, 1, 2, 7, 1000}) {
+    std::vector<std::atomic<int>> counts(static_cast<size_t>(tiles));
+    EXPECT_TRUE(pool.parallel_for(control, tiles, kSlow, [&](int64_t i, int worker) {
+      EXPECT_GE(worker, 0);
+      EXPECT_LT(worker, pool.threads());
+      ++counts[static_cast<size_t>(i)];
+    }));
+    for (const auto& count : counts) EXPECT_EQ(count.load(), 1);
+  }
+}
+
+TEST(ComputePool, TwoTilesNeverShareAWorkerIndexAtOnce) {
+  ComputePool pool(4);
+  const RunControl control;
+  std::vector<std::atomic<int>> inside(4);
+  std::atomic<int> clashes{0};
+  pool.parallel_for(control, 2000, kSlow, [&](int64_t, int worker) {
+    if (++inside[static_cast<size_t>(worker)] != 1) ++clashes;
+    --inside[static_cast<size_t>(worker)];
+  });
+  EXPECT_EQ(clashes.load(), 0);
+}
+
+TEST(ComputePool, ShortRegionsStayOnTheCaller) {
+  ComputePool pool(4);
+  const RunControl control;
+  const auto caller = std::this_thread::get_id();
+  pool.parallel_for(control, 100, 10, [&](int64_t, int) { EXPECT_EQ(std::this_thread::get_id(), caller); });
+}
+
+TEST(ComputePool, StopsBetweenTilesWhenCancelled) {
+  ComputePool pool(2);
+  RunControl control;
+  std::atomic<int> done{0};
+  EXPECT_FALSE(pool.parallel_for(control, 1'000'000, kSlow, [&](int64_t, int) {
+    if (++done == 50) control.cancel();
+  }));
+  EXPECT_LT(done.load(), 60);
+  EXPECT_FALSE(pool.parallel_for(control, 10, kSlow, [&](int64_t, int) { FAIL() << "a cancelled run computes"; }));
+}
+
+TEST(ComputePool, StopsPastTheDeadline) {
+  ComputePool pool(2);
+  const RunControl control(0, Clock::now() + std::chrono::milliseconds(20));
+  const TimePoint begin = Clock::now();
+  EXPECT_FALSE(pool.parallel_for(control, 100'000, kSlow, [](int64_t, int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }));
+  EXPECT_LT(elapsed_ms(begin), 2000);
+}
+
+// A low-priority region is under way; a high-priority one must be let in long before the first has ended.
+TEST(ComputePool, AHigherPriorityOvertakesARegionUnderWay) {
+  ComputePool pool(2);
+  std::atomic<int64_t> low_tiles{0};
+  constexpr int64_t kLowTotal = 2000;
+  std::thread low([&] {
+    const RunControl control(0);
+    EXPECT_TRUE(pool.parallel_for(control, kLowTotal, kSlow, [&](int64_t, int) {
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+      ++low_tiles;
+    }));
+  });
+  while (low_tiles.load() < 10) std::this_thread::yield();
+  const RunControl control(5);
+  EXPECT_TRUE(pool.parallel_for(control, 4, kSlow, [](int64_t, int) {}));
+  EXPECT_LT(low_tiles.load(), kLowTotal);
+  low.join();
+  EXPECT_EQ(low_tiles.load(), kLowTotal);
+}
+
+TEST(ComputePool, ManyCallersShareItWithoutLosingTiles) {
+  ComputePool pool(3);
+  std::vector<std::thread> callers;
+  std::atomic<int64_t> sum{0};
+  for (int c = 0; c < 8; ++c) {
+    callers.emplace_back([&, c] {
+      const RunControl control(c % 3);
+      for (int round = 0; round < 50; ++round) {
+        EXPECT_TRUE(pool.parallel_for(control, 20, kSlow, [&](int64_t i, int) { sum += i; }));
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum.load(), 8 * 50 * 190);
+}
+
+}  // namespace
+}  // namespace oag

@@ -1,0 +1,226 @@
+// Data that no shape rule can refuse, and the exact results of corner cases. Expected values follow from the
+// operators' definitions in ONNX.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "engine/ops/element.h"
+#include "engine/ops/float8.h"
+#include "engine/ops/serial_env.h"
+#include "engine/ops/verify.h"
+#include "engine/tensor/float16.h"
+
+namespace oag {
+namespace {
+
+template <typename T>
+Tensor make(DType dtype, Dims dims, std::vector<T> values) {
+  return Tensor::of<T>(dtype, std::move(dims), values);
+}
+Tensor i64(std::vector<int64_t> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  return make<int64_t>(DType::kI64, {count}, std::move(values));
+}
+Tensor i32(std::vector<int32_t> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  return make<int32_t>(DType::kI32, {count}, std::move(values));
+}
+Tensor f32(Dims dims, std::vector<float> values) {
+  return make<float>(DType::kF32, std::move(dims), std::move(values));
+}
+
+// Runs one node on inputs of which the shape rule knows only the element types and ranks.
+std::vector<Tensor> run(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {},
+                        size_t output_count = 1) {
+  Graph graph;
+  std::vector<ValueId> ids;
+  for (const Tensor& input : inputs) {
+    Shape shape;
+    for (size_t d = 0; d < input.rank(); ++d)
+      shape.push_back(Dim::symbol("s" + std::to_string(ids.size()) + std::to_string(d)));
+    if (is_block_format(input.dtype())) shape = to_shape(input.dims());
+    ids.push_back(graph.add_input("x", ValueType::tensor(input.dtype(), std::move(shape))));
+  }
+  graph.outputs = graph.add_node("", op, ids, std::move(attributes), output_count, "n").outputs;
+  infer_types(graph);
+  std::vector<Tensor> outputs(output_count);
+  SerialEnv env;
+  KernelContext context(graph.nodes[0], inputs, outputs, env);
+  OperatorRegistry::builtin().find("", op)->reference(context);
+  return outputs;
+}
+
+std::string refusal(std::string_view op, std::vector<Tensor> inputs, Attributes attributes = {},
+                    size_t output_count = 1) {
+  try {
+    run(op, std::move(inputs), std::move(attributes), output_count);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+template <typename T>
+std::vector<T> values_of(const Tensor& tensor) {
+  return {tensor.values<T>().begin(), tensor.values<T>().end()};
+}
+
+TEST(RunTimeErrors, GatherRefusesAnIndexOutsideTheTable) {
+  EXPECT_NE(refusal("Gather", {f32({2, 1}, {1, 2}), i64({0, 2})})
+                .find("node n (Gather): index 2 is outside [-2, 2)"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("Gather", {f32({2, 1}, {1, 2}), i64({std::numeric_limits<int64_t>::min()})}).find("is outside"),
+      std::string::npos);
+}
+
+TEST(RunTimeErrors, IntegerDivisionByZeroIsRefused) {
+  for (const char* op : {"Div", "Mod"}) {
+    EXPECT_NE(refusal(op, {i32({1, 2}), i32({1, 0})}).find("integer division by zero"), std::string::npos)
+        << op;
+  }
+}
+
+TEST(RunTimeErrors, ShapesThatContradictAreRefused) {
+  EXPECT_NE(refusal("Reshape", {f32({2, 3}, {1, 2, 3, 4, 5, 6}), i64({4, -1})})
+                .find("[2, 3] cannot become [4, -1]"),
+            std::string::npos);
+  EXPECT_NE(refusal("Add", {f32({2}, {1, 2}), f32({3}, {1, 2, 3})}).find("do not broadcast"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("MatMul", {f32({1, 2}, {1, 2}), f32({1, 2}, {1, 2})}).find("differ in the dim summed over"),
+      std::string::npos);
+  EXPECT_NE(refusal("Squeeze", {f32({2}, {1, 2}), i64({0})}).find("is not 1"), std::string::npos);
+  EXPECT_NE(
+      refusal("Concat", {f32({1, 2}, {1, 2}), f32({1, 1}, {1})}, {{"axis", int64_t{0}}}).find("does not fit"),
+      std::string::npos);
+  EXPECT_NE(refusal("Split", {f32({3}, {1, 2, 3}), i64({1, 1})}, {}, 2).find("does not add up"),
+            std::string::npos);
+  EXPECT_NE(refusal("Expand", {f32({2}, {1, 2}), i64({-1})}).find("do not broadcast"), std::string::npos);
+  EXPECT_NE(refusal("TopK", {f32({2}, {1, 2}), i64({3})}, {}, 2).find("k is [3]"), std::string::npos);
+  EXPECT_NE(refusal("GatherND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {5})})
+                .find("index 5 is outside"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("ScatterND", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {1, 1}, {0}), f32({2}, {1, 2})})
+          .find("must be [1]"),
+      std::string::npos);
+  EXPECT_NE(
+      refusal("CumSum", {f32({2}, {1, 2}), make<int64_t>(DType::kI64, {}, {1})}).find("axis 1 is outside"),
+      std::string::npos);
+}
+
+TEST(RunTimeErrors, AbsurdSizesAreRefusedNotAllocated) {
+  constexpr int64_t kHuge = int64_t{1} << 62;
+  EXPECT_NE(refusal("ConstantOfShape", {i64({kHuge, kHuge})}), "accepted");
+  EXPECT_NE(refusal("ConstantOfShape", {i64({kHuge})}), "accepted");
+  EXPECT_NE(refusal("ConstantOfShape", {i64({-1})}), "accepted");
+  EXPECT_NE(refusal("Tile", {f32({2}, {1, 2}), i64({kHuge})}), "accepted");
+  EXPECT_NE(refusal("Pad", {f32({2}, {1, 2}), i64({kHuge, kHuge})}), "accepted");
+  EXPECT_NE(refusal("Expand", {f32({1}, {1}), i64({kHuge})}), "accepted");
+  const auto scalar = [](int64_t value) { return make<int64_t>(DType::kI64, {}, {value}); };
+  EXPECT_NE(refusal("Range", {scalar(0), scalar(kHuge), scalar(1)}), "accepted");
+  EXPECT_NE(refusal("Range", {scalar(0), scalar(1), scalar(0)}), "accepted");
+}
+
+TEST(RunTimeErrors, SliceBoundsAndStepsOfAnySizeAreSafe) {
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+  const Tensor data = f32({3}, {1, 2, 3});
+  const auto slice = [&](int64_t start, int64_t end, int64_t step) {
+    return values_of<float>(run("Slice", {data, i64({start}), i64({end}), i64({0}), i64({step})})[0]);
+  };
+  EXPECT_EQ(slice(kLeast, kMost, 1), (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(slice(kMost, kLeast, -1), (std::vector<float>{3, 2, 1}));
+  EXPECT_EQ(slice(kMost, kLeast, kLeast), (std::vector<float>{3}));
+  EXPECT_EQ(slice(0, kMost, kMost), (std::vector<float>{1}));
+  EXPECT_EQ(slice(2, 1, 1), (std::vector<float>{}));
+}
+
+TEST(IntegerArithmetic, WrapsAround) {
+  constexpr int32_t kLeast = std::numeric_limits<int32_t>::min(), kMost = std::numeric_limits<int32_t>::max();
+  EXPECT_EQ(values_of<int32_t>(run("Div", {i32({kLeast, -7, 7}), i32({-1, 2, -2})})[0]),
+            (std::vector<int32_t>{kLeast, -3, -3}));
+  EXPECT_EQ(values_of<int32_t>(run("Add", {i32({kMost}), i32({1})})[0]), (std::vector<int32_t>{kLeast}));
+  EXPECT_EQ(values_of<int32_t>(run("Neg", {i32({kLeast})})[0]), (std::vector<int32_t>{kLeast}));
+  EXPECT_EQ(values_of<int32_t>(run("Abs", {i32({kLeast, -3})})[0]), (std::vector<int32_t>{kLeast, 3}));
+  constexpr int64_t kLeast64 = std::numeric_limits<int64_t>::min();
+  EXPECT_EQ(values_of<int64_t>(run("Div", {i64({kLeast64}), i64({-1})})[0]),
+            (std::vector<int64_t>{kLeast64}));
+  EXPECT_EQ(values_of<int64_t>(run("Mod", {i64({kLeast64, -7, 7}), i64({-1, 3, -3})})[0]),
+            (std::vector<int64_t>{0, 2, -2}));
+  EXPECT_EQ(values_of<int64_t>(run("Mul", {i64({kLeast64}), i64({3})})[0]), (std::vector<int64_t>{kLeast64}));
+  EXPECT_EQ(values_of<int64_t>(run("Pow", {i64({3, -1, 2, 0}), i64({4, -3, -1, -1})})[0]),
+            (std::vector<int64_t>{81, -1, 0, 0}));
+}
+
+TEST(Cast, FloatsOutOfRangeSaturateAndNanIsZero) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const Tensor in = f32({5}, {1e20f, -1e20f, nan, inf, -1.9f});
+  EXPECT_EQ(values_of<int32_t>(run("Cast", {in}, {{"to", int64_t{6}}})[0]),
+            (std::vector<int32_t>{std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min(), 0,
+                                  std::numeric_limits<int32_t>::max(), -1}));
+  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{2}}})[0]),
+            (std::vector<uint8_t>{255, 0, 0, 255, 0}));
+  EXPECT_EQ(values_of<int64_t>(run("Cast", {in}, {{"to", int64_t{7}}})[0])[0],
+            std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(values_of<uint8_t>(run("Cast", {in}, {{"to", int64_t{9}}})[0]),
+            (std::vector<uint8_t>{1, 1, 1, 1, 1}));
+}
+
+TEST(Cast, IntegersKeepTheirLowBits) {
+  EXPECT_EQ(values_of<int8_t>(run("Cast", {i64({200, -129, 65536})}, {{"to", int64_t{3}}})[0]),
+            (std::vector<int8_t>{-56, 127, 0}));
+}
+
+// A value rounded to f32 first would land on a tie of the narrower type and go the other way.
+TEST(Cast, NarrowFloatsAreRoundedOnce) {
+  const double above_tie = 1.0 + 0x1p-11 + 0x1p-40;  // f16 has steps of 2^-10 here
+  const auto half = run("Cast", {make<double>(DType::kF64, {1}, {above_tie})}, {{"to", int64_t{10}}})[0];
+  EXPECT_EQ(f32_from_f16(half.values<uint16_t>()[0]), 1.0f + 0x1p-10f);
+  const int64_t integer = (int64_t{1} << 62) + (int64_t{1} << 54) + 1;  // bf16 has steps of 2^55 here
+  const auto narrow = run("Cast", {i64({integer})}, {{"to", int64_t{16}}})[0];
+  EXPECT_EQ(f32_from_bf16(narrow.values<uint16_t>()[0]), 0x1p62f + 0x1p55f);
+}
+
+TEST(Float8, EveryByteSurvivesTheRoundTrip) {
+  for (const DType dtype : {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ}) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const float value = f32_from_float8(dtype, static_cast<uint8_t>(byte));
+      if (value != value) continue;
+      EXPECT_EQ(float8_from_double(dtype, value, false), byte) << dtype_name(dtype) << " " << value;
+    }
+  }
+}
+
+// One q8_0 row is a scale in f16 and 32 signed bytes.
+TEST(Gather, ReadsRowsOfABlockQuantisedTable) {
+  const Tensor table = Tensor::host(DType::kQ8_0, {2, 32});
+  for (size_t row = 0; row < 2; ++row) {
+    std::byte* block = table.data() + row * 34;
+    const uint16_t scale = f16_from_f32(row == 0 ? 0.5f : 2.0f);
+    block[0] = static_cast<std::byte>(scale & 0xff);
+    block[1] = static_cast<std::byte>(scale >> 8);
+    for (size_t i = 0; i < 32; ++i) block[2 + i] = static_cast<std::byte>(static_cast<int8_t>(i) - 16);
+  }
+  const Tensor out = run("Gather", {table, i64({1, -2})})[0];
+  ASSERT_EQ(out.dtype(), DType::kF32);
+  ASSERT_EQ(out.dims(), (Dims{2, 32}));
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_EQ(out.values<float>()[static_cast<size_t>(i)], 2.0f * static_cast<float>(i - 16));
+    EXPECT_EQ(out.values<float>()[static_cast<size_t>(32 + i)], 0.5f * static_cast<float>(i - 16));
+  }
+}
+
+TEST(Views, ReshapeInfersBesideACopiedDimOfZero) {
+  EXPECT_EQ(run("Reshape", {f32({0, 6}, {}), i64({0, -1, 2})})[0].dims(), (Dims{0, 3, 2}));
+}
+
+TEST(Views, ShareTheInputsMemoryUnlessPlannedElsewhere) {
+  const Tensor data = f32({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(run("Reshape", {data, i64({3, 2})})[0].data(), data.data());
+  EXPECT_EQ(run("Flatten", {data})[0].data(), data.data());
+}
+
+}  // namespace
+}  // namespace oag

@@ -1,0 +1,198 @@
+#include "llm/generate/language_model.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "api/backends.h"
+#include "base/error.h"
+#include "tests/tiny_models.h"
+
+namespace oag {
+namespace {
+
+const ModelBundle& tiny() {
+  static const ModelBundle bundle = load_bundle(test::tiny_model("llama", "bf16"));
+  return bundle;
+}
+
+std::shared_ptr<Runtime> test_runtime(int threads = 2) {
+  return std::make_shared<Runtime>(RuntimeOptions{default_backends(), "cpu", threads});
+}
+
+LanguageModelOptions options(int64_t context, int64_t cache, int64_t sequences) {
+  LanguageModelOptions result;
+  result.runner.context_tokens = context;
+  result.runner.cache_tokens = cache;
+  result.runner.cache_dtype = DType::kF32;
+  result.runner.page_tokens = 8;
+  result.max_sequences = sequences;
+  result.step_tokens = 64;
+  result.shared_step_tokens = 16;
+  return result;
+}
+
+std::vector<TokenId> prompt_of(int seed, int64_t length) {
+  std::vector<TokenId> ids;
+  uint32_t random = static_cast<uint32_t>(seed) * 2654435761u + 1;
+  for (int64_t i = 0; i < length; ++i) {
+    random = random * 1664525 + 1013904223;
+    ids.push_back(static_cast<TokenId>(3 + (random >> 8) % 400));
+  }
+  return ids;
+}
+
+GenerationRequest greedy(std::vector<TokenId> prompt, int64_t tokens) {
+  GenerationRequest request;
+  request.prompt = std::move(prompt);
+  request.max_tokens = tokens;
+  request.sampling.temperature = 0;
+  request.ignore_end = true;
+  return request;
+}
+
+TEST(LanguageModel, AnswersInABatchEqualAnswersAlone) {
+  std::vector<std::vector<TokenId>> alone;
+  {
+    LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
+    for (int i = 0; i < 8; ++i)
+      alone.push_back(model.submit(greedy(prompt_of(i, 5 + 9 * i), 12)).result().token_ids);
+  }
+  LanguageModel model(test_runtime(), tiny(), options(128, 1024, 8));
+  std::vector<Generation> generations;
+  for (int i = 0; i < 8; ++i) generations.push_back(model.submit(greedy(prompt_of(i, 5 + 9 * i), 12)));
+  for (size_t i = 0; i < 8; ++i) EXPECT_EQ(generations[i].result().token_ids, alone[i]) << "sequence " << i;
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+TEST(LanguageModel, MoreRequestsThanPagesAllEnd) {
+  LanguageModel model(test_runtime(), tiny(), options(64, 64, 8));
+  std::vector<Generation> generations;
+  for (int i = 0; i < 12; ++i) generations.push_back(model.submit(greedy(prompt_of(i, 20), 20)));
+  for (const Generation& generation : generations) {
+    EXPECT_EQ(generation.result().finish_reason, FinishReason::kLength);
+    EXPECT_EQ(generation.result().token_ids.size(), 20u);
+  }
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+TEST(LanguageModel, TokensArriveInOrderAndMakeUpTheText) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 0, 2));
+  std::vector<TokenId> ids;
+  std::string text;
+  GenerationRequest request = greedy(prompt_of(1, 10), 30);
+  request.on_token = [&](const TokenEvent& event) {
+    if (ids.empty() || ids.back() != event.id || !event.text.empty()) ids.push_back(event.id);
+    text += event.text;
+  };
+  const GenerationResult result = model.submit(request).result();
+  EXPECT_EQ(result.text, text);
+  EXPECT_EQ(result.prompt_tokens, 10);
+  EXPECT_GE(result.ttft_ms, result.prefill_ms);
+}
+
+TEST(LanguageModel, AStopTextEndsTheAnswerBeforeIt) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
+  const std::string whole = model.submit(greedy(prompt_of(2, 10), 40)).result().text;
+  ASSERT_GT(whole.size(), 12u);
+  GenerationRequest request = greedy(prompt_of(2, 10), 40);
+  request.stop = {whole.substr(8, 3)};
+  const GenerationResult result = model.submit(request).result();
+  EXPECT_EQ(result.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(result.text, whole.substr(0, whole.find(request.stop[0])));
+}
+
+TEST(LanguageModel, CancelGivesThePagesBackAndLeavesOthersAlone) {
+  LanguageModel model(test_runtime(), tiny(), options(256, 1024, 4));
+  const auto expected = model.submit(greedy(prompt_of(3, 12), 60)).result().token_ids;
+  const Generation survivor = model.submit(greedy(prompt_of(3, 12), 60));
+  const Generation victim = model.submit(greedy(prompt_of(4, 200), 50));
+  victim.cancel();
+  EXPECT_EQ(victim.result().finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(survivor.result().token_ids, expected);
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+TEST(LanguageModel, ADeadlineEndsTheAnswer) {
+  LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
+  GenerationRequest request = greedy(prompt_of(5, 20), 200);
+  request.deadline = Clock::now() - std::chrono::milliseconds(1);
+  const GenerationResult result = model.submit(request).result();
+  EXPECT_EQ(result.finish_reason, FinishReason::kError);
+  EXPECT_EQ(result.error, "passed its deadline");
+}
+
+TEST(LanguageModel, RefusesWhatCanNeverRun) {
+  LanguageModel model(test_runtime(), tiny(), options(32, 0, 1));
+  EXPECT_THROW(model.submit(greedy({}, 5)), Error);
+  EXPECT_THROW(model.submit(greedy(prompt_of(1, 32), 5)), Error);
+  EXPECT_THROW(model.submit(greedy({1, 2, 100000}, 5)), Error);
+  EXPECT_THROW(model.submit(greedy({-1}, 5)), Error);
+  EXPECT_EQ(model.submit(greedy(prompt_of(1, 31), 500)).result().token_ids.size(), 1u);
+}
+
+TEST(LanguageModel, RefusesWhenTooManyWait) {
+  LanguageModelOptions limited = options(512, 0, 1);
+  limited.max_waiting = 2;
+  LanguageModel model(test_runtime(), tiny(), limited);
+  std::vector<Generation> accepted;
+  int refused = 0;
+  for (int i = 0; i < 10; ++i) {
+    try {
+      accepted.push_back(model.submit(greedy(prompt_of(i, 100), 300)));
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GE(refused, 1);
+  for (const Generation& generation : accepted) generation.cancel();
+}
+
+TEST(LanguageModel, GoesAwayWhileAnswersRun) {
+  std::vector<Generation> generations;
+  {
+    LanguageModel model(test_runtime(), tiny(), options(512, 2048, 4));
+    for (int i = 0; i < 6; ++i) generations.push_back(model.submit(greedy(prompt_of(i, 50), 400)));
+  }
+  for (const Generation& generation : generations) {
+    EXPECT_TRUE(generation.done());
+    EXPECT_EQ(generation.result().finish_reason, FinishReason::kCancelled);
+  }
+}
+
+TEST(LanguageModel, ManyThreadsSubmitAndCancel) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 512, 4));
+  std::vector<std::thread> threads;
+  std::atomic<int> ended{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 6; ++i) {
+        const Generation generation = model.submit(greedy(prompt_of(t * 10 + i, 10 + i), 20));
+        if (i % 2 == 0) generation.cancel();
+        generation.wait();
+        ++ended;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended.load(), 24);
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+TEST(ModelRunner, SaysHowMuchMemoryIsNeededBeforeItIsUsed) {
+  ModelBundle bundle = tiny();
+  bundle.config.context_tokens = int64_t{1} << 40;
+  RunnerOptions huge;
+  huge.context_tokens = int64_t{1} << 36;
+  try {
+    ModelRunner runner(test_runtime(), bundle, huge);
+    FAIL() << "an absurd cache was allocated";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+    EXPECT_NE(error.message().find("would fit (--ctx)"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace oag

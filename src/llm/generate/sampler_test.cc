@@ -1,0 +1,150 @@
+#include "llm/generate/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+
+namespace oag {
+namespace {
+
+constexpr int kDraws = 20000;
+
+SamplingOptions plain(float temperature) {
+  SamplingOptions options;
+  options.temperature = temperature;
+  options.top_k = 0;
+  options.top_p = 1;
+  options.min_p = 0;
+  return options;
+}
+
+// How often each token is the first of an answer, over many seeds.
+std::map<TokenId, double> frequencies(SamplingOptions options, const std::vector<float>& logits,
+                                      const std::vector<TokenId>& prompt = {}) {
+  std::map<TokenId, double> counts;
+  for (int i = 0; i < kDraws; ++i) {
+    options.seed = static_cast<uint64_t>(i);
+    counts[Sampler(options, prompt).pick(logits, static_cast<int64_t>(logits.size()))] += 1.0 / kDraws;
+  }
+  return counts;
+}
+
+// log of probabilities that are easy to check by hand
+const std::vector<float> kLogits = {std::log(0.5f), std::log(0.25f), std::log(0.15f), std::log(0.1f)};
+
+TEST(Sampler, GreedyTakesTheFirstOfTheLargest) {
+  EXPECT_EQ(Sampler(plain(0), {}).pick(std::vector<float>{1, 3, 3, 2}, 4), 1);
+}
+
+TEST(Sampler, NeverPicksPaddingOfTheVocabulary) {
+  EXPECT_EQ(Sampler(plain(0), {}).pick(std::vector<float>{1, 2, 9}, 2), 1);
+  for (const auto& [id, share] : frequencies(plain(1), {0, 0, 50})) EXPECT_LE(id, 2);
+  SamplingOptions options = plain(1);
+  for (int i = 0; i < 100; ++i) {
+    options.seed = static_cast<uint64_t>(i);
+    EXPECT_LT(Sampler(options, {}).pick(std::vector<float>{0, 0, 50}, 2), 2);
+  }
+}
+
+TEST(Sampler, DrawsFromTheSoftmax) {
+  const auto seen = frequencies(plain(1), kLogits);
+  EXPECT_NEAR(seen.at(0), 0.5, 0.015);
+  EXPECT_NEAR(seen.at(1), 0.25, 0.015);
+  EXPECT_NEAR(seen.at(2), 0.15, 0.015);
+  EXPECT_NEAR(seen.at(3), 0.1, 0.015);
+}
+
+TEST(Sampler, TemperatureSharpens) {
+  const auto seen = frequencies(plain(0.5f), kLogits);  // squares: 0.25, 0.0625, 0.0225, 0.01 over 0.345
+  EXPECT_NEAR(seen.at(0), 0.25 / 0.345, 0.015);
+  EXPECT_NEAR(seen.at(3), 0.01 / 0.345, 0.01);
+}
+
+TEST(Sampler, TopKKeepsTheBestK) {
+  SamplingOptions options = plain(1);
+  options.top_k = 2;
+  const auto seen = frequencies(options, kLogits);
+  EXPECT_EQ(seen.size(), 2u);
+  EXPECT_NEAR(seen.at(0), 2.0 / 3, 0.015);
+}
+
+TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
+  SamplingOptions options = plain(1);
+  options.top_p = 0.7f;  // 0.5 is not enough, 0.75 is
+  EXPECT_EQ(frequencies(options, kLogits).size(), 2u);
+  options.top_p = 0.0f;
+  EXPECT_EQ(frequencies(options, kLogits).size(), 1u);
+}
+
+TEST(Sampler, TopPIsRightOnALargeFlatVocabulary) {
+  SamplingOptions options = plain(1);
+  options.top_p = 0.5f;
+  const std::vector<float> flat(5000, 0.25f);
+  for (const auto& [id, share] : frequencies(options, flat)) EXPECT_LT(id, 2501);  // ties go to lower ids
+}
+
+TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {
+  SamplingOptions options = plain(1);
+  options.min_p = 0.4f;  // of 0.5: keeps 0.25 and above
+  EXPECT_EQ(frequencies(options, kLogits).size(), 2u);
+}
+
+TEST(Sampler, FrequencyAndPresenceCountTheAnswerOnly) {
+  SamplingOptions options = plain(0);
+  options.frequency_penalty = 0.6f;
+  Sampler sampler(options, std::vector<TokenId>{0, 0, 0, 0});
+  const std::vector<float> logits = {2.0f, 1.0f, 0.0f};
+  std::vector<TokenId> picked;
+  for (int i = 0; i < 4; ++i) picked.push_back(sampler.pick(logits, 3));
+  EXPECT_EQ(picked, (std::vector<TokenId>{0, 0, 1, 0}));  // 2.0, 1.4, then 0.8 < 1.0, then 0.8 > 0.4
+  options.frequency_penalty = 0;
+  options.presence_penalty = 1.5f;
+  Sampler once(options, {});
+  picked.clear();
+  for (int i = 0; i < 4; ++i) picked.push_back(once.pick(logits, 3));
+  EXPECT_EQ(picked, (std::vector<TokenId>{0, 1, 0, 0}));  // 2; then 0.5 < 1; then 0.5 > -0.5 for good
+}
+
+TEST(Sampler, RepeatPenaltyCountsThePromptToo) {
+  SamplingOptions options = plain(0);
+  options.repeat_penalty = 3.0f;
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{2.0f, 1.0f}, 2), 1);  // 2/3 < 1
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{0}).pick(std::vector<float>{-1.0f, -2.0f}, 2),
+            1);  // -3 < -2
+}
+
+TEST(Sampler, TheSameSeedGivesTheSameTokens) {
+  SamplingOptions options;
+  options.seed = 42;
+  options.temperature = 1.5f;
+  const auto run = [&] {
+    Sampler sampler(options, {});
+    std::vector<TokenId> picked;
+    for (int i = 0; i < 50; ++i) picked.push_back(sampler.pick(kLogits, 4));
+    return picked;
+  };
+  EXPECT_EQ(run(), run());
+  const auto first = run();
+  options.seed = 43;
+  EXPECT_NE(run(), first);
+}
+
+TEST(Sampler, RefusesOptionsOutOfRange) {
+  const auto refused = [](auto&& change) {
+    SamplingOptions options;
+    change(options);
+    EXPECT_THROW(options.validate(), Error);
+  };
+  refused([](SamplingOptions& o) { o.temperature = -1; });
+  refused([](SamplingOptions& o) { o.temperature = std::nanf(""); });
+  refused([](SamplingOptions& o) { o.top_p = 1.5f; });
+  refused([](SamplingOptions& o) { o.min_p = -0.1f; });
+  refused([](SamplingOptions& o) { o.top_k = -3; });
+  refused([](SamplingOptions& o) { o.repeat_penalty = 0; });
+}
+
+}  // namespace
+}  // namespace oag

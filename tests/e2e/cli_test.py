@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""oag as a user meets it: exit codes, what stands on which stream, and what is said when something is wrong.
+
+OAG_BINARY is the program, OAG_MAKE_TEST_MODELS the one that writes models which stand nowhere as files. Tests of real answers
+want OAG_TEST_MODEL, the path of SmolLM2, and are skipped without it.
+"""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BINARY = os.environ.get("OAG_BINARY", "oag")
+SMOLLM2 = os.environ.get("OAG_TEST_MODEL")
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
+TINY = str(DATA / "models/llama/llama.bf16.gguf")
+LIMIT_S = 120
+
+CAPITAL = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OAG_") or k == "OAG_CPU_ISA"}
+    env.update(NO_COLOR="1", LC_ALL="C.UTF-8", **more)
+    return env
+
+
+def oag(*arguments, stdin=b"", **options):
+    """Runs oag to its end with standard input from `stdin`; stdout and stderr are bytes."""
+    return subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, timeout=LIMIT_S,
+                          env=environment(), **options)
+
+
+def started(*arguments, **options):
+    """Starts oag with unbuffered pipes."""
+    return subprocess.Popen([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, bufsize=0, env=environment(), **options)
+
+
+def run_json(*arguments, **options):
+    result = oag("run", *arguments, "--json", **options)
+    if result.returncode != 0:
+        raise AssertionError(f"exit code {result.returncode}: {result.stderr.decode()}")
+    return json.loads(result.stdout)
+
+
+class CliTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory(prefix="oag_cli_test.")
+        cls.folder = pathlib.Path(cls.temporary.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def assert_refused(self, result, code, *needles):
+        """Nothing on stdout and one line on stderr that holds every needle."""
+        text = result.stderr.decode()
+        self.assertEqual(result.returncode, code, text)
+        self.assertEqual(result.stdout, b"")
+        lines = text.splitlines()
+        self.assertEqual(len(lines), 1, text)
+        self.assertTrue(lines[0].startswith("oag: "), text)
+        for needle in needles:
+            self.assertIn(needle, lines[0])
+        return lines[0]
+
+
+class Usage(CliTest):
+    def test_help_goes_to_stdout_and_is_a_success(self):
+        for arguments in (["--help"], ["run", "--help"]):
+            result = oag(*arguments)
+            self.assertEqual((result.returncode, result.stderr), (0, b""), arguments)
+            self.assertIn(b"run", result.stdout)
+
+    def test_a_wrong_command_line_is_exit_code_2(self):
+        for arguments in ([], ["run"], ["no-such-command"], ["run", TINY, "--no-such-flag"], ["run", TINY, "--kv", "q9"],
+                          ["run", TINY, "-n", "many", "-p", "x"], ["run", TINY, "--threads", "0", "-p", "x"],
+                          ["run", TINY, "--ctx", "-5", "-p", "x"], ["run", TINY, "more", "arguments"]):
+            self.assert_refused(oag(*arguments), 2)
+
+    def test_sampling_options_out_of_range_are_refused_by_name(self):
+        for flag, value in (("--temperature", "-1"), ("--top-p", "1.5"), ("--min-p", "-0.1"), ("--repeat-penalty", "0")):
+            result = oag("run", TINY, "-p", "x", flag, value)
+            self.assertIn(result.returncode, (1, 2))
+            self.assert_refused(result, result.returncode, flag.strip("-").replace("-", " ").split()[0])
+
+
+class WrongModels(CliTest):
+    def test_a_missing_file_is_named_with_what_to_do(self):
+        self.assert_refused(oag("run", "/no/such/model.gguf", "-p", "x"), 1, "/no/such/model.gguf")
+
+    def test_an_unknown_name_is_named_with_those_there_are(self):
+        self.assert_refused(oag("run", "no-such-model", "-p", "x"), 1, "no-such-model", "oag models")
+
+    def test_a_file_that_is_no_gguf_is_refused(self):
+        path = self.folder / "text.gguf"
+        path.write_bytes(b"This is no model at all, only some text.\n" * 10)
+        self.assert_refused(oag("run", path, "-p", "x"), 1, str(path), "GGUF")
+
+    def test_an_empty_file_is_refused(self):
+        path = self.folder / "empty.gguf"
+        path.touch()
+        self.assert_refused(oag("run", path, "-p", "x"), 1, str(path))
+
+    def test_a_truncated_file_is_refused_wherever_it_ends(self):
+        whole = pathlib.Path(TINY).read_bytes()
+        path = self.folder / "truncated.gguf"
+        for size in (3, 20, 100, 5_000, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:size])
+            self.assert_refused(oag("run", path, "-p", "x"), 1, str(path))
+
+    def test_a_folder_must_hold_one_model(self):
+        folder = self.folder / "models"
+        folder.mkdir()
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "0 GGUF")
+        for name in ("a.gguf", "b.gguf"):
+            shutil.copy(TINY, folder / name)
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "2 GGUF")
+        (folder / "b.gguf").unlink()
+        self.assertEqual(oag("run", folder, "--raw", "-p", "x", "-n", 1).returncode, 0)
+
+    def test_a_file_that_may_not_be_read_is_refused(self):
+        if os.geteuid() == 0:
+            self.skipTest("root may read everything")
+        path = self.folder / "secret.gguf"
+        shutil.copy(TINY, path)
+        path.chmod(0)
+        self.assert_refused(oag("run", path, "-p", "x"), 1, str(path))
+
+    def test_a_file_cut_short_while_in_use_ends_the_answer_with_an_error(self):
+        path = self.folder / "cut.gguf"
+        shutil.copy(TINY, path)
+        process = started("run", path, "--raw", "-p", "the", "--ignore-eos", "-n", 1000)
+        self.assertTrue(process.stdout.read(1), "nothing was generated")
+        os.truncate(path, 4096)
+        _, err = process.communicate(timeout=LIMIT_S)
+        text = err.decode()
+        self.assertEqual(process.returncode, 1, text)
+        self.assertIn(str(path), text)
+        self.assertEqual(len(text.splitlines()), 1, text)
+
+
+class Limits(CliTest):
+    def test_a_prompt_longer_than_the_context_says_both_lengths(self):
+        self.assert_refused(oag("run", TINY, "--raw", "--ctx", 16, "-p", "word " * 200), 1, "16", "--ctx")
+
+    def test_an_empty_prompt_is_refused(self):
+        self.assert_refused(oag("run", TINY, "--raw", "-p", ""), 1, "prompt")
+
+    def test_a_context_longer_than_the_models_is_refused(self):
+        self.assert_refused(oag("run", TINY, "--ctx", 5000, "-p", "x", "--raw"), 1, "5000", "1024")
+
+    def test_the_answer_ends_where_the_context_is_full(self):
+        out = run_json(TINY, "--raw", "-p", "the", "--ignore-eos", "--ctx", 32)
+        self.assertEqual(out["finish_reason"], "length")
+        self.assertEqual(out["usage"]["prompt_tokens"] + out["usage"]["completion_tokens"], 32)
+
+    def test_a_cache_that_no_machine_can_hold_is_refused_with_what_would_fit(self):
+        # 1,536 bytes a position: 1.5 TB.
+        model = make_models(self) / "long_context.gguf"
+        result = oag("run", model, "--raw", "-p", "x", "--kv", "f32", "--ctx", 1_000_000_000, "-n", 1)
+        line = self.assert_refused(result, 1, str(model), "1536000 MB", "1000000000", "--ctx")
+        fitting = int(re.search(r"a context of (\d+) tokens would fit", line)[1])
+        self.assertGreater(fitting, 100_000)
+        result = oag("run", model, "--raw", "-p", "x", "--kv", "f32", "--ctx", min(fitting // 100, 100_000), "-n", 1)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_memory_that_the_system_refuses_is_said_with_what_is_needed(self):
+        # 8,192 positions of f32 are 377 MB.
+        if not SMOLLM2:
+            self.skipTest("OAG_TEST_MODEL is not set")
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (450_000_000, 450_000_000))
+
+        result = oag("run", SMOLLM2, "--raw", "-p", "x", "--ctx", 8192, "--kv", "f32", "-n", 1, preexec_fn=limit)
+        self.assert_refused(result, 1, SMOLLM2, "377 MB", "8192", "--ctx")
+
+
+class TinyAnswers(CliTest):
+    def test_n_tokens_are_made(self):
+        for n in (0, 1, 7):
+            out = run_json(TINY, "--raw", "-p", "the", "-n", n, "--ignore-eos", "--greedy")
+            self.assertEqual(len(out["token_ids"]), n)
+            self.assertEqual(out["finish_reason"], "length")
+
+    def test_the_prompt_of_a_pipe_is_read_whole(self):
+        piped = run_json(TINY, "--raw", "-n", 3, "--greedy", stdin="two\nlines\n".encode())
+        given = run_json(TINY, "--raw", "-n", 3, "--greedy", "-p", "two\nlines\n")
+        self.assertEqual(piped["prompt_ids"], given["prompt_ids"])
+        self.assertEqual(piped["token_ids"], given["token_ids"])
+
+    def test_a_model_without_a_template_warns_and_answers(self):
+        result = oag("run", TINY, "-p", "hello", "-n", 2)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b"template", result.stderr)
+        self.assertTrue(result.stdout)
+        raw = oag("run", TINY, "--raw", "-p", "hello", "-n", 2)
+        self.assertEqual(raw.stderr, b"")
+
+    def test_the_same_seed_gives_the_same_answer(self):
+        def ids(seed):
+            return run_json(TINY, "--raw", "-p", "the", "-n", 20, "--ignore-eos", "--temperature", 2, "--seed", seed)["token_ids"]
+        self.assertEqual(ids(5), ids(5))
+        self.assertNotEqual(ids(5), ids(6))
+
+    def test_streamed_bytes_are_whole_characters(self):
+        # A random model's tokens break characters at every turn.
+        process = started("run", TINY, "--raw", "-p", "the", "--ignore-eos", "-n", 200, "--temperature", 3, "--top-k", 0,
+                          "--top-p", 1, "--min-p", 0, "--seed", 3)
+        text = ""
+        with process.stdout:
+            while chunk := os.read(process.stdout.fileno(), 65536):
+                text += chunk.decode("utf-8")  # raises where a character is split or broken
+        process.stderr.close()
+        self.assertEqual(process.wait(timeout=LIMIT_S), 0)
+        self.assertGreater(len(text), 20)
+
+    def test_a_closed_stdout_ends_the_program_without_a_signal(self):
+        process = started("run", TINY, "--raw", "-p", "the", "--ignore-eos", "-n", 1000)
+        process.stdout.close()
+        err = process.stderr.read().decode()
+        process.stderr.close()
+        self.assertEqual(process.wait(timeout=LIMIT_S), 1, err)
+        self.assertEqual(err, "")
+
+    def test_a_full_disk_is_an_error(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([BINARY, "run", TINY, "--raw", "-p", "the", "-n", "5", "--ignore-eos"], stdin=subprocess.DEVNULL,
+                                    stdout=full, stderr=subprocess.PIPE, timeout=LIMIT_S, env=environment())
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn(b"No space left on device", result.stderr)
+
+    def test_every_cache_storage_answers(self):
+        for kv in ("f32", "f16", "q8_0"):
+            self.assertEqual(len(run_json(TINY, "--raw", "-p", "the", "-n", 4, "--ignore-eos", "--kv", kv)["token_ids"]), 4)
+        # Heads of 48 elements are no whole number of blocks of 32.
+        result = oag("run", DATA / "models/qwen3/qwen3.bf16.gguf", "--raw", "-p", "the", "-n", 1, "--kv", "q8_0")
+        self.assert_refused(result, 1, "48")
+
+
+def has_command(name):
+    return any(line.split()[:1] == [name] for line in oag("--help").stdout.decode().splitlines())
+
+
+def make_models(test):
+    """The folder of the models that make_test_models writes."""
+    maker = os.environ.get("OAG_MAKE_TEST_MODELS")
+    if not maker:
+        test.skipTest("OAG_MAKE_TEST_MODELS is not set")
+    subprocess.run([maker, str(test.folder)], check=True, timeout=LIMIT_S)
+    return test.folder
+
+
+class Tokenize(CliTest):
+    def setUp(self):
+        if not has_command("tokenize"):
+            self.skipTest("this build has no oag tokenize")
+        make_models(self)
+
+    def test_a_sentencepiece_models_ids_are_those_of_its_library(self):
+        fixture = json.loads((DATA / "tokenizer/spm.json").read_text(encoding="utf-8"))
+        # add_special is off in the oracle: the model's own bos token is taken off again.
+        bos = fixture["vocabulary"]["bos"]
+        cases = [c for c in fixture["suites"][0]["cases"] if "text" in c and c["text"].strip() and "\0" not in c["text"]][:12]
+        for case in cases:
+            result = oag("tokenize", self.folder / "sentencepiece.gguf", "--ids", stdin=case["text"].encode())
+            self.assertEqual(result.returncode, 0, result.stderr)
+            lines = result.stdout.decode().splitlines()
+            self.assertEqual(len(lines), 1)
+            ids = [int(i) for i in lines[0].split()]
+            self.assertEqual(ids[1:] if ids[:1] == [bos] else ids, case["ids"], case["text"])
+
+
+@unittest.skipUnless(SMOLLM2, "OAG_TEST_MODEL is not set")
+class RealAnswers(CliTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        answers = json.loads((DATA / "smollm2/answers.json").read_text(encoding="utf-8"))["cases"]
+        # The answer whose least margin against the error is safest.
+        cls.golden = next(c for c in answers if c["tokens"] == c["f32_tokens"])
+
+    def test_raw_gives_the_stored_answer_and_stdout_carries_nothing_else(self):
+        golden = self.golden
+        arguments = ["run", SMOLLM2, "--raw", "--greedy", "--ignore-eos", "--kv", "f32", "-n", 16, "-p", golden["prompt"]]
+        out = json.loads(oag(*arguments, "--json").stdout)
+        self.assertEqual(out["prompt_ids"], golden["prompt_ids"])
+        self.assertEqual(out["token_ids"], golden["tokens"][:16])
+        plain = oag(*arguments)
+        self.assertEqual((plain.returncode, plain.stderr), (0, b""))
+        self.assertEqual(plain.stdout.decode(), out["text"] if out["text"].endswith("\n") else out["text"] + "\n")
+
+    def test_json_has_every_field_of_its_schema(self):
+        out = run_json(SMOLLM2, "--greedy", "-n", 5, "-p", "What is the capital of France?")
+        self.assertEqual(list(out), ["schema", "text", "prompt_ids", "token_ids", "finish_reason", "usage", "timings"])
+        self.assertEqual(out["schema"], "oag.run/1")
+        self.assertEqual(set(out["usage"]), {"prompt_tokens", "completion_tokens"})
+        self.assertEqual(set(out["timings"]), {"load_ms", "ttft_ms", "prefill_ms", "decode_ms", "prefill_tokens_per_s", "tokens_per_s"})
+        self.assertEqual(out["usage"], {"prompt_tokens": len(out["prompt_ids"]), "completion_tokens": len(out["token_ids"])})
+        for name, value in out["timings"].items():
+            self.assertGreater(value, 0, name)
+
+    def test_a_chat_answer_stops_at_its_end_token(self):
+        out = run_json(SMOLLM2, "--greedy", "-n", 200, "-p", "Reply with one word: hello")
+        self.assertEqual(out["finish_reason"], "stop")
+        self.assertNotIn("<|im_end|>", out["text"])
+
+    def test_a_stop_text_ends_the_answer_and_is_no_part_of_it(self):
+        whole = run_json(SMOLLM2, "--raw", "--greedy", "-n", 40, "-p", CAPITAL)["text"]
+        stop = whole.split()[2]
+        out = run_json(SMOLLM2, "--raw", "--greedy", "-n", 40, "-p", CAPITAL, "--stop", stop, "--stop", "never this")
+        self.assertEqual(out["finish_reason"], "stop")
+        self.assertEqual(out["text"], whole[:whole.index(stop)])
+
+    def test_ctrl_c_ends_with_130_after_what_there_is(self):
+        process = started("run", SMOLLM2, "--raw", "--ignore-eos", "--greedy", "-p", "Once upon a time", "-n", 2000)
+        first = os.read(process.stdout.fileno(), 4096)
+        self.assertTrue(first)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn(b"cancelled", err)
+        self.assertTrue((first + out).decode("utf-8").endswith("\n"))
+        self.assertLess(time.monotonic() - begin, 2)
+
+    def test_ctrl_c_with_json_still_prints_the_object(self):
+        process = started("run", SMOLLM2, "--raw", "--ignore-eos", "--greedy", "-p", "Once upon a time", "-n", 8000,
+                          "--ctx", 8192, "--json")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertEqual(json.loads(out)["finish_reason"], "cancelled")
+
+    def test_ctrl_c_in_a_chat_stops_the_answer_and_not_the_program(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
+        shown = b""
+
+        def read_until(wanted, seconds=30):
+            nonlocal shown
+            end = time.monotonic() + seconds
+            while wanted not in shown and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    try:
+                        shown += os.read(terminal, 4096)
+                    except OSError:
+                        break
+            self.assertIn(wanted, shown)
+            shown = shown[shown.index(wanted) + len(wanted):]
+
+        try:
+            read_until(b">>> ")
+            os.write(terminal, b"Tell me a long story about a dragon.\n")
+            read_until(b"dragon.")
+            read_until(b"the")  # the answer is under way
+            os.write(terminal, b"\x03")
+            read_until(b"(stopped)")
+            read_until(b">>> ")
+            os.write(terminal, b"/exit\n")
+            end = time.monotonic() + 20
+            while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    try:
+                        os.read(terminal, 4096)
+                    except OSError:
+                        pass
+            self.assertEqual(ended[0], pid, "/exit did not end the chat")
+            self.assertEqual(os.waitstatus_to_exitcode(ended[1]), 0)
+            pid = 0
+        finally:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            os.close(terminal)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
