@@ -28,11 +28,10 @@ if(OAG_NET)
                         $<BUILD_INTERFACE:Boost::headers>)
 endif()
 
-if(OAG_ENGINE AND NOT CMAKE_CROSSCOMPILING)
+if(NOT CMAKE_CROSSCOMPILING)
   find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
-  find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
   add_library(oag_text_deps INTERFACE)
-  target_link_libraries(oag_text_deps INTERFACE utf8proc pcre2-8)  # by name: an installed tree may be moved
+  target_link_libraries(oag_text_deps INTERFACE utf8proc)  # by name: an installed tree may be moved
 endif()
 
 if(OAG_TESTS)

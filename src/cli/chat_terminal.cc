@@ -1,8 +1,10 @@
 // The chat on a terminal: line editing and history by libedit.
 #include <fmt/core.h>
 #include <histedit.h>
+#include <langinfo.h>
 
 #include <cerrno>
+#include <clocale>
 #include <memory>
 
 #include "base/error.h"
@@ -31,10 +33,17 @@ char* show_prompt(EditLine* editor) {
   return continuing != nullptr && *static_cast<bool*>(continuing) ? next_prompt : first_prompt;
 }
 
+// libedit drops what the locale's character set lacks; text is UTF-8 here, also where no locale is set.
+void use_utf8_locale() {
+  if (std::setlocale(LC_CTYPE, "") != nullptr && std::string_view(::nl_langinfo(CODESET)) == "UTF-8") return;
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 class LineEditor {
  public:
   LineEditor()
-      : editor_(el_init("oag", stdin, stdout, stderr), el_end), history_(history_init(), history_end) {
+      : editor_((use_utf8_locale(), el_init("oag", stdin, stdout, stderr)), el_end),
+        history_(history_init(), history_end) {
     HistEvent event;
     history(history_.get(), &event, H_SETSIZE, 1000);
     el_set(editor_.get(), EL_PROMPT, show_prompt);
@@ -122,6 +131,7 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
     }
   } catch (const Error& error) {
     fmt::print(stderr, "oag: {}\n", error.what());
+    fmt::print("{}\n", dim("(/reset forgets the conversation)", use_color(stdout_is_terminal())));
   }
 }
 

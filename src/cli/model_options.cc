@@ -5,12 +5,23 @@
 #include "api/backends.h"
 #include "base/error.h"
 #include "cli/terminal.h"
+#include "engine/device/device_name.h"
 #include "service/hub/hub.h"
 
 namespace oag::cli {
 namespace {
 
 constexpr int64_t kDefaultContextTokens = 4096;
+
+// Empty when the text has the form of a device name, else what is wrong; a validator of CLI11.
+std::string is_device_name(const std::string& text) {
+  try {
+    parse_device_name(text);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
 
 }  // namespace
 
@@ -19,15 +30,21 @@ void declare_model(CLI::App& command, std::string& model) {
 }
 
 void ModelOptions::declare(CLI::App& command) {
-  declare_model(command, model);
-  command.add_option("--device", device,
-                     "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2");
-  command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
-      ->check(CLI::Range(1, 4096));
+  declare_without_context(command);
   command
       .add_option("--ctx", context_tokens,
                   "Longest prompt and answer together, in tokens (default: the model's, at most 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+}
+
+void ModelOptions::declare_without_context(CLI::App& command) {
+  declare_model(command, model);
+  command
+      .add_option("--device", device,
+                  "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2")
+      ->check(is_device_name);
+  command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
+      ->check(CLI::Range(1, 4096));
   command.add_option("--kv", cache, "Storage of the attention cache")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->capture_default_str();

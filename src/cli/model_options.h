@@ -1,8 +1,11 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/session/runtime.h"
 #include "engine/tensor/dtype.h"
@@ -20,7 +23,10 @@ struct ModelOptions {
   std::string cache = "f16";
   bool explain = false;
 
+  // MODEL and every option.
   void declare(CLI::App& command);
+  // The same without --ctx, for commands that give it another meaning.
+  void declare_without_context(CLI::App& command);
 };
 
 // The one positional argument MODEL.
@@ -32,6 +38,12 @@ std::filesystem::path resolve_model(const std::string& model);
 ModelBundle load_model(const ModelOptions& options);
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle);
+
+// Ends the command with exit code 2: an option's value cannot be what the user means.
+template <typename... Args>
+[[noreturn]] void usage_error(std::string_view option, fmt::format_string<Args...> format, Args&&... args) {
+  throw CLI::ValidationError(std::string(option), fmt::format(format, std::forward<Args>(args)...));
+}
 
 // --explain: which kernel runs each kind of node, and why others did not. To standard error.
 void print_explain(const Program& program);

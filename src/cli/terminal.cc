@@ -15,13 +15,13 @@ namespace {
 
 constexpr int64_t kRedrawMs = 80;
 
-// Columns that a text takes: characters, wide East Asian ones twice.
+// Columns that a text takes, nearly: East Asian characters and emoji are wide.
 size_t display_width(std::string_view text) {
   size_t width = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if ((byte & 0xc0) == 0x80) continue;
-    width += byte >= 0xe3 && byte <= 0xed ? 2 : 1;
+    width += (byte >= 0xe3 && byte <= 0xed) || byte >= 0xf0 ? 2 : 1;
   }
   return width;
 }
@@ -30,6 +30,11 @@ bool is_number(std::string_view cell) {
   return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) ||
                            ((cell[0] == '-' || cell[0] == '.') && cell.size() > 1 &&
                             std::isdigit(static_cast<unsigned char>(cell[1]))));
+}
+
+bool dumb_terminal() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::string_view(term) == "dumb";
 }
 
 size_t terminal_columns() {
@@ -51,9 +56,7 @@ bool stderr_is_terminal() {
 
 bool use_color(bool terminal) {
   const char* no_color = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  return terminal && (no_color == nullptr || *no_color == '\0') &&
-         !(term != nullptr && std::string_view(term) == "dumb");
+  return terminal && (no_color == nullptr || *no_color == '\0') && !dumb_terminal();
 }
 
 std::string dim(std::string_view text, bool color) {
@@ -93,30 +96,48 @@ std::string format_bytes(uint64_t bytes) {
   return fmt::format("{} B", bytes);
 }
 
-ProgressBar::ProgressBar() : shown_(stderr_is_terminal()) {}
+ProgressBar::ProgressBar() : shown_(stderr_is_terminal() && !dumb_terminal()) {}
 
 ProgressBar::~ProgressBar() {
+  clear();
+}
+
+void ProgressBar::clear() {
   if (drawn_) fmt::print(stderr, "\r\033[K");
+  drawn_ = false;
 }
 
 void ProgressBar::update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes) {
+  if (total_bytes == 0) return draw(label, -1, format_bytes(done_bytes));
+  draw(label, static_cast<double>(done_bytes) / static_cast<double>(total_bytes),
+       fmt::format("{} of {}", format_bytes(done_bytes), format_bytes(total_bytes)));
+}
+
+void ProgressBar::update_count(std::string_view label, uint64_t done, uint64_t total) {
+  draw(label, static_cast<double>(done) / static_cast<double>(std::max<uint64_t>(total, 1)),
+       fmt::format("{} of {}", done, total));
+}
+
+// A negative share is one that is not known.
+void ProgressBar::draw(std::string_view label, double share, const std::string& numbers) {
   if (!shown_) return;
   const int64_t now_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
-  if (now_ms - last_ms_ < kRedrawMs && done_bytes != total_bytes) return;
+  if (drawn_ && now_ms - last_ms_ < kRedrawMs && share < 1 && label == label_) return;
   last_ms_ = now_ms;
-  std::string line;
-  if (total_bytes == 0) {
-    line = fmt::format("{}  {}", label, format_bytes(done_bytes));
-  } else {
+  label_ = label;
+  std::string bar;
+  if (share >= 0) {
     constexpr size_t kCells = 30;
-    const double share = std::min(1.0, static_cast<double>(done_bytes) / static_cast<double>(total_bytes));
+    share = std::min(1.0, share);
     const auto full = static_cast<size_t>(share * kCells);
-    line = fmt::format("{}  [{}{}] {:3.0f} %  {} of {}", label, std::string(full, '#'),
-                       std::string(kCells - full, '.'), share * 100, format_bytes(done_bytes),
-                       format_bytes(total_bytes));
+    bar = fmt::format("[{}{}] {:3.0f} %  ", std::string(full, '#'), std::string(kCells - full, '.'),
+                      share * 100);
   }
-  line.resize(std::min(line.size(), terminal_columns() - 1));
+  std::string line = fmt::format("{}  {}{}", label, bar, numbers);
+  size_t end = std::min(line.size(), terminal_columns() - 1);
+  while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
+  line.resize(end);
   fmt::print(stderr, "\r\033[K{}", line);
   std::fflush(stderr);
   drawn_ = true;

@@ -31,11 +31,18 @@ class ProgressBar {
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
+  // `total_bytes` may be 0: not known yet.
   void update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes);
+  // The same for things that are counted.
+  void update_count(std::string_view label, uint64_t done, uint64_t total);
+  void clear();  // takes the line away
 
  private:
+  void draw(std::string_view label, double share, const std::string& numbers);
+
   bool shown_;
   bool drawn_ = false;
+  std::string label_;
   int64_t last_ms_ = -1000;
 };
 

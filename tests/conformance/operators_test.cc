@@ -1,5 +1,6 @@
-// Every stored operator case, on every instruction set of this processor, through the whole path that a model takes:
-// passes, kernel choice, memory plan, executor. The expected outputs are those of ONNX's own reference evaluator.
+// Every stored operator case, on every instruction set of this processor, through the whole path that a model
+// takes: passes, kernel choice, memory plan, executor. The expected outputs are those of ONNX's own reference
+// evaluator.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,7 +18,8 @@ namespace {
 using testing::Knowledge;
 using testing::OpCase;
 
-// Vectorised kernels sum in another order and use polynomials for exp; the cases were made for exact references.
+// Vectorised kernels sum in another order and use polynomials for exp; the cases were made for exact
+// references.
 constexpr double kRelative = 1e-5;
 constexpr double kAbsolute = 1e-6;
 
@@ -42,8 +44,9 @@ std::string run_case(const OpCase& op_case, Knowledge knowledge, const std::stri
   for (int round = 0; round < 2; ++round) {
     if (session.run(bindings, RunControl(), outputs) != RunState::kDone) return "the run did not end";
     for (size_t o = 0; o < op_case.outputs.size(); ++o) {
-      std::string difference = testing::compare_tensors(outputs[o], op_case.outputs[o], std::max(op_case.rtol, kRelative),
-                                                        std::max(op_case.atol, kAbsolute));
+      std::string difference =
+          testing::compare_tensors(outputs[o], op_case.outputs[o], std::max(op_case.rtol, kRelative),
+                                   std::max(op_case.atol, kAbsolute));
       if (!difference.empty()) return fmt::format("run {}, output {}: {}", round, o, difference);
     }
   }
@@ -62,7 +65,8 @@ TEST_P(Operators, AgreeWithTheReferenceEvaluator) {
       } catch (const Error& error) {
         problem = error.what();
       }
-      EXPECT_EQ(problem, "") << op_case.op << " " << op_case.name << ", knowledge " << static_cast<int>(knowledge);
+      EXPECT_EQ(problem, "") << op_case.op << " " << op_case.name << ", knowledge "
+                             << static_cast<int>(knowledge);
     }
   }
 }
@@ -73,9 +77,23 @@ std::vector<std::string> isa_names() {
   return names;
 }
 
+// Cases made for this project, and ONNX's own node tests.
+std::vector<std::filesystem::path> case_files() {
+  std::vector<std::filesystem::path> files = testing::op_case_files("op_cases");
+  const std::vector<std::filesystem::path> suite = testing::op_case_files("op_suite");
+  files.insert(files.end(), suite.begin(), suite.end());
+  return files;
+}
+
+std::string case_name(const ::testing::TestParamInfo<Operators::ParamType>& info) {
+  const auto& [isa, file] = info.param;
+  return isa + "_" + file.parent_path().filename().string() + "_" + file.stem().string();
+}
+
 INSTANTIATE_TEST_SUITE_P(EveryInstructionSet, Operators,
-                         ::testing::Combine(::testing::ValuesIn(isa_names()), ::testing::ValuesIn(testing::op_case_files("op_cases"))),
-                         [](const auto& info) { return std::get<0>(info.param) + "_" + std::get<1>(info.param).stem().string(); });
+                         ::testing::Combine(::testing::ValuesIn(isa_names()),
+                                            ::testing::ValuesIn(case_files())),
+                         case_name);
 
 }  // namespace
 }  // namespace oag

@@ -98,6 +98,12 @@ step_consumer() {
     pkg-config --cflags --libs --static openautoglm)
   # shellcheck disable=SC2086  # the flags are words
   gcc -o "$work/by_pkg_config" "$source" $flags
+  # All of them give the program's own answer.
+  local prompt='The capital of France is' expected program
+  expected=$(build/release/bin/oag run "$OAG_TEST_MODEL" --raw --greedy -n 32 -p "$prompt")
+  for program in "$work"/build/hello_* "$work/by_pkg_config"; do
+    [[ $("$program" "$OAG_TEST_MODEL" "$prompt") == "$expected" ]] || { echo "$program differs from oag run"; return 1; }
+  done
 }
 
 step_no_engine() {

@@ -12,6 +12,7 @@
 #include "cli/chat.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 
 namespace oag::cli {
@@ -130,11 +131,16 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
 int run(RunFlags flags) {
   if (flags.greedy) flags.chat.sampling.temperature = 0;
   flags.chat.sampling.seed = flags.seed ? *flags.seed : std::random_device{}();
-  flags.chat.sampling.validate();
-  const bool interactive = !flags.prompt && stdin_is_terminal();
-  if (interactive && flags.json)
-    fail(ErrorCode::kInvalidArgument, "--json", "needs a prompt: give -p or pipe one in");
+  try {
+    flags.chat.sampling.validate();
+  } catch (const Error& error) {
+    usage_error("--" + error.where(), "{}", error.message());
+  }
+  const bool interactive = !flags.prompt && stdin_is_terminal() && stdout_is_terminal();
+  if (interactive && flags.json) usage_error("--json", "needs a prompt: give -p or pipe one in");
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
+  if (!interactive && prompt.empty() && !flags.prompt)
+    fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
 }

@@ -48,6 +48,13 @@ class Stream {
   virtual KernelEnv& env() = 0;
 };
 
+// What a device can do at best: what a kernel's speed is measured against.
+struct MachineLimits {
+  double bandwidth_gb_s = 0;  // reading memory; 10^9 bytes
+  double f32_gflop_s = 0;     // two operations per multiply-add
+  double int8_gop_s = 0;
+};
+
 class Device : public TargetTraits {
  public:
   virtual const DeviceProperties& properties() const = 0;
@@ -58,6 +65,8 @@ class Device : public TargetTraits {
   virtual bool host_memory() const = 0;  // whether host code may read its buffers
   virtual std::unique_ptr<Stream> make_stream(const RunControl& control) = 0;
   virtual const KernelTable& kernels() const = 0;
+  // Measures; takes seconds. Errors: kOutOfMemory.
+  virtual MachineLimits measure_limits() = 0;
 };
 
 // A backend turns a variant name into a device. One line per backend in backend_list.inc.

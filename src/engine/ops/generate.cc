@@ -132,10 +132,7 @@ void infer_constant_of_shape(InferenceContext& context) {
   if (!context.has_shape(0) || context.shape(0).size() != 1 || !context.shape(0)[0].is_constant()) {
     return context.set_output(0, dtype, std::nullopt);
   }
-  Shape out;
-  for (int64_t d = 0; d < context.shape(0)[0].constant(); ++d)
-    out.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, dtype, std::move(out));
+  context.set_output(0, dtype, context.fresh_shape(context.shape(0)[0].constant()));
 }
 
 void constant_of_shape_reference(KernelContext& context) {

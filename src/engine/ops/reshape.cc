@@ -7,10 +7,8 @@
 namespace oag {
 namespace {
 
-void set_view_of_rank(InferenceContext& context, size_t rank) {
-  Shape shape;
-  for (size_t d = 0; d < rank; ++d) shape.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, context.dtype(0), std::move(shape));
+void set_view_of_rank(InferenceContext& context, int64_t rank) {
+  context.set_output(0, context.dtype(0), context.fresh_shape(rank));
 }
 
 // The known rank of an output whose dims a run-time input gives: the length of that input.
@@ -19,7 +17,7 @@ void set_view_from_length(InferenceContext& context, size_t input) {
   const Shape& shape = context.shape(input);
   if (shape.size() != 1) context.refuse("the wanted shape has rank {}; it must have rank 1", shape.size());
   if (!shape[0].is_constant()) return context.set_output(0, context.dtype(0), std::nullopt);
-  set_view_of_rank(context, static_cast<size_t>(shape[0].constant()));
+  set_view_of_rank(context, shape[0].constant());
 }
 
 void infer_reshape(InferenceContext& context) {
@@ -28,7 +26,8 @@ void infer_reshape(InferenceContext& context) {
   const bool allow_zero = context.node().int_attribute("allowzero", 0) != 0;
   const bool copies = !allow_zero && std::find(wanted->begin(), wanted->end(), 0) != wanted->end();
   const bool infers = std::find(wanted->begin(), wanted->end(), -1) != wanted->end();
-  if ((copies || infers) && !context.has_shape(0)) return set_view_of_rank(context, wanted->size());
+  if ((copies || infers) && !context.has_shape(0))
+    return set_view_of_rank(context, static_cast<int64_t>(wanted->size()));
 
   Shape out;
   Dim have = 1, known = 1;  // without the copied dims, which are on both sides
@@ -131,8 +130,8 @@ void infer_unsqueeze(InferenceContext& context) {
     return context.set_output(0, context.dtype(0), unsqueezed(context, context.shape(0), *axes));
   }
   if (context.has_shape(1) && context.shape(1).size() == 1 && context.shape(1)[0].is_constant()) {
-    return set_view_of_rank(context,
-                            context.shape(0).size() + static_cast<size_t>(context.shape(1)[0].constant()));
+    const int64_t added = std::clamp<int64_t>(context.shape(1)[0].constant(), 0, 1000);
+    return set_view_of_rank(context, static_cast<int64_t>(context.shape(0).size()) + added);
   }
   context.set_output(0, context.dtype(0), std::nullopt);
 }

@@ -37,11 +37,20 @@ void InferenceContext::set_output(size_t i, DType dtype, std::optional<Shape> sh
 }
 
 void InferenceContext::set_output_type(size_t i, ValueType type) {
-  if (i < node_.outputs.size() && node_.outputs[i] != kNoValue) graph_.value(node_.outputs[i]).type = std::move(type);
+  if (i < node_.outputs.size() && node_.outputs[i] != kNoValue)
+    graph_.value(node_.outputs[i]).type = std::move(type);
 }
 
 Dim InferenceContext::fresh_dim(std::string_view hint) const {
   return Dim::symbol(fmt::format("{}.{}", node_.name, hint));
+}
+
+Shape InferenceContext::fresh_shape(int64_t rank) const {
+  constexpr int64_t kMostDims = 64;
+  if (rank < 0 || rank > kMostDims) refuse("its output would have {} dims; {} are the most", rank, kMostDims);
+  Shape shape;
+  for (int64_t d = 0; d < rank; ++d) shape.push_back(fresh_dim("d" + std::to_string(d)));
+  return shape;
 }
 
 void InferenceContext::refuse_line(const std::string& message) const {
@@ -50,7 +59,8 @@ void InferenceContext::refuse_line(const std::string& message) const {
 
 void OperatorRegistry::add(const OpSchema* schema) {
   if (find(schema->domain, schema->op) != nullptr) {
-    fail(ErrorCode::kInvalidArgument, schema->op, "operator is registered twice in domain \"{}\"", schema->domain);
+    fail(ErrorCode::kInvalidArgument, schema->op, "operator is registered twice in domain \"{}\"",
+         schema->domain);
   }
   const auto before = [](const OpSchema* a, const OpSchema* b) {
     return std::tie(a->domain, a->op) < std::tie(b->domain, b->op);
@@ -59,10 +69,9 @@ void OperatorRegistry::add(const OpSchema* schema) {
 }
 
 const OpSchema* OperatorRegistry::find(std::string_view domain, std::string_view op) const {
-  const auto found = std::lower_bound(schemas_.begin(), schemas_.end(), std::tie(domain, op),
-                                      [](const OpSchema* schema, const auto& key) {
-                                        return std::tie(schema->domain, schema->op) < key;
-                                      });
+  const auto found = std::lower_bound(
+      schemas_.begin(), schemas_.end(), std::tie(domain, op),
+      [](const OpSchema* schema, const auto& key) { return std::tie(schema->domain, schema->op) < key; });
   if (found == schemas_.end() || (*found)->domain != domain || (*found)->op != op) return nullptr;
   return *found;
 }

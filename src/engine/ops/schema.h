@@ -137,6 +137,8 @@ class InferenceContext {
   void set_output_type(size_t i, ValueType type);
   // A symbol that no other value has, for a dim that depends on data.
   Dim fresh_dim(std::string_view hint) const;
+  // Such a symbol for each of `rank` dims. Errors: kInvalidArgument above 64, which no real array has.
+  Shape fresh_shape(int64_t rank) const;
 
   // Errors: kInvalidArgument, prefixed with node and operator.
   template <typename... Args>

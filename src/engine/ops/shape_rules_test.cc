@@ -188,6 +188,12 @@ TEST(ShapeRules, OptionalOutputsGetTypesToo) {
             "f32[T, 8] f32[T, 1] f32[T, 1]");
 }
 
+TEST(ShapeRules, DimsBeyond64BitsAreRefused) {
+  NodeTest test;
+  const int64_t huge = int64_t{1} << 40;
+  EXPECT_THROW(test.infer("Reshape", {test.input(Shape{kT}), test.constant({huge, huge, -1})}), Error);
+}
+
 // What the verifier and the rules refuse, and that the line names the node.
 struct Refusal {
   const char* name;
@@ -263,6 +269,10 @@ constexpr Refusal kRefusals[] = {
      [](NodeTest& t) {
        return t.infer("Gather", {t.input(Shape{64, 256}, DType::kQ4_K), t.input(Shape{2}, DType::kI64)},
                       {{"axis", int64_t{1}}});
+     }},
+    {"AbsurdRank", "64 are the most",
+     [](NodeTest& t) {
+       return t.infer("Reshape", {t.input(Shape{2}), t.input(Shape{int64_t{1} << 40}, DType::kI64)});
      }},
     {"RotaryRank", "must be [batch, heads, tokens, d]",
      [](NodeTest& t) {

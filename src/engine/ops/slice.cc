@@ -80,7 +80,8 @@ void infer_slice(InferenceContext& context) {
     if (starts) axes = first_axes(starts->size());
     if (!axes && context.has_shape(1) && context.shape(1).size() == 1 && context.shape(1)[0].is_constant()) {
       const int64_t count = context.shape(1)[0].constant();
-      if (count <= static_cast<int64_t>(out.size())) axes = first_axes(static_cast<size_t>(count));
+      if (count >= 0 && count <= static_cast<int64_t>(out.size()))
+        axes = first_axes(static_cast<size_t>(count));
     }
   }
   if (!axes) {

@@ -1,4 +1,5 @@
 // Transpose and Expand: the same elements along other strides.
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -64,10 +65,8 @@ void infer_expand(InferenceContext& context) {
   if (!context.has_shape(1) || context.shape(1).size() != 1 || !context.shape(1)[0].is_constant()) {
     return context.set_output(0, dtype, std::nullopt);
   }
-  const size_t rank = std::max(context.shape(0).size(), static_cast<size_t>(context.shape(1)[0].constant()));
-  Shape out;
-  for (size_t d = 0; d < rank; ++d) out.push_back(context.fresh_dim("d" + std::to_string(d)));
-  context.set_output(0, dtype, std::move(out));
+  const auto rank = static_cast<int64_t>(context.shape(0).size());
+  context.set_output(0, dtype, context.fresh_shape(std::max(rank, context.shape(1)[0].constant())));
 }
 
 void expand_reference(KernelContext& context) {

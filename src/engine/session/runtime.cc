@@ -11,6 +11,10 @@ Runtime::Runtime(const RuntimeOptions& options)
     : pool_(std::make_shared<ComputePool>(options.threads)),
       max_drivers_(static_cast<size_t>(std::max(1, options.max_runs))) {
   const DeviceName wanted = parse_device_name(options.device);
+  if (wanted.engine != "oag" || !wanted.version.empty()) {
+    fail(ErrorCode::kUnsupported, "device " + options.device,
+         "this build computes with the engine oag alone");
+  }
   std::string known;
   for (const Backend* backend : options.backends) {
     known += (known.empty() ? "" : ", ") + std::string(backend->name);

@@ -9,6 +9,25 @@
 
 namespace oag {
 
+namespace {
+
+// Dims come from files: what does not fit is an error, not undefined behaviour.
+int64_t checked_sum(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) fail(ErrorCode::kInvalidArgument, "shape", "{} + {} is no 64-bit dim", a, b);
+  return sum;
+}
+
+int64_t checked_product(int64_t a, int64_t b) {
+  int64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) {
+    fail(ErrorCode::kInvalidArgument, "shape", "{} * {} is no 64-bit dim", a, b);
+  }
+  return product;
+}
+
+}  // namespace
+
 enum class AtomKind { kSymbol, kFloorDiv, kCeilDiv, kMin, kMax };
 
 // An indivisible factor: a symbol, or a function of two expressions. `key` is its text, which orders and
@@ -32,7 +51,7 @@ struct Dim::Poly {
     for (const auto& factor : term.factors) key += (key.empty() ? "" : "*") + factor->key;
     Term& slot = terms[key];
     slot.factors = term.factors;
-    slot.coefficient += term.coefficient;
+    slot.coefficient = checked_sum(slot.coefficient, term.coefficient);
     if (slot.coefficient == 0) terms.erase(key);
   }
 };
@@ -84,7 +103,7 @@ std::optional<std::string> Dim::symbol_name() const {
 }
 
 Dim operator+(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_ + b.constant_;
+  if (a.is_constant() && b.is_constant()) return checked_sum(a.constant_, b.constant_);
   Dim::Poly sum = a.to_poly();
   for (const auto& [key, term] : b.to_poly().terms) sum.add(term);
   return Dim::from_poly(std::move(sum));
@@ -95,13 +114,13 @@ Dim operator-(const Dim& a, const Dim& b) {
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_ * b.constant_;
+  if (a.is_constant() && b.is_constant()) return checked_product(a.constant_, b.constant_);
   Dim::Poly product;
   const Dim::Poly left = a.to_poly();
   const Dim::Poly right = b.to_poly();
   for (const auto& [lkey, l] : left.terms) {
     for (const auto& [rkey, r] : right.terms) {
-      Dim::Poly::Term term{l.factors, l.coefficient * r.coefficient};
+      Dim::Poly::Term term{l.factors, checked_product(l.coefficient, r.coefficient)};
       term.factors.insert(term.factors.end(), r.factors.begin(), r.factors.end());
       std::sort(term.factors.begin(), term.factors.end(),
                 [](const auto& x, const auto& y) { return x->key < y->key; });
@@ -176,7 +195,7 @@ std::optional<int64_t> Dim::evaluate(const DimBindings& bindings) const {
       if (atom->kind == AtomKind::kSymbol) {
         const auto bound = bindings.find(atom->key);
         if (bound == bindings.end()) return std::nullopt;
-        product *= bound->second;
+        product = checked_product(product, bound->second);
         continue;
       }
       const auto a = atom->a.evaluate(bindings);
@@ -185,13 +204,13 @@ std::optional<int64_t> Dim::evaluate(const DimBindings& bindings) const {
       const bool divides = atom->kind == AtomKind::kFloorDiv || atom->kind == AtomKind::kCeilDiv;
       if (divides && *b == 0) return std::nullopt;
       switch (atom->kind) {
-        case AtomKind::kFloorDiv: product *= floor_divide(*a, *b); break;
-        case AtomKind::kCeilDiv: product *= ceil_divide(*a, *b); break;
-        case AtomKind::kMin: product *= std::min(*a, *b); break;
-        default: product *= std::max(*a, *b); break;
+        case AtomKind::kFloorDiv: product = checked_product(product, floor_divide(*a, *b)); break;
+        case AtomKind::kCeilDiv: product = checked_product(product, ceil_divide(*a, *b)); break;
+        case AtomKind::kMin: product = checked_product(product, std::min(*a, *b)); break;
+        default: product = checked_product(product, std::max(*a, *b)); break;
       }
     }
-    sum += product;
+    sum = checked_sum(sum, product);
   }
   return sum;
 }

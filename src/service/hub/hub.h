@@ -28,6 +28,9 @@ struct PullOptions {
   bool force = false;                                    // fetch again what is there already
   std::function<void(const PullProgress&)> on_progress;  // from the calling thread; may throw to stop
   const std::atomic<bool>* cancel = nullptr;
+  // Looks at a file that came from a path or URL before it takes its place in the cache; throws an Error when
+  // it is no model.
+  std::function<void(const std::filesystem::path&)> check;
 };
 
 enum class CacheState {

@@ -237,6 +237,11 @@ fs::path PullJob::pull_url(const Url& url, std::string_view text, const KnownMod
   request.cancel = options_.cancel;
   const DownloadResult result = download(request);
   check_magic(request.destination, url.redacted());
+  try {
+    if (options_.check) options_.check(request.destination);
+  } catch (const Error& wrong) {
+    fail(wrong.code(), url.redacted(), "{}", wrong.message());
+  }
   fs::rename(request.destination, destination_, error);
   if (error) fail(ErrorCode::kIo, destination_.string(), "cannot rename to: {}", error.message());
   write_cache_record(destination_, result.sha256, origin);
@@ -272,6 +277,7 @@ std::string PullJob::copy(const fs::path& source, uint64_t size_bytes, AtomicFil
 
 fs::path PullJob::pull_path(const fs::path& source, const KnownModel* namesake) {
   check_magic(source, source.string());
+  if (options_.check) options_.check(source);
   std::error_code error;
   if (fs::equivalent(source, destination_, error)) {
     if (namesake != nullptr && !is_verified(*namesake)) {

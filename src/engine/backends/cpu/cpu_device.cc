@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "engine/backends/cpu/machine_limits.h"
 #include "engine/backends/cpu/micro_kernels.h"
 
 namespace oag::cpu {
@@ -134,12 +135,16 @@ std::vector<DeviceProperties> discover_cpu() {
 }  // namespace
 
 CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
-    : properties_(describe(isa, pool->threads())),
+    : isa_(isa), properties_(describe(isa, pool->threads())),
       pool_(std::move(pool)),
       kernels_(kernel_list(), &micro_kernels(isa)) {}
 
 std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
   return std::make_unique<CpuStream>(pool_, control);
+}
+
+MachineLimits CpuDevice::measure_limits() {
+  return measure_machine_limits(isa_, *pool_);
 }
 
 bool CpuDevice::has_kernel(std::string_view domain, std::string_view op,

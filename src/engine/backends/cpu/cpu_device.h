@@ -21,9 +21,11 @@ class CpuDevice final : public Device {
   bool host_memory() const override { return true; }
   std::unique_ptr<Stream> make_stream(const RunControl& control) override;
   const KernelTable& kernels() const override { return kernels_; }
+  MachineLimits measure_limits() override;
   bool has_kernel(std::string_view domain, std::string_view op, std::span<const DType> inputs) const override;
 
  private:
+  Isa isa_;
   DeviceProperties properties_;
   std::shared_ptr<ComputePool> pool_;
   KernelTable kernels_;

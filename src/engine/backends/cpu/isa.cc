@@ -24,6 +24,17 @@ std::string_view isa_name(Isa isa) {
   return "?";
 }
 
+std::span<const Isa> compiled_isas() {
+#if defined(__x86_64__)
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2};
+#elif defined(__aarch64__)
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kNeon};
+#else
+  static constexpr Isa kIsas[] = {Isa::kBaseline};
+#endif
+  return kIsas;
+}
+
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas = {Isa::kBaseline};
 #if defined(__x86_64__)

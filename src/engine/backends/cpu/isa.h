@@ -11,6 +11,9 @@ enum class Isa : int { kBaseline, kAvx2, kNeon };
 
 std::string_view isa_name(Isa isa);
 
+// Those that this build has kernels for.
+std::span<const Isa> compiled_isas();
+
 // Those compiled in and present on this processor, best last. Never empty.
 std::vector<Isa> available_isas();
 

@@ -1,0 +1,169 @@
+// oag bench: how fast a model runs, and which part of the machine's own speed that is.
+#include <fmt/format.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/model_bench.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+
+namespace oag::cli {
+namespace {
+
+constexpr int64_t kMaxBatch = 256;
+constexpr int64_t kMaxTokens = int64_t{1} << 20;
+
+struct BenchFlags {
+  ModelOptions model;
+  BenchPlan plan;
+  bool json = false;
+};
+
+std::string platform() {
+  utsname name{};
+  return ::uname(&name) == 0 ? fmt::format("{} {}", name.sysname, name.machine) : "unknown";
+}
+
+std::string instruction_set(const Device& device) {
+  const std::string_view name = device.name();
+  const size_t colon = name.find(':');
+  return std::string(colon == std::string_view::npos ? "" : name.substr(colon + 1));
+}
+
+Json result_json(const BenchResult& result, const ModelBench& bench, const MachineLimits& limits) {
+  const double seconds = result.latency_ms.median() / 1e3;
+  return {{"engine", bench.device().name()},
+          {"name", result.prefill ? "prefill" : "decode"},
+          {"tokens", result.tokens},
+          {"batch", result.batch},
+          {"context", result.context},
+          {"load_ms", bench.load_ms()},
+          {"ttft_ms", result.ttft_ms > 0 ? Json(result.ttft_ms) : Json(nullptr)},
+          {"peak_rss_mb", static_cast<double>(result.peak_bytes) / 1e6},
+          {"tokens_per_s", result.tokens_per_s()},
+          {"latency_ms",
+           {{"median", result.latency_ms.median()},
+            {"p10", result.latency_ms.at(0.1)},
+            {"p90", result.latency_ms.at(0.9)}}},
+          {"bandwidth_share", bandwidth_share(result.work, seconds, limits)},
+          {"compute_share", compute_share(result.work, seconds, limits)}};
+}
+
+void print_json_report(const ModelBench& bench, const std::vector<BenchResult>& results,
+                       const MachineLimits& limits) {
+  Json list = Json::array();
+  for (const BenchResult& result : results) list.push_back(result_json(result, bench, limits));
+  print_json({{"schema", "oag.bench/1"},
+              {"machine",
+               {{"platform", platform()},
+                {"device", bench.device().properties().description},
+                {"isa", instruction_set(bench.device())},
+                {"bandwidth_gb_s", limits.bandwidth_gb_s},
+                {"f32_gflop_s", limits.f32_gflop_s},
+                {"int8_gop_s", limits.int8_gop_s}}},
+              {"model", bench.bundle().name()},
+              {"precision", bench.bundle().precision()},
+              {"results", std::move(list)}});
+}
+
+void print_table(const ModelBench& bench, const std::vector<BenchResult>& results,
+                 const MachineLimits& limits) {
+  fmt::print("{}; reads {:.1f} GB/s, multiplies and adds {:.0f} GFLOP/s in f32, {:.0f} Gop/s in int8\n",
+             printable(bench.device().properties().description), limits.bandwidth_gb_s, limits.f32_gflop_s,
+             limits.int8_gop_s);
+  fmt::print("loaded in {:.0f} ms\n\n", bench.load_ms());
+  std::vector<std::vector<std::string>> rows = {{"platform", "device", "precision", "model", "run", "batch",
+                                                 "context", "latency ms", "tokens/s", "first token ms",
+                                                 "memory MB", "share of bandwidth", "share of compute"}};
+  for (const BenchResult& result : results) {
+    const double seconds = result.latency_ms.median() / 1e3;
+    rows.push_back({platform(), std::string(bench.device().name()), bench.bundle().precision(),
+                    printable(bench.bundle().name()),
+                    fmt::format("{} {}", result.prefill ? "prefill" : "decode", result.tokens),
+                    std::to_string(result.batch), std::to_string(result.context),
+                    fmt::format("{:.2f}", result.latency_ms.median()),
+                    fmt::format("{:.1f}", result.tokens_per_s()),
+                    result.ttft_ms > 0 ? fmt::format("{:.1f}", result.ttft_ms) : "-",
+                    fmt::format("{:.0f}", static_cast<double>(result.peak_bytes) / 1e6),
+                    fmt::format("{:.0f} %", bandwidth_share(result.work, seconds, limits) * 100),
+                    fmt::format("{:.0f} %", compute_share(result.work, seconds, limits) * 100)});
+  }
+  fmt::print("{}", format_table(rows));
+}
+
+void sort_unique(std::vector<int64_t>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+int bench(BenchFlags flags) {
+  BenchPlan& plan = flags.plan;
+  sort_unique(plan.batches);
+  sort_unique(plan.contexts);
+  if (plan.prefill_tokens == 0 && plan.decode_tokens == 0)
+    usage_error("--prefill", "and --decode are both 0: nothing to measure");
+  InterruptibleRun run;
+  ProgressBar bar;
+  ModelBench model(flags.model, plan, run.control());
+  if (flags.model.explain) print_explain(model.program());
+  const std::vector<BenchResult> results = model.run([&](std::string_view what, int64_t done, int64_t total) {
+    bar.update_count(what, static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  });
+  // Last, so that the memory that measuring takes is in no result.
+  const MachineLimits limits = model.device().measure_limits();
+  run.check();
+  bar.clear();
+  if (flags.json) {
+    print_json_report(model, results, limits);
+  } else {
+    print_table(model, results, limits);
+  }
+  return kExitOk;
+}
+
+void declare(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App* command = app.add_subcommand("bench", "Measure a model's speed on this machine");
+  command->footer(
+      "prefill reads prompts, decode makes tokens one at a time; both for every batch (sequences at once) "
+      "at\n"
+      "every context (tokens that each sequence has behind it). Latency is the median: of reading all "
+      "prompts of\n"
+      "a batch, or of one step, which makes one token for each sequence. First token: of prompts that come\n"
+      "together. Memory is the process's peak so far. The shares say which part of the machine's own speed "
+      "is\n"
+      "used, measured here as well: of memory bandwidth (weights and cache that a step must read), and of\n"
+      "multiply-adds. MB = 10^6 bytes.");
+  flags->model.declare_without_context(*command);
+  BenchPlan& plan = flags->plan;
+  command->add_option("--prefill", plan.prefill_tokens, "Tokens of a prompt; 0: no prefill")
+      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->capture_default_str();
+  command->add_option("--decode", plan.decode_tokens, "Tokens to make; 0: no decode")
+      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->capture_default_str();
+  command->add_option("--batch", plan.batches, "Sequences at once, such as 1,4,8")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(int64_t{1}, kMaxBatch))
+      ->capture_default_str();
+  command->add_option("--context", plan.contexts, "Tokens before, such as 0,1024")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->capture_default_str();
+  command->add_option("--repeats", plan.repeats, "How often each is measured, after a warm-up")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/bench.json)");
+  command->callback([flags, &exit_code] { exit_code = bench(*flags); });
+}
+
+}  // namespace
+
+extern constinit const Command kBenchCommand = {declare};
+
+}  // namespace oag::cli

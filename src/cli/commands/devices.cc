@@ -1,0 +1,57 @@
+// oag devices: where this machine can compute.
+#include <fmt/format.h>
+
+#include "api/backends.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/terminal.h"
+
+namespace oag::cli {
+namespace {
+
+int devices(bool json) {
+  std::vector<DeviceProperties> found;
+  for (const Backend* backend : default_backends()) {
+    const auto own = backend->discover();
+    found.insert(found.end(), own.begin(), own.end());
+  }
+  if (json) {
+    Json list = Json::array();
+    for (const DeviceProperties& device : found) {
+      list.push_back({{"name", device.name},
+                      {"description", device.description},
+                      {"architecture", device.architecture},
+                      {"variants", device.variants},
+                      {"compute_units", device.compute_units},
+                      {"memory_bytes", device.memory_bytes},
+                      {"free_memory_bytes", device.free_memory_bytes}});
+    }
+    print_json({{"schema", "oag.devices/1"}, {"devices", std::move(list)}});
+    return kExitOk;
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"device", "description", "architecture", "variants", "memory", "free"}};
+  for (const DeviceProperties& device : found) {
+    rows.push_back({device.name, printable(device.description), device.architecture,
+                    fmt::format("{}", fmt::join(device.variants, ", ")), format_bytes(device.memory_bytes),
+                    format_bytes(device.free_memory_bytes)});
+  }
+  fmt::print("{}", format_table(rows));
+  return kExitOk;
+}
+
+void declare(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("devices", "List what this machine can compute on");
+  command->footer(
+      "--device of other commands takes a name from this list; another variant goes after a\n"
+      "colon: cpu:baseline.");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print one JSON object (docs/schemas/devices.json)");
+  command->callback([json, &exit_code] { exit_code = devices(*json); });
+}
+
+}  // namespace
+
+extern constinit const Command kDevicesCommand = {declare};
+
+}  // namespace oag::cli

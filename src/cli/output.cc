@@ -1,0 +1,66 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+
+#include "llm/text/unicode.h"
+
+namespace oag::cli {
+namespace {
+
+// Code points that a terminal acts on: C0 and C1 controls, line separators, marks that turn the direction.
+bool is_control(uint32_t code_point) {
+  return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||
+         (code_point >= 0x2028 && code_point <= 0x202e) || (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
+void append_escaped(std::string& out, std::string_view bytes) {
+  if (bytes == "\n") {
+    out += "\\n";
+  } else if (bytes == "\t") {
+    out += "\\t";
+  } else if (bytes == "\r") {
+    out += "\\r";
+  } else {
+    for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  }
+}
+
+std::string escape(std::string_view text, std::string_view also) {
+  std::string out;
+  while (!text.empty()) {
+    const DecodedChar decoded = decode_utf8_leniently(text);
+    const std::string_view bytes = text.substr(0, decoded.size_bytes);
+    text.remove_prefix(decoded.size_bytes);
+    if (also.find(bytes) != std::string_view::npos) {
+      out += '\\';
+      out += bytes;
+    } else if (is_control(decoded.code_point) || !is_valid_utf8(bytes)) {
+      append_escaped(out, bytes);
+    } else {
+      out += bytes;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void print_json(const Json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string printable(std::string_view text) {
+  return escape(text, "");
+}
+
+std::string quoted(std::string_view text) {
+  return "\"" + escape(text, "\"\\") + "\"";
+}
+
+std::string format_count(uint64_t count) {
+  std::string digits = std::to_string(count);
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+}  // namespace oag::cli
