@@ -58,11 +58,15 @@ int parse_and_run(int argc, char** argv) {
   return exit_code;
 }
 
-// Standard output is part of the result: a full disk or a closed pipe is a failure.
+// Standard output is part of the result: a full disk or a closed pipe is a failure, which a command that
+// failed has told already.
 int finish(int exit_code) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
-  if (errno != EPIPE) fmt::print(stderr, "oag: standard output: {}\n", std::strerror(errno));
-  return exit_code == kExitOk ? kExitFailure : exit_code;
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (exit_code != kExitOk || (flushed && std::ferror(stdout) == 0)) return exit_code;
+  if (errno != EPIPE)
+    fmt::print(stderr, "oag: standard output: {}\n", std::strerror(errno != 0 ? errno : EIO));
+  return kExitFailure;
 }
 
 }  // namespace
