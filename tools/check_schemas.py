@@ -47,6 +47,12 @@ def check_document(path, document, validator):
         raise Problem(f"{path}: {error.json_path}: {error.message}")
 
 
+def owner(example, schemas):
+    """The schema that an example belongs to by its name: the longest that fits, for models-list is no example of models."""
+    fitting = [s for s in schemas if example.stem == s.stem or example.stem.startswith(s.stem + "-")]
+    return max(fitting, key=lambda s: len(s.stem), default=None)
+
+
 def check_tree(folder):
     """Checks every schema and every example; returns how many of each."""
     schemas = sorted(folder.glob("*.json"))
@@ -56,7 +62,7 @@ def check_tree(folder):
         raise Problem(f"{folder}: holds no schema")
     for path in schemas:
         _, validator = load_schema(path)
-        own = [e for e in examples if e.stem == path.stem or e.stem.startswith(path.stem + "-")]
+        own = [e for e in examples if owner(e, schemas) == path]
         if not own:
             raise Problem(f"{path}: has no example in {folder / 'examples'}")
         for example in own:

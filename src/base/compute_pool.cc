@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <climits>
+#include <exception>
+#include <system_error>
 
 namespace oag {
 namespace {
@@ -39,12 +41,18 @@ struct ComputePool::Region {
   std::atomic<int64_t> next{0};
   std::atomic<bool> stop{false};  // cancelled, or giving way
   std::atomic<int> workers_inside{0};
+  std::mutex error_mutex;
+  std::exception_ptr error;  // of the first tile that threw
 };
 
 ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
   const int total = threads > 0 ? threads : allowed_processors();
-  for (int worker = 1; worker < total; ++worker)
-    workers_.emplace_back([this, worker] { worker_main(worker); });
+  try {
+    for (int worker = 1; worker < total; ++worker)
+      workers_.emplace_back([this, worker] { worker_main(worker); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that started do the work.
+  }
 }
 
 ComputePool::~ComputePool() {
@@ -100,7 +108,13 @@ void ComputePool::run_tiles(Region& region, int worker) const {
     }
     const int64_t i = region.next.fetch_add(1);
     if (i >= region.tiles) return;
-    region.tile(i, worker);
+    try {
+      region.tile(i, worker);
+    } catch (...) {
+      std::lock_guard lock(region.error_mutex);
+      if (!region.error) region.error = std::current_exception();
+      region.stop.store(true);
+    }
   }
 }
 
@@ -136,7 +150,8 @@ bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t
     acquire(control.priority());
     run_region(region);
     release();
-  } while (region.next.load() < tiles && !control.should_stop());
+  } while (!region.error && region.next.load() < tiles && !control.should_stop());
+  if (region.error) std::rethrow_exception(region.error);
   return region.next.load() >= tiles;
 }
 

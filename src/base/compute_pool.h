@@ -30,7 +30,8 @@ class ComputePool {
   // Calls tile(i, worker) once for each i in [0, tiles), worker in [0, threads()), on the pool's threads and
   // the caller. Returns false when it stopped early because `control` says so; tiles not started are then
   // left out. A region of one tile, or one whose total is estimated under 20 µs, runs on the caller alone.
-  // Tiles must not throw and must not call parallel_for.
+  // Tiles must not call parallel_for. What a tile throws stops the region and is thrown here once all have
+  // ended.
   bool parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,
                     FunctionRef<void(int64_t, int)> tile);
 

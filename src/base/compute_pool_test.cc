@@ -53,7 +53,8 @@ TEST(ComputePool, StopsBetweenTilesWhenCancelled) {
     if (++done == 50) control.cancel();
   }));
   EXPECT_LT(done.load(), 60);
-  EXPECT_FALSE(pool.parallel_for(control, 10, kSlow, [&](int64_t, int) { FAIL() << "a cancelled run computes"; }));
+  EXPECT_FALSE(
+      pool.parallel_for(control, 10, kSlow, [&](int64_t, int) { FAIL() << "a cancelled run computes"; }));
 }
 
 TEST(ComputePool, StopsPastTheDeadline) {

@@ -78,13 +78,13 @@ class CliTest(unittest.TestCase):
 
 class Usage(CliTest):
     def test_help_goes_to_stdout_and_is_a_success(self):
-        for arguments in (["--help"], ["run", "--help"]):
+        for arguments in ([], ["--help"], ["run", "--help"]):
             result = oag(*arguments)
             self.assertEqual((result.returncode, result.stderr), (0, b""), arguments)
             self.assertIn(b"run", result.stdout)
 
     def test_a_wrong_command_line_is_exit_code_2(self):
-        for arguments in ([], ["run"], ["no-such-command"], ["run", TINY, "--no-such-flag"], ["run", TINY, "--kv", "q9"],
+        for arguments in (["run"], ["no-such-command"], ["run", TINY, "--no-such-flag"], ["run", TINY, "--kv", "q9"],
                           ["run", TINY, "-n", "many", "-p", "x"], ["run", TINY, "--threads", "0", "-p", "x"],
                           ["run", TINY, "--ctx", "-5", "-p", "x"], ["run", TINY, "more", "arguments"]):
             self.assert_refused(oag(*arguments), 2)
@@ -243,6 +243,7 @@ class TinyAnswers(CliTest):
                                     stdout=full, stderr=subprocess.PIPE, timeout=LIMIT_S, env=environment())
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn(b"No space left on device", result.stderr)
+        self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
 
     def test_every_cache_storage_answers(self):
         for kv in ("f32", "f16", "q8_0"):

@@ -1,5 +1,5 @@
-// parse_json on arbitrary bytes: it returns a document or throws oag::Error, and what it returns survives being
-// written and read again.
+// parse_json on arbitrary bytes: it returns a document or throws oag::Error, and what it returns survives
+// being written and read again.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

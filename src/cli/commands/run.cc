@@ -93,6 +93,8 @@ int write_stdout(std::string_view text) {
 
 // A reader that has seen enough, as in `oag run … | head`, needs no message.
 int fail_stdout(int error) {
+  // It has been told: what is left in the buffer must not fail once more at the end of the program.
+  if (std::freopen("/dev/null", "w", stdout) == nullptr) std::clearerr(stdout);
   if (error != EPIPE) {
     fmt::print(stderr, "oag: standard output: cannot write the answer: {}\n",
                std::generic_category().message(error));

@@ -39,7 +39,9 @@ Parts parts() {
   return parts;
 }
 #else
-Parts parts() { return {}; }
+Parts parts() {
+  return {};
+}
 #endif
 
 int version(bool json) {

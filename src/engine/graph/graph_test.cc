@@ -7,7 +7,9 @@
 namespace oag {
 namespace {
 
-ValueType floats(Shape shape) { return ValueType::tensor(DType::kF32, std::move(shape)); }
+ValueType floats(Shape shape) {
+  return ValueType::tensor(DType::kF32, std::move(shape));
+}
 
 Graph small_graph() {
   Graph graph("small");

@@ -19,8 +19,10 @@ void check_heads(InferenceContext& context) {
                    to_string(context.shape(2)));
   }
   if (!(q[2] == k[2])) context.refuse("q {} and k {} differ in head size", to_string(q), to_string(k));
-  const bool grouped = q[1].is_constant() && k[1].is_constant() && k[1].constant() > 0 && q[1].constant() % k[1].constant() == 0;
-  if (!grouped) context.refuse("{} query heads are no multiple of {} key heads", q[1].to_string(), k[1].to_string());
+  const bool grouped = q[1].is_constant() && k[1].is_constant() && k[1].constant() > 0 &&
+                       q[1].constant() % k[1].constant() == 0;
+  if (!grouped)
+    context.refuse("{} query heads are no multiple of {} key heads", q[1].to_string(), k[1].to_string());
 }
 
 void infer_attention(InferenceContext& context) {
@@ -42,8 +44,8 @@ void store_new_tokens(const KernelContext& context, const PagedBatch& batch, con
 }
 
 // One query head of one token: softmax(scale · q Kᵀ) V over the positions it may see, in double.
-void attend(const PagedCache& cache, const PagedBatch::Sequence& sequence, int64_t head, int64_t begin, int64_t end,
-            double scale, std::span<const float> q, std::span<float> out) {
+void attend(const PagedCache& cache, const PagedBatch::Sequence& sequence, int64_t head, int64_t begin,
+            int64_t end, double scale, std::span<const float> q, std::span<float> out) {
   const auto d = static_cast<size_t>(cache.head_size);
   std::vector<float> row(d);
   std::vector<double> scores;
@@ -79,7 +81,8 @@ void paged_attention_reference(KernelContext& context) {
       const int64_t end = causal ? position + 1 : sequence.context;
       const int64_t begin = window > 0 ? std::max<int64_t>(0, position + 1 - window) : 0;
       const auto at = static_cast<size_t>(((sequence.first_token + i) * heads + head) * d);
-      attend(cache, sequence, head / group, begin, end, scale, q.values<float>().subspan(at, static_cast<size_t>(d)),
+      attend(cache, sequence, head / group, begin, end, scale,
+             q.values<float>().subspan(at, static_cast<size_t>(d)),
              context.output(0).values<float>().subspan(at, static_cast<size_t>(d)));
     });
   }
@@ -87,27 +90,44 @@ void paged_attention_reference(KernelContext& context) {
 
 }  // namespace
 
-// Attention of T ragged tokens over their own sequences' past, which `state` holds. q [T, Hq, d], k and v [T, Hkv, d]
-// f32 -> out [T, Hq, d] f32 and the updated state. Query head h uses key head h / (Hq / Hkv). Attributes: scale
-// (default 1/sqrt(d)), causal (1), window (0: unlimited; else how many positions back a token sees, itself included).
+// Attention of T ragged tokens over their own sequences' past, which `state` holds. q [T, Hq, d], k and v [T,
+// Hkv, d] f32 -> out [T, Hq, d] f32 and the updated state. Query head h uses key head h / (Hq / Hkv).
+// Attributes: scale (default 1/sqrt(d)), causal (1), window (0: unlimited; else how many positions back a
+// token sees, itself included).
 extern constinit const OpSchema kCachedAttention = {
-    .domain = "oag", .op = "CachedAttention", .since_version = 1,
-    .inputs = {{"q", "T", {DType::kF32}}, {"k", "T", {DType::kF32}}, {"v", "T", {DType::kF32}}, {"state", "S", kCacheTypes}},
+    .domain = "oag",
+    .op = "CachedAttention",
+    .since_version = 1,
+    .inputs = {{"q", "T", {DType::kF32}},
+               {"k", "T", {DType::kF32}},
+               {"v", "T", {DType::kF32}},
+               {"state", "S", kCacheTypes}},
     .outputs = {{"out", "T", {DType::kF32}}, {"state_out", "S", kCacheTypes}},
-    .attributes = {{"scale", AttributeKind::kFloat}, {"causal", AttributeKind::kInt}, {"window", AttributeKind::kInt}},
+    .attributes = {{"scale", AttributeKind::kFloat},
+                   {"causal", AttributeKind::kInt},
+                   {"window", AttributeKind::kInt}},
     .infer = infer_attention,
     .aliases = {{1, 3, Alias::kUpdate}},
 };
 
-// The same over a paged cache: state [pages, 2, Hkv, page_tokens, d] f32, f16 or q8_0 (2: keys, values), sequence_starts
-// [S+1] i32 (token ranges), context_lengths [S] i32 (tokens in the cache once these are stored), page_table [S, P] i32.
+// The same over a paged cache: state [pages, 2, Hkv, page_tokens, d] f32, f16 or q8_0 (2: keys, values),
+// sequence_starts [S+1] i32 (token ranges), context_lengths [S] i32 (tokens in the cache once these are
+// stored), page_table [S, P] i32.
 extern constinit const OpSchema kPagedAttention = {
-    .domain = "oag", .op = "PagedAttention", .since_version = 1,
-    .inputs = {{"q", "T", {DType::kF32}}, {"k", "T", {DType::kF32}}, {"v", "T", {DType::kF32}}, {"state", "S", kCacheTypes},
-               {"sequence_starts", "I", {DType::kI32}}, {"context_lengths", "I", {DType::kI32}},
+    .domain = "oag",
+    .op = "PagedAttention",
+    .since_version = 1,
+    .inputs = {{"q", "T", {DType::kF32}},
+               {"k", "T", {DType::kF32}},
+               {"v", "T", {DType::kF32}},
+               {"state", "S", kCacheTypes},
+               {"sequence_starts", "I", {DType::kI32}},
+               {"context_lengths", "I", {DType::kI32}},
                {"page_table", "I", {DType::kI32}}},
     .outputs = {{"out", "T", {DType::kF32}}, {"state_out", "S", kCacheTypes}},
-    .attributes = {{"scale", AttributeKind::kFloat}, {"causal", AttributeKind::kInt}, {"window", AttributeKind::kInt}},
+    .attributes = {{"scale", AttributeKind::kFloat},
+                   {"causal", AttributeKind::kInt},
+                   {"window", AttributeKind::kInt}},
     .infer = infer_attention,
     .reference = paged_attention_reference,
     .aliases = {{1, 3, Alias::kUpdate}},

@@ -14,7 +14,9 @@ void infer_linear(InferenceContext& context) {
   const Shape& w = context.shape(1);
   if (x.empty()) context.refuse("x is a scalar; it needs at least one dim");
   if (w.size() != 2) context.refuse("w has rank {}; it must be [out, in]", w.size());
-  if (!(x.back() == w[1])) context.refuse("x {} does not end in the {} inputs of w {}", to_string(x), w[1].to_string(), to_string(w));
+  if (!(x.back() == w[1]))
+    context.refuse("x {} does not end in the {} inputs of w {}", to_string(x), w[1].to_string(),
+                   to_string(w));
   if (context.has_input(2) && !(context.shape(2) == Shape{w[0]})) {
     context.refuse("bias {} does not match the outputs of w {}", to_string(context.shape(2)), to_string(w));
   }
@@ -39,13 +41,16 @@ void linear_reference(KernelContext& context) {
     for (int64_t r = 0; r < rows; ++r) {
       double sum = bias;
       const float* row = &xs[static_cast<size_t>(r * inputs)];
-      for (int64_t i = 0; i < inputs; ++i) sum += static_cast<double>(row[i]) * weights[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < inputs; ++i)
+        sum += static_cast<double>(row[i]) * weights[static_cast<size_t>(i)];
       ys[static_cast<size_t>(r * outputs + o)] = static_cast<float>(sum);
     }
   });
 }
 
-void infer_dequantize(InferenceContext& context) { context.set_output(0, DType::kF32, context.type(0).shape); }
+void infer_dequantize(InferenceContext& context) {
+  context.set_output(0, DType::kF32, context.type(0).shape);
+}
 
 void dequantize_reference(KernelContext& context) {
   decode_blocks(context.input(0).dtype(), context.input(0).bytes(), context.output(0).values<float>());
@@ -63,7 +68,9 @@ std::vector<ValueId> decompose_linear(Graph& graph, const Node& node) {
 
 // y = x · wᵀ + b. x [..., in] f32, w [out, in] in any storage, b [out] f32 -> y [..., out] f32.
 extern constinit const OpSchema kLinear = {
-    .domain = "oag", .op = "Linear", .since_version = 1,
+    .domain = "oag",
+    .op = "Linear",
+    .since_version = 1,
     .inputs = {{"x", "T", {DType::kF32}}, {"w", "W", kStoredTypes}, {"b", "T", {DType::kF32}, true}},
     .outputs = {{"y", "T", {DType::kF32}}},
     .attributes = {},
@@ -74,7 +81,9 @@ extern constinit const OpSchema kLinear = {
 
 // w in any storage -> the same dims as f32.
 extern constinit const OpSchema kDequantize = {
-    .domain = "oag", .op = "Dequantize", .since_version = 1,
+    .domain = "oag",
+    .op = "Dequantize",
+    .since_version = 1,
     .inputs = {{"w", "W", kStoredTypes}},
     .outputs = {{"y", "T", {DType::kF32}}},
     .attributes = {},

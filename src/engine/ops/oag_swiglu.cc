@@ -32,7 +32,9 @@ std::vector<ValueId> decompose_swiglu(Graph& graph, const Node& node) {
 
 // out = gate · sigmoid(gate) · up, all of one shape, f32.
 extern constinit const OpSchema kSwiGLU = {
-    .domain = "oag", .op = "SwiGLU", .since_version = 1,
+    .domain = "oag",
+    .op = "SwiGLU",
+    .since_version = 1,
     .inputs = {{"gate", "T", {DType::kF32}}, {"up", "T", {DType::kF32}}},
     .outputs = {{"out", "T", {DType::kF32}}},
     .attributes = {},

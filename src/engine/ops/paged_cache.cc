@@ -17,10 +17,13 @@ PagedBatch PagedBatch::read(const KernelContext& context) {
   const auto lengths = context.input(5).values<int32_t>();
   const Tensor& table = context.input(6);
   const auto pages = table.values<int32_t>();
-  const int64_t tokens = context.input(0).dim(0), page_tokens = context.input(3).dim(3), page_count = context.input(3).dim(0);
-  if (starts.size() != lengths.size() + 1 || table.rank() != 2 || table.dim(0) != static_cast<int64_t>(lengths.size())) {
-    refuse(context, fmt::format("{} sequence starts, {} context lengths and a page table of {} do not belong together",
-                                starts.size(), lengths.size(), to_string(table.dims())));
+  const int64_t tokens = context.input(0).dim(0), page_tokens = context.input(3).dim(3),
+                page_count = context.input(3).dim(0);
+  if (starts.size() != lengths.size() + 1 || table.rank() != 2 ||
+      table.dim(0) != static_cast<int64_t>(lengths.size())) {
+    refuse(context,
+           fmt::format("{} sequence starts, {} context lengths and a page table of {} do not belong together",
+                       starts.size(), lengths.size(), to_string(table.dims())));
   }
   PagedBatch batch;
   for (size_t s = 0; s < lengths.size(); ++s) {
@@ -30,14 +33,16 @@ PagedBatch PagedBatch::read(const KernelContext& context) {
     sequence.context = lengths[s];
     sequence.first_position = sequence.context - sequence.new_tokens;
     const int64_t used_pages = (sequence.context + page_tokens - 1) / page_tokens;
-    if (sequence.first_token < 0 || sequence.new_tokens < 0 || starts[s + 1] > tokens || sequence.first_position < 0 ||
-        used_pages > table.dim(1)) {
-      refuse(context, fmt::format("sequence {}: tokens {} to {} of {}, context {}, {} pages of {} do not fit together", s,
-                                  starts[s], starts[s + 1], tokens, lengths[s], table.dim(1), page_tokens));
+    if (sequence.first_token < 0 || sequence.new_tokens < 0 || starts[s + 1] > tokens ||
+        sequence.first_position < 0 || used_pages > table.dim(1)) {
+      refuse(context,
+             fmt::format("sequence {}: tokens {} to {} of {}, context {}, {} pages of {} do not fit together",
+                         s, starts[s], starts[s + 1], tokens, lengths[s], table.dim(1), page_tokens));
     }
     sequence.pages = pages.subspan(s * static_cast<size_t>(table.dim(1)), static_cast<size_t>(used_pages));
     for (const int32_t page : sequence.pages) {
-      if (page < 0 || page >= page_count) refuse(context, fmt::format("page {} of sequence {} is not in [0, {})", page, s, page_count));
+      if (page < 0 || page >= page_count)
+        refuse(context, fmt::format("page {} of sequence {} is not in [0, {})", page, s, page_count));
     }
     batch.sequences.push_back(sequence);
   }
@@ -45,10 +50,16 @@ PagedBatch PagedBatch::read(const KernelContext& context) {
 }
 
 PagedCache::PagedCache(const Tensor& state)
-    : dtype(state.dtype()), pages(state.dim(0)), heads(state.dim(2)), page_tokens(state.dim(3)), head_size(state.dim(4)),
-      row_size_bytes(row_bytes(state.dtype(), state.dim(4))), data_(state.data()) {}
+    : dtype(state.dtype()),
+      pages(state.dim(0)),
+      heads(state.dim(2)),
+      page_tokens(state.dim(3)),
+      head_size(state.dim(4)),
+      row_size_bytes(row_bytes(state.dtype(), state.dim(4))),
+      data_(state.data()) {}
 
-std::span<std::byte> PagedCache::row(const PagedBatch::Sequence& sequence, int64_t position, int64_t kind, int64_t head) const {
+std::span<std::byte> PagedCache::row(const PagedBatch::Sequence& sequence, int64_t position, int64_t kind,
+                                     int64_t head) const {
   const int64_t page = sequence.pages[static_cast<size_t>(position / page_tokens)];
   const int64_t index = ((page * 2 + kind) * heads + head) * page_tokens + position % page_tokens;
   return {data_ + static_cast<size_t>(index) * row_size_bytes, row_size_bytes};
@@ -63,11 +74,13 @@ void PagedCache::store(const PagedBatch::Sequence& sequence, int64_t position, s
   }
 }
 
-void PagedCache::load_key(const PagedBatch::Sequence& sequence, int64_t position, int64_t head, std::span<float> out) const {
+void PagedCache::load_key(const PagedBatch::Sequence& sequence, int64_t position, int64_t head,
+                          std::span<float> out) const {
   decode_blocks(dtype, row(sequence, position, 0, head), out);
 }
 
-void PagedCache::load_value(const PagedBatch::Sequence& sequence, int64_t position, int64_t head, std::span<float> out) const {
+void PagedCache::load_value(const PagedBatch::Sequence& sequence, int64_t position, int64_t head,
+                            std::span<float> out) const {
   decode_blocks(dtype, row(sequence, position, 1, head), out);
 }
 

@@ -40,8 +40,8 @@ inline constexpr DTypeSet kUnsignedTypes = {DType::kU8, DType::kU16, DType::kU32
 inline constexpr DTypeSet kIntegerTypes = kSignedTypes | kUnsignedTypes;
 inline constexpr DTypeSet kNumericTypes = kFloatTypes | kIntegerTypes;
 inline constexpr DTypeSet kPlainTypes = kNumericTypes | DTypeSet{DType::kBool};
-inline constexpr DTypeSet kFloat8Types = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ,
-                                         DType::kF8E8M0};
+inline constexpr DTypeSet kFloat8Types = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
+                                          DType::kF8E5M2FNUZ, DType::kF8E8M0};
 inline constexpr DTypeSet kComplexTypes = {DType::kC64, DType::kC128};
 // Types whose elements are whole bytes: operators that only move elements take them all.
 inline constexpr DTypeSet kMovableTypes = kPlainTypes | kFloat8Types | kComplexTypes;
@@ -49,7 +49,7 @@ inline constexpr DTypeSet kMovableTypes = kPlainTypes | kFloat8Types | kComplexT
 inline constexpr DTypeSet kViewableTypes =
     kMovableTypes | DTypeSet{DType::kF4E2M1, DType::kI4, DType::kU4, DType::kI2, DType::kU2};
 inline constexpr DTypeSet kBlockTypes = {
-    DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,   DType::kQ3_K,
+    DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,   DType::kQ8_0,   DType::kQ2_K, DType::kQ3_K,
     DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
 // A list of at most N items that is a constant expression, so that operator tables need no start-up code.
@@ -72,7 +72,8 @@ class FixedList {
   size_t count_ = 0;
 };
 
-// A formal input or output. Parameters that name the same type variable ("T") must have the same element type.
+// A formal input or output. Parameters that name the same type variable ("T") must have the same element
+// type.
 struct Parameter {
   std::string_view name;
   std::string_view type_variable;
@@ -91,7 +92,8 @@ struct AttributeSpec {
 
 class InferenceContext;
 
-// Output `output` occupies the memory of input `input`: a view (same bytes, other dims) or an update in place.
+// Output `output` occupies the memory of input `input`: a view (same bytes, other dims) or an update in
+// place.
 struct Alias {
   enum Kind { kView, kUpdate };
   int output = 0;
@@ -108,7 +110,8 @@ struct OpSchema {
   FixedList<AttributeSpec, 24> attributes;
   void (*infer)(InferenceContext&);    // sets output types; errors name the node
   KernelFunction reference = nullptr;  // correct on every accepted type; the oracle of faster kernels
-  // Writes the operator in terms of others into `graph`: same inputs, returns the outputs. For fused operators.
+  // Writes the operator in terms of others into `graph`: same inputs, returns the outputs. For fused
+  // operators.
   std::vector<ValueId> (*decompose)(Graph& graph, const Node& node) = nullptr;
   FixedList<Alias, 4> aliases = {};
   bool deterministic = true;  // false for random operators: never folded
@@ -169,8 +172,8 @@ class OperatorRegistry {
   std::vector<const OpSchema*> schemas_;
 };
 
-// Numpy-style broadcast of two shapes; symbolic dims broadcast with 1 and with equal dims, else with their max.
-// Errors: kInvalidArgument through `context`.
+// Numpy-style broadcast of two shapes; symbolic dims broadcast with 1 and with equal dims, else with their
+// max. Errors: kInvalidArgument through `context`.
 Shape broadcast_shapes(const InferenceContext& context, const Shape& a, const Shape& b);
 
 // `axis` in [-rank, rank) made non-negative. Errors through `context`.

@@ -8,16 +8,22 @@
 namespace oag {
 namespace {
 
-std::string node_place(const Node& node) { return fmt::format("node {} ({})", node.name, node.full_op()); }
+std::string node_place(const Node& node) {
+  return fmt::format("node {} ({})", node.name, node.full_op());
+}
 
-void check_count(const Node& node, const FixedList<Parameter, 16>& formal, size_t seen, std::string_view what) {
+void check_count(const Node& node, const FixedList<Parameter, 16>& formal, size_t seen,
+                 std::string_view what) {
   const bool variadic = !formal.empty() && formal.back().variadic;
   size_t required = formal.size();
   while (required > 0 && (formal[required - 1].optional || formal[required - 1].variadic)) --required;
   if (variadic && !formal.back().optional) ++required;
   if (seen < required || (!variadic && seen > formal.size())) {
-    fail(ErrorCode::kInvalidArgument, node_place(node), "has {} {}, its schema takes {}{}", seen, what, required,
-         variadic ? " or more" : required == formal.size() ? "" : fmt::format(" to {}", formal.size()));
+    fail(ErrorCode::kInvalidArgument, node_place(node), "has {} {}, its schema takes {}{}", seen, what,
+         required,
+         variadic                    ? " or more"
+         : required == formal.size() ? ""
+                                     : fmt::format(" to {}", formal.size()));
   }
 }
 
@@ -27,20 +33,23 @@ void check_inputs(const Graph& graph, const Node& node, const OpSchema& schema) 
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const Parameter& formal = schema.inputs[std::min(i, schema.inputs.size() - 1)];
     if (node.inputs[i] == kNoValue) {
-      if (!formal.optional) fail(ErrorCode::kInvalidArgument, node_place(node), "lacks its input {}", formal.name);
+      if (!formal.optional)
+        fail(ErrorCode::kInvalidArgument, node_place(node), "lacks its input {}", formal.name);
       continue;
     }
     const Value& value = graph.value(node.inputs[i]);
     const DType dtype = value.type.dtype;
     if (value.type.kind != TypeKind::kTensor) continue;
     if (!formal.dtypes.contains(dtype)) {
-      fail(ErrorCode::kUnsupported, node_place(node), "input {} (%{}) is {}, which the operator does not take", formal.name,
-           value.name, dtype_name(dtype));
+      fail(ErrorCode::kUnsupported, node_place(node),
+           "input {} (%{}) is {}, which the operator does not take", formal.name, value.name,
+           dtype_name(dtype));
     }
     const auto [slot, fresh] = bound.emplace(formal.type_variable, dtype);
     if (!formal.type_variable.empty() && !fresh && slot->second != dtype) {
-      fail(ErrorCode::kInvalidArgument, node_place(node), "input {} (%{}) is {}, but {} is {} by an earlier input",
-           formal.name, value.name, dtype_name(dtype), formal.type_variable, dtype_name(slot->second));
+      fail(ErrorCode::kInvalidArgument, node_place(node),
+           "input {} (%{}) is {}, but {} is {} by an earlier input", formal.name, value.name,
+           dtype_name(dtype), formal.type_variable, dtype_name(slot->second));
     }
   }
 }
@@ -73,7 +82,8 @@ void check_attributes(const Node& node, const OpSchema& schema) {
       fail(ErrorCode::kInvalidArgument, node_place(node), "has an attribute {} that its schema lacks", name);
     }
     if (!is_kind(attribute, spec->kind)) {
-      fail(ErrorCode::kInvalidArgument, node_place(node), "attribute {} has another type than its schema says", name);
+      fail(ErrorCode::kInvalidArgument, node_place(node),
+           "attribute {} has another type than its schema says", name);
     }
   }
 }
@@ -81,7 +91,8 @@ void check_attributes(const Node& node, const OpSchema& schema) {
 void check_defined(const Graph& graph, const Node& node, const std::vector<bool>& defined) {
   for (const ValueId input : node.inputs) {
     if (input != kNoValue && !defined[static_cast<size_t>(input)]) {
-      fail(ErrorCode::kInvalidArgument, node_place(node), "uses %{} before it is computed", graph.value(input).name);
+      fail(ErrorCode::kInvalidArgument, node_place(node), "uses %{} before it is computed",
+           graph.value(input).name);
     }
   }
 }
@@ -90,7 +101,8 @@ void check_defined(const Graph& graph, const Node& node, const std::vector<bool>
 
 void infer_types(Graph& graph, const OperatorRegistry& registry) {
   std::vector<bool> defined(graph.value_count(), false);
-  for (size_t i = 0; i < graph.value_count(); ++i) defined[i] = graph.value(static_cast<ValueId>(i)).constant.has_value();
+  for (size_t i = 0; i < graph.value_count(); ++i)
+    defined[i] = graph.value(static_cast<ValueId>(i)).constant.has_value();
   for (const ValueId input : graph.inputs) defined[static_cast<size_t>(input)] = true;
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
@@ -109,7 +121,8 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
   }
   for (const ValueId output : graph.outputs) {
     if (!defined[static_cast<size_t>(output)]) {
-      fail(ErrorCode::kInvalidArgument, "graph " + graph.name, "output %{} is never computed", graph.value(output).name);
+      fail(ErrorCode::kInvalidArgument, "graph " + graph.name, "output %{} is never computed",
+           graph.value(output).name);
     }
   }
 }

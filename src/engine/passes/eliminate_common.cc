@@ -26,6 +26,15 @@ bool same_attributes(const Attributes& a, const Attributes& b) {
   return true;
 }
 
+// Whether every output that `node` gives is among those of `first`; optional ones may be left out.
+bool gives_at_least(const Node& first, const Node& node) {
+  if (first.outputs.size() != node.outputs.size()) return false;
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    if (node.outputs[o] != kNoValue && first.outputs[o] == kNoValue) return false;
+  }
+  return true;
+}
+
 bool mergeable(const OpSchema* schema) {
   if (schema == nullptr || !schema->deterministic) return false;
   for (const Alias& alias : schema->aliases) {
@@ -45,9 +54,10 @@ bool eliminate_common(Graph& graph, const PassContext& context) {
     bool merged = false;
     for (const size_t twin : twins) {
       const Node& first = graph.nodes[twin];
-      if (first.outputs.size() != node.outputs.size() || !same_attributes(first.attributes, node.attributes))
-        continue;
-      for (size_t o = 0; o < node.outputs.size(); ++o) graph.replace_uses(node.outputs[o], first.outputs[o]);
+      if (!gives_at_least(first, node) || !same_attributes(first.attributes, node.attributes)) continue;
+      for (size_t o = 0; o < node.outputs.size(); ++o) {
+        if (node.outputs[o] != kNoValue) graph.replace_uses(node.outputs[o], first.outputs[o]);
+      }
       merged = changed = true;
       break;
     }

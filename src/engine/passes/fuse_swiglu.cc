@@ -20,7 +20,7 @@ bool fuse_swiglu(Graph& graph, const PassContext& context) {
       const ValueType& type = graph.value(activated).type;
       if (!swish.domain.empty() || swish.op != "Swish" || swish.float_attribute("alpha", 1.0f) != 1.0f)
         continue;
-      if (type.dtype != DType::kF32 || type.shape != graph.value(up).type.shape) continue;
+      if (type.dtype != DType::kF32 || !type.shape || type.shape != graph.value(up).type.shape) continue;
       node.inputs = {swish.inputs[0], up};
       node.domain = "oag";
       node.op = "SwiGLU";

@@ -12,20 +12,25 @@ namespace {
 class FixedTraits final : public TargetTraits {
  public:
   explicit FixedTraits(bool fused) : fused_(fused) {}
-  bool has_kernel(std::string_view, std::string_view, std::span<const DType>) const override { return fused_; }
+  bool has_kernel(std::string_view, std::string_view, std::span<const DType>) const override {
+    return fused_;
+  }
 
  private:
   bool fused_;
 };
 
-ValueType floats(Shape shape) { return ValueType::tensor(DType::kF32, std::move(shape)); }
+ValueType floats(Shape shape) {
+  return ValueType::tensor(DType::kF32, std::move(shape));
+}
 
 PassContext context_for(const TargetTraits* traits = nullptr, DType cache = DType::kF16) {
   return {OperatorRegistry::builtin(), traits, cache, 16};
 }
 
 size_t count(const Graph& graph, std::string_view op) {
-  return static_cast<size_t>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.op == op; }));
+  return static_cast<size_t>(
+      std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.op == op; }));
 }
 
 Graph gated(bool second_use) {
@@ -60,7 +65,8 @@ TEST(FuseSwiGLU, LeavesAnActivationThatOthersUse) {
 Graph attention(int64_t head_size) {
   Graph graph;
   const Dim tokens = Dim::symbol("T");
-  const ValueId q = graph.add_input("q", floats({tokens, 4, head_size})), k = graph.add_input("k", floats({tokens, 2, head_size}));
+  const ValueId q = graph.add_input("q", floats({tokens, 4, head_size})),
+                k = graph.add_input("k", floats({tokens, 2, head_size}));
   const ValueId state = graph.add_input("kv.0", {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
   const Node& node = graph.add_node("oag", "CachedAttention", {q, k, k, state}, {}, 2, "attention");
   graph.outputs = node.outputs;
@@ -76,7 +82,8 @@ TEST(LowerAttention, TurnsStatesIntoPagedTensors) {
   EXPECT_EQ(state.kind, TypeKind::kTensor);
   EXPECT_EQ(state.dtype, DType::kQ8_0);
   EXPECT_EQ(to_string(*state.shape), "[cache_pages, 2, 2, 16, 32]");
-  EXPECT_TRUE(graph.find_value("page_table") && graph.find_value("sequence_starts") && graph.find_value("context_lengths"));
+  EXPECT_TRUE(graph.find_value("page_table") && graph.find_value("sequence_starts") &&
+              graph.find_value("context_lengths"));
   EXPECT_EQ(to_string(*graph.value(graph.outputs[1]).type.shape), "[cache_pages, 2, 2, 16, 32]");
 }
 
@@ -98,7 +105,8 @@ TEST(EliminateCommon, MergesTwinsAndTheirConsumers) {
 TEST(EliminateCommon, KeepsNodesThatDifferInAnAttribute) {
   Graph graph;
   const ValueId x = graph.add_input("x", floats({4}));
-  const ValueId a = graph.add("", "Swish", {x}, {{"alpha", 1.0f}}), b = graph.add("", "Swish", {x}, {{"alpha", 2.0f}});
+  const ValueId a = graph.add("", "Swish", {x}, {{"alpha", 1.0f}}),
+                b = graph.add("", "Swish", {x}, {{"alpha", 2.0f}});
   graph.outputs.push_back(graph.add("", "Add", {a, b}));
   run_passes(graph, context_for());
   EXPECT_EQ(count(graph, "Swish"), 2u);

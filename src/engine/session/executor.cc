@@ -165,6 +165,8 @@ void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
   const Node& node = *program_->steps[s].node;
   for (size_t o = 0; o < node.outputs.size(); ++o) {
     if (node.outputs[o] == kNoValue || buffers.plan->dims[static_cast<size_t>(node.outputs[o])]) continue;
+    // What stands here is the previous run's, and may belong to its caller by now.
+    buffers.outputs[s][o] = {};
     const ValueType& type = graph.value(node.outputs[o]).type;
     if (!type.shape || alias_of(*program_->steps[s].schema, o) != nullptr) continue;
     DimBindings bindings;
@@ -216,6 +218,24 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const 
   return control.should_stop() ? stop_reason(control) : RunState::kDone;
 }
 
+// Lets go of what belongs to this run alone: inputs, outputs, states and values whose dims depended on data.
+void Executor::release_run_tensors(Buffers& buffers) const {
+  for (size_t s = 0; s < program_->steps.size(); ++s) {
+    const Node& node = *program_->steps[s].node;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != kNoValue && !buffers.fixed[static_cast<size_t>(node.inputs[i])])
+        buffers.inputs[s][i] = {};
+    }
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] != kNoValue && !buffers.fixed[static_cast<size_t>(node.outputs[o])])
+        buffers.outputs[s][o] = {};
+    }
+  }
+  for (size_t v = 0; v < buffers.values.size(); ++v) {
+    if (!buffers.fixed[v]) buffers.values[v] = {};
+  }
+}
+
 RunState Executor::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) {
   const Graph& graph = program_->graph;
   std::unique_ptr<Buffers> buffers = take_buffers(plan_for(bind_dims(bindings)));
@@ -250,6 +270,7 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
     for (const ValueId output : graph.outputs)
       outputs.push_back(buffers->values[static_cast<size_t>(output)]);
   }
+  release_run_tensors(*buffers);
   std::lock_guard lock(mutex_);
   if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));
   return state;

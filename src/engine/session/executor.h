@@ -32,6 +32,7 @@ class Executor {
   std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
   std::unique_ptr<Buffers> take_buffers(std::shared_ptr<const MemoryPlan> plan);
   void allocate_late_outputs(Buffers& buffers, size_t step) const;
+  void release_run_tensors(Buffers& buffers) const;
   RunState run_steps(Buffers& buffers, const RunControl& control) const;
 
   std::shared_ptr<const Program> program_;

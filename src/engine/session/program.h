@@ -17,7 +17,8 @@ struct Step {
   const OpSchema* schema = nullptr;
   size_t device = 0;  // index into Program::devices
   std::unique_ptr<Kernel> kernel;
-  std::string kernel_name;            // "linear.q8.avx2"; "reference" for a schema's own, "view" where nothing is computed
+  std::string
+      kernel_name;  // "linear.q8.avx2"; "reference" for a schema's own, "view" where nothing is computed
   std::vector<std::string> refusals;  // "name: reason", of kernels that were asked first
 };
 

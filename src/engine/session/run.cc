@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "engine/session/run_shared.h"
 
 namespace oag {
@@ -28,7 +29,13 @@ void RunHandle::Shared::finish(RunState final_state, std::exception_ptr why) {
     to_call.swap(callbacks);
   }
   ended.notify_all();
-  for (const auto& callback : to_call) callback(final_state);
+  for (const auto& callback : to_call) {
+    try {
+      callback(final_state);
+    } catch (const std::exception& thrown) {
+      log(LogLevel::kError, "a run's on_done callback threw: {}", thrown.what());
+    }
+  }
 }
 
 RunState RunHandle::status() const {

@@ -1,14 +1,31 @@
 #include "engine/session/runtime.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 
 #include "base/error.h"
 #include "engine/device/device_name.h"
 
 namespace oag {
 
+// Submitted work, highest priority first.
+struct Runtime::Queue {
+  struct Pending {
+    int priority;
+    std::function<void()> work;
+  };
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Pending> pending;
+  size_t idle_drivers = 0;
+  bool stopping = false;
+};
+
 Runtime::Runtime(const RuntimeOptions& options)
     : pool_(std::make_shared<ComputePool>(options.threads)),
+      queue_(std::make_shared<Queue>()),
       max_drivers_(static_cast<size_t>(std::max(1, options.max_runs))) {
   const DeviceName wanted = parse_device_name(options.device);
   if (wanted.engine != "oag" || !wanted.version.empty()) {
@@ -28,36 +45,45 @@ Runtime::Runtime(const RuntimeOptions& options)
 
 Runtime::~Runtime() {
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(queue_->mutex);
+    queue_->stopping = true;
   }
-  changed_.notify_all();
-  for (std::thread& driver : drivers_) driver.join();
+  queue_->changed.notify_all();
+  for (std::thread& driver : drivers_) {
+    if (driver.get_id() == std::this_thread::get_id()) {
+      driver.detach();  // it ends by itself once the work that dropped this Runtime returns
+    } else {
+      driver.join();
+    }
+  }
 }
 
 void Runtime::enqueue(int priority, std::function<void()> work) {
   {
-    std::lock_guard lock(mutex_);
-    const auto after = std::find_if(pending_.begin(), pending_.end(),
-                                    [&](const Pending& other) { return other.priority < priority; });
-    pending_.insert(after, {priority, std::move(work)});
-    if (pending_.size() > idle_drivers_ && drivers_.size() < max_drivers_)
-      drivers_.emplace_back([this] { drive(); });
+    std::lock_guard lock(queue_->mutex);
+    auto& pending = queue_->pending;
+    if (pending.size() >= queue_->idle_drivers && drivers_.size() < max_drivers_) {
+      drivers_.emplace_back([queue = queue_] { drive(queue); });
+    }
+    const auto after = std::find_if(pending.begin(), pending.end(),
+                                    [&](const Queue::Pending& other) { return other.priority < priority; });
+    pending.insert(after, {priority, std::move(work)});
   }
-  changed_.notify_one();
+  queue_->changed.notify_one();
 }
 
-void Runtime::drive() {
-  std::unique_lock lock(mutex_);
+void Runtime::drive(const std::shared_ptr<Queue>& queue) {
+  std::unique_lock lock(queue->mutex);
   for (;;) {
-    ++idle_drivers_;
-    changed_.wait(lock, [&] { return stopping_ || !pending_.empty(); });
-    --idle_drivers_;
-    if (pending_.empty()) return;  // stopping, and nothing is left to finish
-    const std::function<void()> work = std::move(pending_.front().work);
-    pending_.pop_front();
+    ++queue->idle_drivers;
+    queue->changed.wait(lock, [&] { return queue->stopping || !queue->pending.empty(); });
+    --queue->idle_drivers;
+    if (queue->pending.empty()) return;  // stopping, and nothing is left to finish
+    std::function<void()> work = std::move(queue->pending.front().work);
+    queue->pending.pop_front();
     lock.unlock();
     work();
+    work = nullptr;  // what it holds is let go without the lock
     lock.lock();
   }
 }

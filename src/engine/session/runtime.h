@@ -1,10 +1,7 @@
 #pragma once
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -39,22 +36,16 @@ class Runtime {
   void enqueue(int priority, std::function<void()> work);
 
  private:
-  void drive();
-
   std::shared_ptr<ComputePool> pool_;
   std::vector<std::shared_ptr<Device>> devices_;
 
-  struct Pending {
-    int priority;
-    std::function<void()> work;
-  };
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Pending> pending_;  // sorted: highest priority first
-  std::vector<std::thread> drivers_;
-  size_t idle_drivers_ = 0;
+  struct Queue;
+  static void drive(const std::shared_ptr<Queue>& queue);
+
+  std::shared_ptr<Queue>
+      queue_;  // shared with the drivers: one of them may drop the last reference to the Runtime
+  std::vector<std::thread> drivers_;  // guarded by the queue's mutex
   size_t max_drivers_;
-  bool stopping_ = false;
 };
 
 }  // namespace oag

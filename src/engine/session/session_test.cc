@@ -15,7 +15,9 @@ std::shared_ptr<Runtime> test_runtime(int threads = 2) {
   return std::make_shared<Runtime>(RuntimeOptions{default_backends(), "cpu", threads});
 }
 
-Tensor floats(std::vector<float> values, Dims dims) { return Tensor::of<float>(DType::kF32, std::move(dims), std::span<const float>(values)); }
+Tensor floats(std::vector<float> values, Dims dims) {
+  return Tensor::of<float>(DType::kF32, std::move(dims), std::span<const float>(values));
+}
 
 // out = (x * 2 + x) * x, through enough intermediate values that memory is shared.
 Graph polynomial() {
@@ -34,7 +36,8 @@ Graph long_product(int64_t size) {
   Graph graph("long");
   const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{size, size}));
   std::vector<float> weights(static_cast<size_t>(size * size), 1.0f);
-  const ValueId w = graph.add_constant("w", Tensor::of<float>(DType::kF32, {size, size}, std::span<const float>(weights)));
+  const ValueId w =
+      graph.add_constant("w", Tensor::of<float>(DType::kF32, {size, size}, std::span<const float>(weights)));
   ValueId y = x;
   for (int i = 0; i < 8; ++i) y = graph.add("oag", "Linear", {y, w});
   graph.outputs.push_back(y);
@@ -49,7 +52,8 @@ TEST(Session, ComputesForEachShapeItIsGiven) {
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) - 2;
     std::vector<Tensor> outputs;
     ASSERT_EQ(session.run({{floats(values, {n})}, {}}, control, outputs), RunState::kDone);
-    for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(outputs[0].values<float>()[i], 3 * values[i] * values[i]);
+    for (size_t i = 0; i < values.size(); ++i)
+      EXPECT_EQ(outputs[0].values<float>()[i], 3 * values[i] * values[i]);
   }
 }
 
@@ -134,7 +138,9 @@ TEST(Session, ManyThreadsShareOne) {
         const auto value = static_cast<float>(t * 100 + round);
         const auto n = static_cast<size_t>(1 + round % 4);
         std::vector<Tensor> outputs;
-        ASSERT_EQ(session.run({{floats(std::vector<float>(n, value), {static_cast<int64_t>(n)})}, {}}, RunControl(), outputs), RunState::kDone);
+        ASSERT_EQ(session.run({{floats(std::vector<float>(n, value), {static_cast<int64_t>(n)})}, {}},
+                              RunControl(), outputs),
+                  RunState::kDone);
         for (const float out : outputs[0].values<float>()) EXPECT_EQ(out, 3 * value * value);
       }
     });

@@ -14,7 +14,8 @@ namespace {
 // Dims come from files: what does not fit is an error, not undefined behaviour.
 int64_t checked_sum(int64_t a, int64_t b) {
   int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) fail(ErrorCode::kInvalidArgument, "shape", "{} + {} is no 64-bit dim", a, b);
+  if (__builtin_add_overflow(a, b, &sum))
+    fail(ErrorCode::kInvalidArgument, "shape", "{} + {} is no 64-bit dim", a, b);
   return sum;
 }
 

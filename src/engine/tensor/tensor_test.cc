@@ -19,7 +19,9 @@ TEST(Tensor, BlockFormatsCountValuesInTheLastDim) {
   EXPECT_THROW(tensor_bytes(DType::kQ4_1, {3, 33}), Error);
 }
 
-TEST(Tensor, SubByteTypesPackTheWholeTensor) { EXPECT_EQ(tensor_bytes(DType::kI4, {3, 3}), 5u); }
+TEST(Tensor, SubByteTypesPackTheWholeTensor) {
+  EXPECT_EQ(tensor_bytes(DType::kI4, {3, 3}), 5u);
+}
 
 TEST(Tensor, RefusesAPlaceThatIsTooSmall) {
   const auto buffer = allocate_host(16);

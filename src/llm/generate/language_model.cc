@@ -70,6 +70,7 @@ Generation LanguageModel::submit(GenerationRequest request) {
   shared->result.prompt_tokens = prompt_size;
   {
     std::lock_guard lock(mutex_);
+    if (stopping_) fail(ErrorCode::kCancelled, "model", "is being taken down and takes no more requests");
     if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting) {
       fail(ErrorCode::kUnsupported, "queue", "{} requests wait already; try again later", waiting_.size());
     }
@@ -82,11 +83,23 @@ Generation LanguageModel::submit(GenerationRequest request) {
   return Generation(std::move(shared));
 }
 
+// Hands a token out. A callback that throws ends its own answer and nobody else's.
+void LanguageModel::emit(Generation::Shared& generation, const TokenEvent& event) {
+  if (!generation.request.on_token) return;
+  try {
+    generation.request.on_token(event);
+  } catch (...) {
+    generation.request.on_token = nullptr;
+    generation.callback_failed = true;
+    generation.cancel_asked.store(true);
+  }
+}
+
 void LanguageModel::finish(Generation::Shared& generation, FinishReason reason, std::string error) {
   // What was held back for a stop string that did not come belongs to the answer.
   const std::string tail = generation.text.matched() ? "" : generation.text.flush();
-  if (!tail.empty() && generation.request.on_token && !generation.result.token_ids.empty()) {
-    generation.request.on_token({generation.result.token_ids.back(), tail});
+  if (!tail.empty() && !generation.result.token_ids.empty()) {
+    emit(generation, {generation.result.token_ids.back(), tail});
   }
   {
     std::lock_guard lock(mutex_);
@@ -123,7 +136,9 @@ void LanguageModel::drop_stopped() {
     }
   }
   for (const SharedPtr& generation : dropped) {
-    if (generation->cancel_asked.load()) {
+    if (generation->callback_failed) {
+      finish(*generation, FinishReason::kError, "the token callback threw an exception");
+    } else if (generation->cancel_asked.load()) {
       finish(*generation, FinishReason::kCancelled);
     } else {
       finish(*generation, FinishReason::kError, "passed its deadline");
@@ -161,7 +176,7 @@ void LanguageModel::take_token(Generation::Shared& generation, std::span<const f
   generation.result.token_ids.push_back(id);
   const std::string text = generation.text.push(id);
   generation.result.text += text;
-  if (generation.request.on_token) generation.request.on_token({id, text});
+  emit(generation, {id, text});
   if (generation.text.matched()) {
     finish(generation, FinishReason::kStop);
   } else if (static_cast<int64_t>(generation.result.token_ids.size()) >= generation.request.max_tokens) {
@@ -191,7 +206,14 @@ void LanguageModel::run_step() {
                      generation->cached, generation->pages, complete ? count - 1 : count});
     members.push_back(generation.get());
   }
-  const auto control = std::make_shared<RunControl>(priority);
+  // The step stops early for a deadline under the same condition as for a cancel, see below.
+  std::optional<TimePoint> deadline;
+  for (size_t i = 0; i < members.size(); ++i) {
+    const auto& wanted = members[i]->request.deadline;
+    if (wanted && (members.size() == 1 || steps[i].tokens.size() > 1))
+      deadline = std::min(deadline.value_or(*wanted), *wanted);
+  }
+  const auto control = std::make_shared<RunControl>(priority, deadline);
   for (size_t i = 0; i < members.size(); ++i) {
     // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
     // thrown away.

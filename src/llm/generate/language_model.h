@@ -28,7 +28,7 @@ class LanguageModel {
   // Errors: those of ModelRunner.
   LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
                 const LanguageModelOptions& options = {});
-  ~LanguageModel();  // cancels what is running
+  ~LanguageModel();  // cancels what is running; not to be called from on_token
   LanguageModel(const LanguageModel&) = delete;
   LanguageModel& operator=(const LanguageModel&) = delete;
 
@@ -48,6 +48,7 @@ class LanguageModel {
   void drop_stopped();
   void run_step();
   void take_token(Generation::Shared& generation, std::span<const float> logits);
+  void emit(Generation::Shared& generation, const TokenEvent& event);
   void finish(Generation::Shared& generation, FinishReason reason, std::string error = "");
 
   std::shared_ptr<const Tokenizer> tokenizer_;

@@ -157,9 +157,9 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   for (const auto& file : file_->files()) {
-    if (file->damaged()) {
+    if (file->damaged() || file->changed_since_open()) {
       fail(ErrorCode::kCorruptData, file->path().string(),
-           "was cut short or became unreadable while in use; restore it and load it again");
+           "was changed, cut short or became unreadable while in use; restore it and load it again");
     }
   }
   if (state == RunState::kDone) logits = std::move(outputs.front());

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/tensor/block_format.h"
 
 namespace oag {
 namespace {
@@ -33,6 +34,12 @@ ValueId DecoderGraph::constant(std::string_view name, Tensor tensor) {
   return graph_.add_constant(std::string(name), std::move(tensor));
 }
 
+ValueId DecoderGraph::vector(std::string_view name, Tensor tensor) {
+  const bool plain = tensor.dtype() == DType::kF32;
+  const ValueId stored = constant(name, std::move(tensor));
+  return plain ? stored : graph_.add("oag", "Dequantize", {stored});
+}
+
 ValueId DecoderGraph::reshape(ValueId x, std::vector<int64_t> dims) {
   return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
 }
@@ -41,11 +48,17 @@ ValueId DecoderGraph::reshape(ValueId x, std::vector<int64_t> dims) {
 // RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
 void DecoderGraph::make_rotary_table() {
   const int64_t half = config_.rope_dims / 2;
-  const auto divisors = weights_.find("rope_freqs.weight", {half});
+  const auto stored = weights_.find("rope_freqs.weight", {half});
+  std::vector<float> divisors(static_cast<size_t>(half), 1.0f);
+  if (stored) decode_blocks(stored->dtype(), stored->bytes(), divisors);
   std::vector<float> frequencies(static_cast<size_t>(half));
   for (int64_t j = 0; j < half; ++j) {
     const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(config_.rope_dims);
-    const double divisor = divisors ? divisors->values<float>()[static_cast<size_t>(j)] : 1.0;
+    const double divisor = divisors[static_cast<size_t>(j)];
+    if (!(divisor > 0) || !std::isfinite(divisor)) {
+      fail(ErrorCode::kCorruptData, weights_.file().where(),
+           "tensor rope_freqs.weight: value {} is {}, expected above 0", j, divisor);
+    }
     frequencies[static_cast<size_t>(j)] =
         static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
   }
@@ -70,13 +83,14 @@ ValueId DecoderGraph::embed() {
 }
 
 ValueId DecoderGraph::rms_norm(ValueId x, std::string_view tensor, int64_t width) {
-  return graph_.add("", "RMSNormalization", {x, weight(tensor, {width})}, {{"epsilon", config_.rms_epsilon}});
+  return graph_.add("", "RMSNormalization", {x, vector(tensor, weights_.get(tensor, {width}))},
+                    {{"epsilon", config_.rms_epsilon}});
 }
 
 ValueId DecoderGraph::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
   std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
   if (auto bias = weights_.find(tensor + ".bias", {outputs}))
-    operands.push_back(constant(tensor + ".bias", *std::move(bias)));
+    operands.push_back(vector(tensor + ".bias", *std::move(bias)));
   return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
 }
 

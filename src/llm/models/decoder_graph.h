@@ -39,6 +39,8 @@ class DecoderGraph {
  private:
   ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
   ValueId constant(std::string_view name, Tensor tensor);
+  // A norm weight or bias as f32, whatever it is stored in.
+  ValueId vector(std::string_view name, Tensor tensor);
   ValueId rotate(ValueId x, int64_t heads);
   ValueId reshape(ValueId x, std::vector<int64_t> dims);
   void make_rotary_table();

@@ -41,7 +41,8 @@ class KeyReader {
 
 void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, TextConfig& config) {
   const auto type = metadata.find_string(config.architecture + ".rope.scaling.type");
-  if (!type || *type == "none") return;
+  if (!type || *type == "none" || *type == "llama3")
+    return;  // llama3: the divisors stand in rope_freqs.weight
   if (*type != "linear") {
     fail(ErrorCode::kUnsupported, metadata.where(),
          "rope scaling \"{}\" is not supported; known: none, linear, llama3", *type);

@@ -54,14 +54,12 @@ Value own_attribute(Runtime& rt, const Value& object, const std::string& name) {
       const Value* found = object.space().attributes.find(name);
       return found ? *found : missing_attribute(object, name);
     }
-    case Kind::kLoop:
-      return loop_attribute(object, name);
+    case Kind::kLoop: return loop_attribute(object, name);
     case Kind::kCallable:
       if (object.callable().type == Callable::Type::kMacro && name == "name")
         return Value(object.callable().name);
       break;
-    default:
-      break;
+    default: break;
   }
   return missing_attribute(object, name);
 }
@@ -161,8 +159,7 @@ Value get_slice(Runtime& rt, const Value& object, const Value& start, const Valu
 std::vector<Value> iterate(Runtime& rt, const Value& value) {
   std::vector<Value> items;
   switch (value.kind()) {
-    case Kind::kUndefined:
-      return items;
+    case Kind::kUndefined: return items;
     case Kind::kString: {
       const std::string& text = value.text();
       rt.spend(text.size() / 4);
@@ -181,27 +178,22 @@ std::vector<Value> iterate(Runtime& rt, const Value& value) {
       rt.spend_items(value.dict().entries.size());
       for (const auto& [key, item] : value.dict().entries) items.push_back(key);
       return items;
-    default:
-      rt.fail("a value of type {} cannot be iterated over", type_name(value));
+    default: rt.fail("a value of type {} cannot be iterated over", type_name(value));
   }
 }
 
 int64_t length(Runtime& rt, const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined:
-      return 0;
+    case Kind::kUndefined: return 0;
     case Kind::kString:
       rt.spend_bytes(value.text().size());
       return static_cast<int64_t>(count_code_points(value.text()));
     case Kind::kList:
       if (value.list().kind == ListKind::kGenerator) break;
       return static_cast<int64_t>(value.list().items.size());
-    case Kind::kDict:
-      return static_cast<int64_t>(value.dict().entries.size());
-    case Kind::kLoop:
-      return static_cast<int64_t>(value.loop().items->size());
-    default:
-      break;
+    case Kind::kDict: return static_cast<int64_t>(value.dict().entries.size());
+    case Kind::kLoop: return static_cast<int64_t>(value.loop().items->size());
+    default: break;
   }
   rt.fail("a value of type {} has no length", type_name(value));
 }

@@ -15,38 +15,26 @@ Value Evaluator::eval(const Expr& expr) {
   rt_.spend(1);
   rt_.at(expr.at);
   switch (expr.kind) {
-    case ExprKind::kLiteral:
-      return expr.literal;
-    case ExprKind::kName:
-      return eval_name(expr);
+    case ExprKind::kLiteral: return expr.literal;
+    case ExprKind::kName: return eval_name(expr);
     case ExprKind::kList:
-    case ExprKind::kTuple:
-      return eval_sequence(expr);
-    case ExprKind::kDict:
-      return eval_dict(expr);
+    case ExprKind::kTuple: return eval_sequence(expr);
+    case ExprKind::kDict: return eval_dict(expr);
     case ExprKind::kAttribute:
     case ExprKind::kItem:
-    case ExprKind::kSlice:
-      return eval_access(expr);
-    case ExprKind::kCall:
-      return eval_call(expr);
-    case ExprKind::kFilter:
-      return eval_filter(expr);
-    case ExprKind::kTest:
-      return eval_test(expr);
+    case ExprKind::kSlice: return eval_access(expr);
+    case ExprKind::kCall: return eval_call(expr);
+    case ExprKind::kFilter: return eval_filter(expr);
+    case ExprKind::kTest: return eval_test(expr);
     case ExprKind::kNegate:
     case ExprKind::kPlus:
     case ExprKind::kNot:
-    case ExprKind::kBinary:
-      return eval_operator(expr);
-    case ExprKind::kCompare:
-      return eval_compare(expr);
-    case ExprKind::kConcat:
-      return eval_concat(expr);
+    case ExprKind::kBinary: return eval_operator(expr);
+    case ExprKind::kCompare: return eval_compare(expr);
+    case ExprKind::kConcat: return eval_concat(expr);
     case ExprKind::kAnd:
     case ExprKind::kOr:
-    case ExprKind::kConditional:
-      return eval_choice(expr);
+    case ExprKind::kConditional: return eval_choice(expr);
   }
   return {};
 }
@@ -102,12 +90,8 @@ CallArgs Evaluator::eval_arguments(const Expr& expr) {
   for (const Argument& argument : expr.arguments) {
     Value value = eval(*argument.value);
     switch (argument.type) {
-      case Argument::Type::kPositional:
-        args.positional.push_back(std::move(value));
-        break;
-      case Argument::Type::kKeyword:
-        args.keywords.emplace_back(argument.name, std::move(value));
-        break;
+      case Argument::Type::kPositional: args.positional.push_back(std::move(value)); break;
+      case Argument::Type::kKeyword: args.keywords.emplace_back(argument.name, std::move(value)); break;
       case Argument::Type::kSpread:
         for (Value& item : iterate(rt_, value)) args.positional.push_back(std::move(item));
         break;
@@ -147,14 +131,11 @@ Value Evaluator::call(const Value& callee, CallArgs args) {
   if (!callee.is(Kind::kCallable)) rt_.fail("a value of type {} cannot be called", type_name(callee));
   Callable& callable = callee.callable();
   switch (callable.type) {
-    case Callable::Type::kMethod:
-      return call_method(rt_, callable.self, callable.name, args);
-    case Callable::Type::kMacro:
-      return call_macro(callable, std::move(args));
+    case Callable::Type::kMethod: return call_method(rt_, callable.self, callable.name, args);
+    case Callable::Type::kMacro: return call_macro(callable, std::move(args));
     case Callable::Type::kJoiner:
       return std::exchange(callable.used, true) ? callable.self : Value(std::string());
-    case Callable::Type::kGlobal:
-      break;
+    case Callable::Type::kGlobal: break;
   }
   return call_global(rt_, callable.name, args);
 }

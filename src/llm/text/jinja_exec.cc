@@ -41,42 +41,21 @@ Evaluator::Flow Evaluator::exec(const Stmt& statement) {
   rt_.spend(1);
   rt_.at(statement.at);
   switch (statement.kind) {
-    case StmtKind::kText:
-      rt_.append(*out_, statement.text);
-      break;
-    case StmtKind::kOutput:
-      print(eval(*statement.expr));
-      break;
-    case StmtKind::kIf:
-      return exec_if(statement);
-    case StmtKind::kFor:
-      exec_for(statement);
-      break;
-    case StmtKind::kSet:
-      assign(statement.target, eval(*statement.expr));
-      break;
-    case StmtKind::kSetBlock:
-      exec_set_block(statement);
-      break;
-    case StmtKind::kMacro:
-      scope_->set(statement.macro->name, make_macro(*statement.macro));
-      break;
-    case StmtKind::kCallBlock:
-      exec_call_block(statement);
-      break;
+    case StmtKind::kText: rt_.append(*out_, statement.text); break;
+    case StmtKind::kOutput: print(eval(*statement.expr)); break;
+    case StmtKind::kIf: return exec_if(statement);
+    case StmtKind::kFor: exec_for(statement); break;
+    case StmtKind::kSet: assign(statement.target, eval(*statement.expr)); break;
+    case StmtKind::kSetBlock: exec_set_block(statement); break;
+    case StmtKind::kMacro: scope_->set(statement.macro->name, make_macro(*statement.macro)); break;
+    case StmtKind::kCallBlock: exec_call_block(statement); break;
     case StmtKind::kFilterBlock:
       print(filter_block(*statement.expr, Value(capture(statement.body, rt_.make_scope(scope_)))));
       break;
-    case StmtKind::kWith:
-      exec_with(statement);
-      break;
-    case StmtKind::kScope:
-      rt_.append(*out_, capture(statement.body, rt_.make_scope(scope_)));
-      break;
-    case StmtKind::kBreak:
-      return Flow::kBreak;
-    case StmtKind::kContinue:
-      return Flow::kContinue;
+    case StmtKind::kWith: exec_with(statement); break;
+    case StmtKind::kScope: rt_.append(*out_, capture(statement.body, rt_.make_scope(scope_))); break;
+    case StmtKind::kBreak: return Flow::kBreak;
+    case StmtKind::kContinue: return Flow::kContinue;
   }
   return Flow::kNext;
 }

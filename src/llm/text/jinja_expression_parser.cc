@@ -12,26 +12,17 @@ constexpr int kMaxDepth = 400;
 
 std::string describe(const Token& token) {
   switch (token.kind) {
-    case TokenKind::kText:
-      return "template text";
-    case TokenKind::kOutputBegin:
-      return "'{{'";
-    case TokenKind::kOutputEnd:
-      return "'}}'";
-    case TokenKind::kTagBegin:
-      return "'{%'";
-    case TokenKind::kTagEnd:
-      return "'%}'";
-    case TokenKind::kString:
-      return "a string";
+    case TokenKind::kText: return "template text";
+    case TokenKind::kOutputBegin: return "'{{'";
+    case TokenKind::kOutputEnd: return "'}}'";
+    case TokenKind::kTagBegin: return "'{%'";
+    case TokenKind::kTagEnd: return "'%}'";
+    case TokenKind::kString: return "a string";
     case TokenKind::kInteger:
-    case TokenKind::kFloat:
-      return "a number";
-    case TokenKind::kEnd:
-      return "the end of the template";
+    case TokenKind::kFloat: return "a number";
+    case TokenKind::kEnd: return "the end of the template";
     case TokenKind::kName:
-    case TokenKind::kOperator:
-      return fmt::format("'{}'", token.text.substr(0, 64));
+    case TokenKind::kOperator: return fmt::format("'{}'", token.text.substr(0, 64));
   }
   return "a token";
 }

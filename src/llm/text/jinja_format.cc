@@ -82,8 +82,7 @@ void put_integer(Runtime& rt, std::string& out, const Spec& spec, int64_t value)
       digits = fmt::format("{:b}", magnitude);
       prefix = "0b";
       break;
-    default:
-      digits = fmt::to_string(magnitude);
+    default: digits = fmt::to_string(magnitude);
   }
   if (spec.precision > static_cast<int64_t>(digits.size())) {
     digits.insert(0, static_cast<size_t>(spec.precision) - digits.size(), '0');
@@ -98,24 +97,15 @@ void put_float(Runtime& rt, std::string& out, const Spec& spec, double value) {
   const int precision = spec.precision < 0 ? 6 : static_cast<int>(spec.precision);
   std::string digits;
   switch (spec.type) {
-    case 'e':
-      digits = fmt::format("{:.{}e}", magnitude, precision);
-      break;
-    case 'E':
-      digits = fmt::format("{:.{}E}", magnitude, precision);
-      break;
-    case 'g':
-      digits = fmt::format("{:.{}g}", magnitude, precision);
-      break;
-    case 'G':
-      digits = fmt::format("{:.{}G}", magnitude, precision);
-      break;
+    case 'e': digits = fmt::format("{:.{}e}", magnitude, precision); break;
+    case 'E': digits = fmt::format("{:.{}E}", magnitude, precision); break;
+    case 'g': digits = fmt::format("{:.{}g}", magnitude, precision); break;
+    case 'G': digits = fmt::format("{:.{}G}", magnitude, precision); break;
     case '\0':
       digits = spec.precision < 0 ? float_text(magnitude) : fmt::format("{:.{}g}", magnitude, precision);
       if (digits.find_first_not_of("0123456789") == std::string::npos) digits += ".0";
       break;
-    default:
-      digits = fmt::format("{:.{}f}", magnitude, precision);
+    default: digits = fmt::format("{:.{}f}", magnitude, precision);
   }
   if (spec.thousands) digits = group_thousands(std::move(digits));
   if (spec.type == '%') digits += '%';

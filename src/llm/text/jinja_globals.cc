@@ -105,30 +105,18 @@ std::string directive_number(const std::tm& time, char directive, char pad) {
   };
   switch (directive) {
     case 'd':
-    case 'e':
-      return two(time.tm_mday);
-    case 'm':
-      return two(time.tm_mon + 1);
-    case 'y':
-      return two((time.tm_year % 100 + 100) % 100);
-    case 'H':
-      return two(time.tm_hour);
-    case 'I':
-      return two((time.tm_hour + 11) % 12 + 1);
-    case 'M':
-      return two(time.tm_min);
-    case 'S':
-      return two(time.tm_sec);
-    case 'j':
-      return pad == '0' ? fmt::format("{:03}", time.tm_yday + 1) : fmt::to_string(time.tm_yday + 1);
-    case 'Y':
-      return fmt::to_string(time.tm_year + 1900);
-    case 'u':
-      return fmt::to_string(time.tm_wday == 0 ? 7 : time.tm_wday);
-    case 'w':
-      return fmt::to_string(time.tm_wday);
-    default:
-      return {};
+    case 'e': return two(time.tm_mday);
+    case 'm': return two(time.tm_mon + 1);
+    case 'y': return two((time.tm_year % 100 + 100) % 100);
+    case 'H': return two(time.tm_hour);
+    case 'I': return two((time.tm_hour + 11) % 12 + 1);
+    case 'M': return two(time.tm_min);
+    case 'S': return two(time.tm_sec);
+    case 'j': return pad == '0' ? fmt::format("{:03}", time.tm_yday + 1) : fmt::to_string(time.tm_yday + 1);
+    case 'Y': return fmt::to_string(time.tm_year + 1900);
+    case 'u': return fmt::to_string(time.tm_wday == 0 ? 7 : time.tm_wday);
+    case 'w': return fmt::to_string(time.tm_wday);
+    default: return {};
   }
 }
 
@@ -148,51 +136,24 @@ void append_time(Runtime& rt, std::string& out, const std::tm& time, std::string
       if (directive == 'e' && pad == '\0') directive = 'd';
     }
     switch (directive) {
-      case 'a':
-        rt.append(out, day.substr(0, 3));
-        break;
-      case 'A':
-        rt.append(out, day);
-        break;
+      case 'a': rt.append(out, day.substr(0, 3)); break;
+      case 'A': rt.append(out, day); break;
       case 'b':
-      case 'h':
-        rt.append(out, month.substr(0, 3));
-        break;
-      case 'B':
-        rt.append(out, month);
-        break;
-      case 'p':
-        rt.append(out, time.tm_hour < 12 ? "AM" : "PM");
-        break;
-      case 'F':
-        append_time(rt, out, time, "%Y-%m-%d");
-        break;
+      case 'h': rt.append(out, month.substr(0, 3)); break;
+      case 'B': rt.append(out, month); break;
+      case 'p': rt.append(out, time.tm_hour < 12 ? "AM" : "PM"); break;
+      case 'F': append_time(rt, out, time, "%Y-%m-%d"); break;
       case 'T':
-      case 'X':
-        append_time(rt, out, time, "%H:%M:%S");
-        break;
-      case 'R':
-        append_time(rt, out, time, "%H:%M");
-        break;
+      case 'X': append_time(rt, out, time, "%H:%M:%S"); break;
+      case 'R': append_time(rt, out, time, "%H:%M"); break;
       case 'D':
-      case 'x':
-        append_time(rt, out, time, "%m/%d/%y");
-        break;
-      case 'c':
-        append_time(rt, out, time, "%a %b %e %H:%M:%S %Y");
-        break;
+      case 'x': append_time(rt, out, time, "%m/%d/%y"); break;
+      case 'c': append_time(rt, out, time, "%a %b %e %H:%M:%S %Y"); break;
       case 'Z':
-      case 'z':
-        break;  // a naive time has no zone
-      case '%':
-        rt.append(out, "%");
-        break;
-      case 'n':
-        rt.append(out, "\n");
-        break;
-      case 't':
-        rt.append(out, "\t");
-        break;
+      case 'z': break;  // a naive time has no zone
+      case '%': rt.append(out, "%"); break;
+      case 'n': rt.append(out, "\n"); break;
+      case 't': rt.append(out, "\t"); break;
       default: {
         const std::string number = directive_number(time, directive, pad);
         if (number.empty()) rt.fail("strftime_now does not know the directive '%{}'", directive);

@@ -22,16 +22,13 @@ constexpr auto kLoopMethods = std::to_array<std::string_view>({"cycle", "changed
 
 std::span<const std::string_view> methods_of(const Value& object) {
   switch (object.kind()) {
-    case Kind::kDict:
-      return kDictMethods;
+    case Kind::kDict: return kDictMethods;
     case Kind::kList:
       if (object.list().kind == ListKind::kList) return kListMethods;
       if (object.list().indexable()) return kTupleMethods;
       return {};
-    case Kind::kLoop:
-      return kLoopMethods;
-    default:
-      return {};
+    case Kind::kLoop: return kLoopMethods;
+    default: return {};
   }
 }
 

@@ -60,8 +60,7 @@ Value integer_arithmetic(Runtime& rt, Op op, int64_t a, int64_t b) {
       if (b >= 0) return Value(integer_power(rt, a, b));
       if (a == 0) rt.fail("0 cannot be raised to a negative power");
       return Value(std::pow(static_cast<double>(a), static_cast<double>(b)));
-    default:
-      break;
+    default: break;
   }
   if (b == 0) rt.fail("division by zero");
   if (op == Op::kDivide) return Value(static_cast<double>(a) / static_cast<double>(b));
@@ -77,20 +76,16 @@ Value integer_arithmetic(Runtime& rt, Op op, int64_t a, int64_t b) {
 
 Value float_arithmetic(Runtime& rt, Op op, double a, double b) {
   switch (op) {
-    case Op::kAdd:
-      return Value(a + b);
-    case Op::kSubtract:
-      return Value(a - b);
-    case Op::kMultiply:
-      return Value(a * b);
+    case Op::kAdd: return Value(a + b);
+    case Op::kSubtract: return Value(a - b);
+    case Op::kMultiply: return Value(a * b);
     case Op::kPower: {
       if (a == 0 && b < 0) rt.fail("0 cannot be raised to a negative power");
       const double result = std::pow(a, b);
       if (std::isnan(result) && !std::isnan(a) && !std::isnan(b)) rt.fail("the power is not a real number");
       return Value(result);
     }
-    default:
-      break;
+    default: break;
   }
   if (b == 0) rt.fail("division by zero");
   if (op == Op::kDivide) return Value(a / b);
@@ -201,23 +196,16 @@ bool equals(Runtime& rt, const Value& left, const Value& right) {
   if (left.kind() != right.kind()) return false;
   const Runtime::Nesting nesting(rt);
   switch (left.kind()) {
-    case Kind::kString:
-      rt.spend_bytes(left.text().size());
-      return left.text() == right.text();
+    case Kind::kString: rt.spend_bytes(left.text().size()); return left.text() == right.text();
     case Kind::kList:
       if (&left.list() == &right.list()) return true;
       if (left.list().kind != right.list().kind || left.list().kind > ListKind::kRange) return false;
       return equal_lists(rt, left.list().items, right.list().items);
-    case Kind::kDict:
-      return &left.dict() == &right.dict() || equal_dicts(rt, left.dict(), right.dict());
-    case Kind::kNamespace:
-      return &left.space() == &right.space();
-    case Kind::kLoop:
-      return &left.loop() == &right.loop();
-    case Kind::kCallable:
-      return &left.callable() == &right.callable();
-    default:
-      return true;  // none, undefined
+    case Kind::kDict: return &left.dict() == &right.dict() || equal_dicts(rt, left.dict(), right.dict());
+    case Kind::kNamespace: return &left.space() == &right.space();
+    case Kind::kLoop: return &left.loop() == &right.loop();
+    case Kind::kCallable: return &left.callable() == &right.callable();
+    default: return true;  // none, undefined
   }
 }
 
@@ -271,22 +259,14 @@ bool compare(Runtime& rt, Op op, const Value& left, const Value& right) {
   const bool numbers = left.is_number() && right.is_number();
   const bool unordered = numbers && (std::isnan(left.number()) || std::isnan(right.number()));
   switch (op) {
-    case Op::kEqual:
-      return equals(rt, left, right);
-    case Op::kNotEqual:
-      return !equals(rt, left, right);
-    case Op::kLess:
-      return less(rt, left, right);
-    case Op::kGreater:
-      return less(rt, right, left);
-    case Op::kLessEqual:
-      return !unordered && !less(rt, right, left);
-    case Op::kGreaterEqual:
-      return !unordered && !less(rt, left, right);
-    case Op::kIn:
-      return contains(rt, right, left);
-    default:
-      return !contains(rt, right, left);
+    case Op::kEqual: return equals(rt, left, right);
+    case Op::kNotEqual: return !equals(rt, left, right);
+    case Op::kLess: return less(rt, left, right);
+    case Op::kGreater: return less(rt, right, left);
+    case Op::kLessEqual: return !unordered && !less(rt, right, left);
+    case Op::kGreaterEqual: return !unordered && !less(rt, left, right);
+    case Op::kIn: return contains(rt, right, left);
+    default: return !contains(rt, right, left);
   }
 }
 

@@ -47,26 +47,19 @@ class Printer {
     const Runtime::Nesting nesting(rt_);
     rt_.spend(1);
     switch (value.kind()) {
-      case Kind::kUndefined:
-        return put("Undefined");
-      case Kind::kNone:
-        return put("None");
-      case Kind::kBool:
-        return put(value.boolean() ? "True" : "False");
-      case Kind::kInt:
-        return put(fmt::to_string(value.integer()));
-      case Kind::kFloat:
-        return put(float_text(value.number()));
+      case Kind::kUndefined: return put("Undefined");
+      case Kind::kNone: return put("None");
+      case Kind::kBool: return put(value.boolean() ? "True" : "False");
+      case Kind::kInt: return put(fmt::to_string(value.integer()));
+      case Kind::kFloat: return put(float_text(value.number()));
       case Kind::kString: {
         rt_.check_size(value.text().size());
         std::string quoted;
         append_quoted(quoted, value.text());
         return put(quoted);
       }
-      case Kind::kList:
-        return print_list(value.list());
-      case Kind::kDict:
-        return print_dict(value.dict());
+      case Kind::kList: return print_list(value.list());
+      case Kind::kDict: return print_dict(value.dict());
       case Kind::kNamespace:
         put("<Namespace ");
         print_dict(value.space().attributes);
@@ -94,20 +87,13 @@ class Printer {
 
   void print_list(const List& list) {
     switch (list.kind) {
-      case ListKind::kList:
-        return print_items(list.items, "[", "]");
-      case ListKind::kTuple:
-        return print_items(list.items, "(", list.items.size() == 1 ? ",)" : ")");
-      case ListKind::kRange:
-        return put(list.description);
-      case ListKind::kKeys:
-        return print_items(list.items, "dict_keys([", "])");
-      case ListKind::kValues:
-        return print_items(list.items, "dict_values([", "])");
-      case ListKind::kItems:
-        return print_items(list.items, "dict_items([", "])");
-      case ListKind::kGenerator:
-        return put("<generator object>");
+      case ListKind::kList: return print_items(list.items, "[", "]");
+      case ListKind::kTuple: return print_items(list.items, "(", list.items.size() == 1 ? ",)" : ")");
+      case ListKind::kRange: return put(list.description);
+      case ListKind::kKeys: return print_items(list.items, "dict_keys([", "])");
+      case ListKind::kValues: return print_items(list.items, "dict_values([", "])");
+      case ListKind::kItems: return print_items(list.items, "dict_items([", "])");
+      case ListKind::kGenerator: return put("<generator object>");
     }
   }
 
@@ -134,23 +120,16 @@ class JsonPrinter {
     const Runtime::Nesting nesting(rt_);
     rt_.spend(1);
     switch (value.kind()) {
-      case Kind::kNone:
-        return put("null");
-      case Kind::kBool:
-        return put(value.boolean() ? "true" : "false");
-      case Kind::kInt:
-        return put(fmt::to_string(value.integer()));
-      case Kind::kFloat:
-        return put(number(value.number()));
-      case Kind::kString:
-        return print_string(value.text());
+      case Kind::kNone: return put("null");
+      case Kind::kBool: return put(value.boolean() ? "true" : "false");
+      case Kind::kInt: return put(fmt::to_string(value.integer()));
+      case Kind::kFloat: return put(number(value.number()));
+      case Kind::kString: return print_string(value.text());
       case Kind::kList:
         if (value.list().kind > ListKind::kTuple) break;
         return print_list(value.list().items);
-      case Kind::kDict:
-        return print_dict(value.dict());
-      default:
-        break;
+      case Kind::kDict: return print_dict(value.dict());
+      default: break;
     }
     rt_.fail("tojson cannot write a value of type {}", type_name(value));
   }
@@ -208,16 +187,11 @@ class JsonPrinter {
 
   void print_key(const Value& key) {
     switch (key.kind()) {
-      case Kind::kString:
-        return print_string(key.text());
-      case Kind::kNone:
-        return put("\"null\"");
-      case Kind::kBool:
-        return put(key.boolean() ? "\"true\"" : "\"false\"");
-      case Kind::kInt:
-        return put(fmt::format("\"{}\"", key.integer()));
-      default:
-        return put(fmt::format("\"{}\"", number(key.number())));
+      case Kind::kString: return print_string(key.text());
+      case Kind::kNone: return put("\"null\"");
+      case Kind::kBool: return put(key.boolean() ? "\"true\"" : "\"false\"");
+      case Kind::kInt: return put(fmt::format("\"{}\"", key.integer()));
+      default: return put(fmt::format("\"{}\"", number(key.number())));
     }
   }
 

@@ -18,17 +18,14 @@ Value Runtime::from_json(const Json& json, int depth) {
   constexpr int kMaxDepth = 200;
   if (depth > kMaxDepth) fail_limit("the context is nested deeper than {} levels", kMaxDepth);
   switch (json.type()) {
-    case Json::value_t::boolean:
-      return Value(json.get<bool>());
-    case Json::value_t::number_integer:
-      return Value(json.get<int64_t>());
+    case Json::value_t::boolean: return Value(json.get<bool>());
+    case Json::value_t::number_integer: return Value(json.get<int64_t>());
     case Json::value_t::number_unsigned: {
       const auto value = json.get<uint64_t>();
       if (value > INT64_MAX) return Value(static_cast<double>(value));
       return Value(static_cast<int64_t>(value));
     }
-    case Json::value_t::number_float:
-      return Value(json.get<double>());
+    case Json::value_t::number_float: return Value(json.get<double>());
     case Json::value_t::string: {
       const auto& text = json.get_ref<const std::string&>();
       if (!is_utf8(text)) fail("a string of the context is not valid UTF-8");
@@ -48,8 +45,7 @@ Value Runtime::from_json(const Json& json, int depth) {
       }
       return Value(dict);
     }
-    default:
-      return Value::none();
+    default: return Value::none();
   }
 }
 

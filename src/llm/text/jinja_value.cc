@@ -65,63 +65,41 @@ void Dict::set(Value key, Value value) {
 bool truthy(const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone:
-      return false;
-    case Kind::kBool:
-      return value.boolean();
-    case Kind::kInt:
-      return value.integer() != 0;
-    case Kind::kFloat:
-      return value.number() != 0;
-    case Kind::kString:
-      return !value.text().empty();
+    case Kind::kNone: return false;
+    case Kind::kBool: return value.boolean();
+    case Kind::kInt: return value.integer() != 0;
+    case Kind::kFloat: return value.number() != 0;
+    case Kind::kString: return !value.text().empty();
     case Kind::kList:  // a Python generator is true even when it yields nothing
       return value.list().kind == ListKind::kGenerator || !value.list().items.empty();
-    case Kind::kDict:
-      return !value.dict().entries.empty();
+    case Kind::kDict: return !value.dict().entries.empty();
     case Kind::kNamespace:
     case Kind::kLoop:
-    case Kind::kCallable:
-      return true;
+    case Kind::kCallable: return true;
   }
   return false;
 }
 
 std::string_view type_name(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined:
-      return "undefined";
-    case Kind::kNone:
-      return "None";
-    case Kind::kBool:
-      return "bool";
-    case Kind::kInt:
-      return "int";
-    case Kind::kFloat:
-      return "float";
-    case Kind::kString:
-      return "str";
+    case Kind::kUndefined: return "undefined";
+    case Kind::kNone: return "None";
+    case Kind::kBool: return "bool";
+    case Kind::kInt: return "int";
+    case Kind::kFloat: return "float";
+    case Kind::kString: return "str";
     case Kind::kList:
       switch (value.list().kind) {
-        case ListKind::kList:
-          return "list";
-        case ListKind::kTuple:
-          return "tuple";
-        case ListKind::kRange:
-          return "range";
-        case ListKind::kGenerator:
-          return "generator";
-        default:
-          return "dict view";
+        case ListKind::kList: return "list";
+        case ListKind::kTuple: return "tuple";
+        case ListKind::kRange: return "range";
+        case ListKind::kGenerator: return "generator";
+        default: return "dict view";
       }
-    case Kind::kDict:
-      return "dict";
-    case Kind::kNamespace:
-      return "namespace";
-    case Kind::kLoop:
-      return "loop";
-    case Kind::kCallable:
-      return "function";
+    case Kind::kDict: return "dict";
+    case Kind::kNamespace: return "namespace";
+    case Kind::kLoop: return "loop";
+    case Kind::kCallable: return "function";
   }
   return "value";
 }

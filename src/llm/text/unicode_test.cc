@@ -22,20 +22,13 @@ Json load_cases() {
 
 uint8_t class_of_letter(char letter) {
   switch (letter) {
-    case 'L':
-      return kLetter;
-    case 'N':
-      return kNumber;
-    case 'M':
-      return kMark;
-    case 'P':
-      return kPunctuation;
-    case 'S':
-      return kSymbol;
-    case 'W':
-      return kWhitespace;
-    default:
-      return kOther;
+    case 'L': return kLetter;
+    case 'N': return kNumber;
+    case 'M': return kMark;
+    case 'P': return kPunctuation;
+    case 'S': return kSymbol;
+    case 'W': return kWhitespace;
+    default: return kOther;
   }
 }
 

@@ -82,16 +82,11 @@ void check_cached(const fs::path& file, const KnownModel& model) {
 
 std::string_view pull_stage_name(PullStage stage) {
   switch (stage) {
-    case PullStage::kWaiting:
-      return "waiting for another pull";
-    case PullStage::kDownloading:
-      return "downloading";
-    case PullStage::kUnpacking:
-      return "unpacking";
-    case PullStage::kVerifying:
-      return "verifying";
-    case PullStage::kCopying:
-      return "copying";
+    case PullStage::kWaiting: return "waiting for another pull";
+    case PullStage::kDownloading: return "downloading";
+    case PullStage::kUnpacking: return "unpacking";
+    case PullStage::kVerifying: return "verifying";
+    case PullStage::kCopying: return "copying";
   }
   return "working";
 }

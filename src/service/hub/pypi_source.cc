@@ -115,8 +115,7 @@ void check_end(const std::string& where, const ChildResult& result) {
              "python3-pip)");
       }
       fail(ErrorCode::kIo, where, "python3 cannot be started: {}", std::strerror(result.code));
-    case End::kCancelled:
-      fail(ErrorCode::kCancelled, where, "stopped on request; nothing was kept");
+    case End::kCancelled: fail(ErrorCode::kCancelled, where, "stopped on request; nothing was kept");
     case End::kIdle:
       fail(ErrorCode::kNetwork, where,
            "pip got no further for a long time and was ended; try again later (pip: {})",

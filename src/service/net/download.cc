@@ -271,8 +271,7 @@ class Transfer {
              last_.detail);
       case NetFailure::kDropped:
         fail(ErrorCode::kNetwork, where_, "{}{}; try again later", last_.detail, tries);
-      default:
-        fail(ErrorCode::kNetwork, where_, "{}; is this the right address?", last_.detail);
+      default: fail(ErrorCode::kNetwork, where_, "{}; is this the right address?", last_.detail);
     }
   }
 

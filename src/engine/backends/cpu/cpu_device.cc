@@ -135,7 +135,8 @@ std::vector<DeviceProperties> discover_cpu() {
 }  // namespace
 
 CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
-    : isa_(isa), properties_(describe(isa, pool->threads())),
+    : isa_(isa),
+      properties_(describe(isa, pool->threads())),
       pool_(std::move(pool)),
       kernels_(kernel_list(), &micro_kernels(isa)) {}
 

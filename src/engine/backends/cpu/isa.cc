@@ -14,12 +14,9 @@ namespace oag::cpu {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kBaseline:
-      return "baseline";
-    case Isa::kAvx2:
-      return "avx2";
-    case Isa::kNeon:
-      return "neon";
+    case Isa::kBaseline: return "baseline";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kNeon: return "neon";
   }
   return "?";
 }

@@ -152,25 +152,13 @@ inline Tensor random_weights(DType dtype, int64_t rows, int64_t columns, uint32_
     }
   };
   switch (dtype) {
-    case DType::kQ2_K:
-      put_scales({80, 82}, 0.02f);
-      break;
-    case DType::kQ3_K:
-      put_scales({108}, 0.01f);
-      break;
+    case DType::kQ2_K: put_scales({80, 82}, 0.02f); break;
+    case DType::kQ3_K: put_scales({108}, 0.01f); break;
     case DType::kQ4_K:
-    case DType::kQ5_K:
-      put_scales({0, 2}, 0.002f);
-      break;
-    case DType::kQ6_K:
-      put_scales({208}, 0.0005f);
-      break;
-    case DType::kIQ4_NL:
-      put_scales({0}, 0.01f);
-      break;
-    case DType::kIQ4_XS:
-      put_scales({0}, 0.0005f);
-      break;
+    case DType::kQ5_K: put_scales({0, 2}, 0.002f); break;
+    case DType::kQ6_K: put_scales({208}, 0.0005f); break;
+    case DType::kIQ4_NL: put_scales({0}, 0.01f); break;
+    case DType::kIQ4_XS: put_scales({0}, 0.0005f); break;
     default:  // mxfp4: an exponent near that of 0.1
       for (size_t block = 0; block < tensor.size_bytes(); block += 17)
         tensor.data()[block] = static_cast<std::byte>(122 + engine() % 4);

@@ -17,14 +17,11 @@ extern const MicroKernels kMicroKernels;
 const MicroKernels& micro_kernels(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx2:
-      return avx2::kMicroKernels;
+    case Isa::kAvx2: return avx2::kMicroKernels;
 #elif defined(__aarch64__)
-    case Isa::kNeon:
-      return neon::kMicroKernels;
+    case Isa::kNeon: return neon::kMicroKernels;
 #endif
-    default:
-      return baseline::kMicroKernels;
+    default: return baseline::kMicroKernels;
   }
 }
 

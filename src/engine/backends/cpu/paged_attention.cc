@@ -235,15 +235,11 @@ class Attention {
       const auto row = cache_.row(*tile.sequence, begin + i, kind, tile.head);
       float* to = buffer + i * width_;
       switch (cache_.dtype) {
-        case DType::kF32:
-          std::copy_n(reinterpret_cast<const float*>(row.data()), width_, to);
-          break;
+        case DType::kF32: std::copy_n(reinterpret_cast<const float*>(row.data()), width_, to); break;
         case DType::kF16:
           micro_.f32_from_f16(reinterpret_cast<const uint16_t*>(row.data()), width_, to);
           break;
-        default:
-          micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row.data()), width_, to);
-          break;
+        default: micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row.data()), width_, to); break;
       }
     }
     return {buffer, width_ * static_cast<int64_t>(sizeof(float))};

@@ -137,32 +137,19 @@ GgufMetadata GgufParser::read_metadata(uint64_t count) {
 GgufValue GgufParser::read_value(GgufType type) {
   constexpr const char* kWhat = "the value";
   switch (type) {
-    case GgufType::kU8:
-      return GgufValue::of(cursor_.read<uint8_t>(kWhat));
-    case GgufType::kI8:
-      return GgufValue::of(cursor_.read<int8_t>(kWhat));
-    case GgufType::kU16:
-      return GgufValue::of(cursor_.read<uint16_t>(kWhat));
-    case GgufType::kI16:
-      return GgufValue::of(cursor_.read<int16_t>(kWhat));
-    case GgufType::kU32:
-      return GgufValue::of(cursor_.read<uint32_t>(kWhat));
-    case GgufType::kI32:
-      return GgufValue::of(cursor_.read<int32_t>(kWhat));
-    case GgufType::kU64:
-      return GgufValue::of(cursor_.read<uint64_t>(kWhat));
-    case GgufType::kI64:
-      return GgufValue::of(cursor_.read<int64_t>(kWhat));
-    case GgufType::kF32:
-      return GgufValue::of(cursor_.read<float>(kWhat));
-    case GgufType::kF64:
-      return GgufValue::of(cursor_.read<double>(kWhat));
-    case GgufType::kString:
-      return GgufValue::of(cursor_.read_string(kWhat));
-    case GgufType::kArray:
-      return GgufValue::of(read_array(1));
-    case GgufType::kBool:
-      break;
+    case GgufType::kU8: return GgufValue::of(cursor_.read<uint8_t>(kWhat));
+    case GgufType::kI8: return GgufValue::of(cursor_.read<int8_t>(kWhat));
+    case GgufType::kU16: return GgufValue::of(cursor_.read<uint16_t>(kWhat));
+    case GgufType::kI16: return GgufValue::of(cursor_.read<int16_t>(kWhat));
+    case GgufType::kU32: return GgufValue::of(cursor_.read<uint32_t>(kWhat));
+    case GgufType::kI32: return GgufValue::of(cursor_.read<int32_t>(kWhat));
+    case GgufType::kU64: return GgufValue::of(cursor_.read<uint64_t>(kWhat));
+    case GgufType::kI64: return GgufValue::of(cursor_.read<int64_t>(kWhat));
+    case GgufType::kF32: return GgufValue::of(cursor_.read<float>(kWhat));
+    case GgufType::kF64: return GgufValue::of(cursor_.read<double>(kWhat));
+    case GgufType::kString: return GgufValue::of(cursor_.read_string(kWhat));
+    case GgufType::kArray: return GgufValue::of(read_array(1));
+    case GgufType::kBool: break;
   }
   const size_t begin = cursor_.offset();
   const auto flag = cursor_.read<uint8_t>(kWhat);

@@ -14,29 +14,18 @@ R with_element(const GgufArray& array, size_t i, Convert convert) {
   };
   switch (array.element) {
     case GgufType::kU8:
-    case GgufType::kBool:
-      return load(uint8_t{});
-    case GgufType::kI8:
-      return load(int8_t{});
-    case GgufType::kU16:
-      return load(uint16_t{});
-    case GgufType::kI16:
-      return load(int16_t{});
-    case GgufType::kU32:
-      return load(uint32_t{});
-    case GgufType::kI32:
-      return load(int32_t{});
-    case GgufType::kU64:
-      return load(uint64_t{});
-    case GgufType::kI64:
-      return load(int64_t{});
-    case GgufType::kF32:
-      return load(float{});
-    case GgufType::kF64:
-      return load(double{});
+    case GgufType::kBool: return load(uint8_t{});
+    case GgufType::kI8: return load(int8_t{});
+    case GgufType::kU16: return load(uint16_t{});
+    case GgufType::kI16: return load(int16_t{});
+    case GgufType::kU32: return load(uint32_t{});
+    case GgufType::kI32: return load(int32_t{});
+    case GgufType::kU64: return load(uint64_t{});
+    case GgufType::kI64: return load(int64_t{});
+    case GgufType::kF32: return load(float{});
+    case GgufType::kF64: return load(double{});
     case GgufType::kString:
-    case GgufType::kArray:
-      break;
+    case GgufType::kArray: break;
   }
   return R{};
 }

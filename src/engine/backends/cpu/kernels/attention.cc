@@ -72,14 +72,10 @@ void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_
   weights += q * weight_stride;
   acc += q * width;
   switch (queries - q) {
-    case 3:
-      return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 2:
-      return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 1:
-      return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    default:
-      return;
+    case 3: return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 2: return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 1: return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    default: return;
   }
 }
 

@@ -66,14 +66,10 @@ void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x,
   int64_t t = 0;
   for (; t + 4 <= tokens; t += 4) dot_rows<kKind, 4>(panel, rows, x, t, bias, y, y_stride);
   switch (tokens - t) {
-    case 3:
-      return dot_rows<kKind, 3>(panel, rows, x, t, bias, y, y_stride);
-    case 2:
-      return dot_rows<kKind, 2>(panel, rows, x, t, bias, y, y_stride);
-    case 1:
-      return dot_rows<kKind, 1>(panel, rows, x, t, bias, y, y_stride);
-    default:
-      return;
+    case 3: return dot_rows<kKind, 3>(panel, rows, x, t, bias, y, y_stride);
+    case 2: return dot_rows<kKind, 2>(panel, rows, x, t, bias, y, y_stride);
+    case 1: return dot_rows<kKind, 1>(panel, rows, x, t, bias, y, y_stride);
+    default: return;
   }
 }
 template void block_dot<BlockKind::kUnsigned32>(const BlockPanel&, int64_t, const BlockActivations&, int64_t,

@@ -39,24 +39,12 @@ void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* 
       const int64_t stride = whole ? y_stride : kPanelColumns;
       const float* from = a + row * a_stride;
       switch (count) {
-        case 6:
-          tile<6>(from, a_stride, b + c, depth, to, stride);
-          break;
-        case 5:
-          tile<5>(from, a_stride, b + c, depth, to, stride);
-          break;
-        case 4:
-          tile<4>(from, a_stride, b + c, depth, to, stride);
-          break;
-        case 3:
-          tile<3>(from, a_stride, b + c, depth, to, stride);
-          break;
-        case 2:
-          tile<2>(from, a_stride, b + c, depth, to, stride);
-          break;
-        default:
-          tile<1>(from, a_stride, b + c, depth, to, stride);
-          break;
+        case 6: tile<6>(from, a_stride, b + c, depth, to, stride); break;
+        case 5: tile<5>(from, a_stride, b + c, depth, to, stride); break;
+        case 4: tile<4>(from, a_stride, b + c, depth, to, stride); break;
+        case 3: tile<3>(from, a_stride, b + c, depth, to, stride); break;
+        case 2: tile<2>(from, a_stride, b + c, depth, to, stride); break;
+        default: tile<1>(from, a_stride, b + c, depth, to, stride); break;
       }
     }
     if (whole) continue;
