@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "api/backends.h"
+#include "api/model_path.h"
 #include "base/error.h"
 #include "cli/terminal.h"
 #include "engine/device/device_name.h"
-#include "service/hub/hub.h"
 
 namespace oag::cli {
 namespace {
@@ -52,20 +52,8 @@ void ModelOptions::declare_without_context(CLI::App& command) {
                    "Show which kernel runs each kind of operator, and why others do not");
 }
 
-std::filesystem::path resolve_model(const std::string& model) {
-  std::filesystem::path path = Hub::open().resolve(model);
-  if (!std::filesystem::is_directory(path)) return path;
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    if (entry.path().extension() == ".gguf") files.push_back(entry.path());
-  }
-  if (files.size() == 1) return files.front();
-  fail(ErrorCode::kInvalidArgument, path.string(),
-       "the folder holds {} GGUF files, expected exactly one; name the file", files.size());
-}
-
 ModelBundle load_model(const ModelOptions& options) {
-  return load_bundle(resolve_model(options.model));
+  return load_bundle(find_model_file(options.model));
 }
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {

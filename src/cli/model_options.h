@@ -32,9 +32,6 @@ struct ModelOptions {
 // The one positional argument MODEL.
 void declare_model(CLI::App& command, std::string& model);
 
-// The file behind MODEL. Errors: kNotFound, saying what to do.
-std::filesystem::path resolve_model(const std::string& model);
-
 ModelBundle load_model(const ModelOptions& options);
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "api/model_path.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -205,7 +206,7 @@ void print_tensors(const GgufFile& file) {
 }
 
 int inspect(const InspectFlags& flags) {
-  const ModelBundle bundle = load_bundle(resolve_model(flags.model));
+  const ModelBundle bundle = load_bundle(find_model_file(flags.model));
   if (flags.json) {
     print_json(inspect_json(bundle));
   } else if (flags.graph) {
