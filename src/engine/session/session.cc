@@ -8,12 +8,11 @@ namespace {
 
 size_t index_of(const Graph& graph, const std::vector<ValueId>& ids, std::string_view name,
                 std::string_view what) {
-  std::string names;
   for (size_t i = 0; i < ids.size(); ++i) {
-    const std::string& known = graph.value(ids[i]).name;
-    if (known == name) return i;
-    names += (names.empty() ? "" : ", ") + known;
+    if (graph.value(ids[i]).name == name) return i;
   }
+  std::string names;  // only an error needs them: a step of a language model looks up every layer's state
+  for (const ValueId id : ids) names += (names.empty() ? "" : ", ") + graph.value(id).name;
   fail(ErrorCode::kNotFound, graph.name, "has no {} \"{}\"; it has: {}", what, name, names);
 }
 
