@@ -9,20 +9,41 @@ namespace {
 
 constexpr DTypeSet kStoredTypes = DTypeSet{DType::kF32, DType::kF16, DType::kBF16} | kBlockTypes;
 
-void infer_linear(InferenceContext& context) {
+// The type of x · wᵀ + b, where b is maybe left out.
+void infer_product(InferenceContext& context, size_t w_index, size_t output) {
   const Shape& x = context.shape(0);
-  const Shape& w = context.shape(1);
+  const Shape& w = context.shape(w_index);
   if (x.empty()) context.refuse("x is a scalar; it needs at least one dim");
   if (w.size() != 2) context.refuse("w has rank {}; it must be [out, in]", w.size());
   if (!(x.back() == w[1]))
     context.refuse("x {} does not end in the {} inputs of w {}", to_string(x), w[1].to_string(),
                    to_string(w));
-  if (context.has_input(2) && !(context.shape(2) == Shape{w[0]})) {
-    context.refuse("bias {} does not match the outputs of w {}", to_string(context.shape(2)), to_string(w));
+  if (context.has_input(w_index + 1) && !(context.shape(w_index + 1) == Shape{w[0]})) {
+    context.refuse("bias {} does not match the outputs of w {}", to_string(context.shape(w_index + 1)),
+                   to_string(w));
   }
   Shape out = x;
   out.back() = w[0];
-  context.set_output(0, DType::kF32, std::move(out));
+  context.set_output(output, DType::kF32, std::move(out));
+}
+
+void infer_linear(InferenceContext& context) {
+  infer_product(context, 1, 0);
+}
+
+void infer_multi_linear(InferenceContext& context) {
+  if (context.input_count() != 1 + 2 * context.output_count()) {
+    context.refuse("has {} inputs and {} outputs; it takes x, then w and b for each output",
+                   context.input_count(), context.output_count());
+  }
+  for (size_t i = 0; i < context.output_count(); ++i) {
+    if (!context.has_input(1 + 2 * i)) context.refuse("lacks the w of output {}", i);
+    if (!kStoredTypes.contains(context.dtype(1 + 2 * i)))
+      context.refuse("w of output {} is {}", i, dtype_name(context.dtype(1 + 2 * i)));
+    if (context.has_input(2 + 2 * i) && context.dtype(2 + 2 * i) != DType::kF32)
+      context.refuse("b of output {} is {}, not f32", i, dtype_name(context.dtype(2 + 2 * i)));
+    infer_product(context, 1 + 2 * i, i);
+  }
 }
 
 // Sums in double, row by row: slow, and as exact as f32 storage lets it be.
@@ -64,6 +85,13 @@ std::vector<ValueId> decompose_linear(Graph& graph, const Node& node) {
   return {graph.add("", "Add", {product, node.inputs[2]})};
 }
 
+std::vector<ValueId> decompose_multi_linear(Graph& graph, const Node& node) {
+  std::vector<ValueId> outputs;
+  for (size_t i = 1; i + 1 < node.inputs.size(); i += 2)
+    outputs.push_back(graph.add("oag", "Linear", {node.inputs[0], node.inputs[i], node.inputs[i + 1]}));
+  return outputs;
+}
+
 }  // namespace
 
 // y = x · wᵀ + b. x [..., in] f32, w [out, in] in any storage, b [out] f32 -> y [..., out] f32.
@@ -77,6 +105,18 @@ extern constinit const OpSchema kLinear = {
     .infer = infer_linear,
     .reference = linear_reference,
     .decompose = decompose_linear,
+};
+
+// Several Linear of one x: inputs x, then w and b (b may be left out) for each output.
+extern constinit const OpSchema kMultiLinear = {
+    .domain = "oag",
+    .op = "MultiLinear",
+    .since_version = 1,
+    .inputs = {{"x", "T", {DType::kF32}}, {"w_and_b", "", kStoredTypes, true, true}},
+    .outputs = {{"y", "", {DType::kF32}, false, true}},
+    .attributes = {},
+    .infer = infer_multi_linear,
+    .decompose = decompose_multi_linear,
 };
 
 // w in any storage -> the same dims as f32.

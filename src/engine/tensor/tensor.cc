@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace oag {
 namespace {
@@ -18,11 +19,15 @@ class HeapBuffer final : public Buffer {
 
 class WrappedBuffer final : public Buffer {
  public:
-  WrappedBuffer(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-      : Buffer(const_cast<std::byte*>(bytes.data()), bytes.size()), owner_(std::move(owner)) {}
+  WrappedBuffer(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const MappedFile* file)
+      : Buffer(const_cast<std::byte*>(bytes.data()), bytes.size()), owner_(std::move(owner)), file_(file) {}
+  void drop_pages(std::span<const std::byte> bytes) const override {
+    if (file_ != nullptr) file_->release_pages(bytes);
+  }
 
  private:
   std::shared_ptr<const void> owner_;
+  const MappedFile* file_;
 };
 
 }  // namespace
@@ -34,8 +39,9 @@ std::shared_ptr<Buffer> allocate_host(size_t size_bytes) {
   return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
 }
 
-std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
-  return std::make_shared<WrappedBuffer>(bytes, std::move(owner));
+std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                  const MappedFile* file) {
+  return std::make_shared<WrappedBuffer>(bytes, std::move(owner), file);
 }
 
 size_t tensor_bytes(DType dtype, const Dims& dims) {

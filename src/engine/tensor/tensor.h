@@ -10,6 +10,8 @@
 
 namespace oag {
 
+class MappedFile;
+
 // Owner of a run of bytes on one device. Devices derive from it to release their own memory.
 class Buffer {
  public:
@@ -20,6 +22,8 @@ class Buffer {
   std::byte* data() const { return data_; }
   size_t size_bytes() const { return size_bytes_; }
   virtual bool on_host() const { return true; }
+  // These bytes will not be read again soon: what can be had again from a file may leave memory.
+  virtual void drop_pages(std::span<const std::byte>) const {}
 
  protected:
   Buffer(std::byte* data, size_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
@@ -32,8 +36,9 @@ class Buffer {
 // Uninitialised host memory, aligned to 64 bytes. Errors: kOutOfMemory with the size.
 std::shared_ptr<Buffer> allocate_host(size_t size_bytes);
 
-// A buffer over memory that `owner` keeps alive, such as a mapped file.
-std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+// A buffer over memory that `owner` keeps alive; `file` when that is the file's mapping.
+std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                  const MappedFile* file = nullptr);
 
 // A dense row-major array: element type, dims and a place inside a Buffer. Copies share the bytes.
 // The last dim of a block format counts values, not blocks.

@@ -11,7 +11,7 @@ std::optional<Tensor> Weights::find(std::string_view name, const Dims& dims) con
     fail(ErrorCode::kCorruptData, file_->where(), "tensor {} is {}, expected {}", name,
          to_string(tensor->dims), to_string(dims));
   }
-  return Tensor(tensor->dtype, dims, wrap_host(tensor->bytes, file_));
+  return Tensor(tensor->dtype, dims, wrap_host(tensor->bytes, file_, tensor->file));
 }
 
 Tensor Weights::get(std::string_view name, const Dims& dims) const {

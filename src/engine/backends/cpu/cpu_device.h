@@ -8,13 +8,14 @@
 
 namespace oag::cpu {
 
-struct MicroKernels;
+struct CpuState;
 
 // The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's
 // pool.
 class CpuDevice final : public Device {
  public:
   CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
+  ~CpuDevice() override;
 
   const DeviceProperties& properties() const override { return properties_; }
   std::shared_ptr<Buffer> allocate(size_t size_bytes) override { return allocate_host(size_bytes); }
@@ -28,6 +29,7 @@ class CpuDevice final : public Device {
   Isa isa_;
   DeviceProperties properties_;
   std::shared_ptr<ComputePool> pool_;
+  std::unique_ptr<const CpuState> state_;
   KernelTable kernels_;
 };
 

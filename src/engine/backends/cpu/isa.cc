@@ -16,6 +16,7 @@ std::string_view isa_name(Isa isa) {
   switch (isa) {
     case Isa::kBaseline: return "baseline";
     case Isa::kAvx2: return "avx2";
+    case Isa::kAvx512: return "avx512";
     case Isa::kNeon: return "neon";
   }
   return "?";
@@ -23,7 +24,7 @@ std::string_view isa_name(Isa isa) {
 
 std::span<const Isa> compiled_isas() {
 #if defined(__x86_64__)
-  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2};
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512};
 #elif defined(__aarch64__)
   static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kNeon};
 #else
@@ -37,6 +38,11 @@ std::vector<Isa> available_isas() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
     isas.push_back(Isa::kAvx2);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vnni")) {
+      isas.push_back(Isa::kAvx512);
+    }
   }
 #elif defined(__aarch64__)
   if ((::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);

@@ -17,7 +17,7 @@ constexpr DType kStorages[] = {DType::kF32,  DType::kF16,    DType::kBF16,   DTy
                                DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
 OperatorCase linear(Tensor x, Tensor w, Tensor bias = {}) {
-  return {"oag", "Linear", {}, {std::move(x), std::move(w), std::move(bias)}};
+  return {"oag", "Linear", {}, {std::move(x), std::move(w), std::move(bias)}, 1, {1}};
 }
 
 std::vector<float> decoded(const Tensor& w) {
@@ -35,15 +35,15 @@ Quantised quantised(const MicroKernels& micro, const Tensor& x) {
   const int64_t inputs = x.dims().back(), tokens = x.count() / inputs;
   Quantised result{std::vector<float>(static_cast<size_t>(x.count())),
                    std::vector<float>(static_cast<size_t>(x.count()))};
-  std::vector<int8_t> q(static_cast<size_t>(inputs));
-  std::vector<float> scales(static_cast<size_t>(padded(inputs / 32))), sums(scales.size());
+  std::vector<uint8_t> tile(static_cast<size_t>(inputs / 32 * kActivationBytes));
   for (int64_t t = 0; t < tokens; ++t) {
-    micro.quantise_row(x.values<float>().data() + t * inputs, inputs, 32, q.data(), scales.data(),
-                       sums.data());
+    micro.quantise_tile(x.values<float>().data() + t * inputs, inputs, 1, inputs, tile.data());
     for (int64_t i = 0; i < inputs; ++i) {
-      const float scale = scales[static_cast<size_t>(i / 32)];
+      const uint8_t* record = tile.data() + i / 32 * kActivationBytes;
+      float scale;
+      std::memcpy(&scale, record + 32, sizeof scale);
       result.values[static_cast<size_t>(t * inputs + i)] =
-          scale * static_cast<float>(q[static_cast<size_t>(i)]);
+          scale * static_cast<float>(static_cast<int8_t>(record[i % 32]));
       result.half_steps[static_cast<size_t>(t * inputs + i)] = scale / 2;
     }
   }
@@ -72,7 +72,7 @@ TEST_P(LinearOnIsa, QuantisationIsToNearestWithin127Steps) {
 TEST_P(LinearOnIsa, UnpackedBlocksAreTheDecodedValues) {
   for (const BlockFormat& format : micro().formats) {
     const int64_t inputs = 1024;
-    const int group = group_values(format.kind);
+    const int group = 32 / format.groups;
     const Tensor w = random_weights(format.dtype, 1, inputs, 17);
     const std::vector<float> exact = decoded(w);
     std::vector<uint8_t> q(static_cast<size_t>(inputs));
@@ -80,8 +80,8 @@ TEST_P(LinearOnIsa, UnpackedBlocksAreTheDecodedValues) {
     format.unpack(reinterpret_cast<const uint8_t*>(w.data()), inputs, q.data(), scales.data(), leasts.data());
     for (size_t i = 0; i < q.size(); ++i) {
       const size_t g = i / static_cast<size_t>(group);
-      const bool has_sign = format.kind == BlockKind::kSigned32;
-      ASSERT_TRUE(has_sign || q[i] < 128) << dtype_name(format.dtype);
+      const bool has_sign = format.bits == 8;
+      ASSERT_TRUE(has_sign || q[i] < 1 << format.bits) << dtype_name(format.dtype);
       const float level = has_sign ? static_cast<float>(static_cast<int8_t>(q[i])) : static_cast<float>(q[i]);
       const double value = static_cast<double>(scales[g]) * level + (has_sign ? 0.0f : leasts[g]);
       const double bound = 1e-6 * (std::fabs(scales[g] * level) + std::fabs(leasts[g]));

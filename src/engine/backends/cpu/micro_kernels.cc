@@ -10,6 +10,9 @@ extern const MicroKernels kMicroKernels;
 namespace avx2 {
 extern const MicroKernels kMicroKernels;
 }
+namespace avx512 {
+extern const MicroKernels kMicroKernels;
+}
 namespace neon {
 extern const MicroKernels kMicroKernels;
 }
@@ -18,6 +21,7 @@ const MicroKernels& micro_kernels(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx2: return avx2::kMicroKernels;
+    case Isa::kAvx512: return avx512::kMicroKernels;
 #elif defined(__aarch64__)
     case Isa::kNeon: return neon::kMicroKernels;
 #endif

@@ -9,44 +9,48 @@ namespace oag::cpu {
 
 enum class Isa : int;
 
-// Activations of several tokens as int8 blocks of 32: x ≈ scale · q.
-struct BlockActivations {
-  const int8_t* q;      // [tokens, inputs], in [-127, 127]
-  const float* scales;  // [tokens, scale_stride], one for 32 values, 0 past the end
-  const float* sums;    // [tokens, sum_stride], scale · Σq for each 16 or 32 values, 0 past the end
-  int64_t inputs;
-  int64_t scale_stride;
-  int64_t sum_stride;
+// How a block format is unpacked and packed. Unpacked, value = scale · level + least, with a scale and a
+// least for each group of 32 or 16 values.
+struct BlockFormat {
+  DType dtype;
+  int bits;         // of a level: 4 or 6, unsigned; 8, signed
+  int groups;       // in a block of 32 values: 1 or 2
+  bool f16_scales;  // scales and leasts are f16 values
+  bool own_leasts;  // else least = least_per_scale · scale, once packed
+  float least_per_scale;
+  // Unpacks one stored row of `inputs` values: levels [inputs], scales and leasts [padded(groups in the
+  // row)], 0 past the end. Formats of 8 bits leave leasts as they are.
+  void (*unpack)(const uint8_t* row, int64_t inputs, uint8_t* levels, float* scales, float* leasts);
 };
+inline constexpr int kBlockFormatCount = 13;
 
-// How a block format looks once unpacked: value = scale · q + least, with scale and least for each 32 or 16
-// values.
-enum class BlockKind { kUnsigned32, kUnsigned16, kSigned32 };  // kSigned32 has no least
-inline constexpr int group_values(BlockKind kind) {
-  return kind == BlockKind::kUnsigned16 ? 16 : 32;
+// Rows packed for oag.Linear: panels of `lanes` rows, the last filled up with zeros. A panel is one record
+// for every 32 inputs. A record: vectors of lanes · 4 bytes, four inputs of each row (4 bits: step j in the
+// low half of vector j, step j + 4 in the high half; 6 bits: these, then the top bits of steps 0..3 and 4..7
+// in one vector each; 8 bits: 8 vectors), then the lanes' scales by group, then their leasts if the format
+// has them.
+struct PackedRows {
+  const BlockFormat* format;
+  const uint8_t* panels;
+  int64_t rows;
+  int64_t inputs;
+  int64_t record_bytes;
+};
+inline constexpr int64_t record_bytes(const BlockFormat& format, int lanes) {
+  const int numbers = format.groups * (format.own_leasts ? 2 : 1);
+  return lanes * (4 * format.bits + numbers * (format.f16_scales ? 2 : 4));
 }
 
-// Some unpacked weight rows.
-struct BlockPanel {
-  uint8_t* q;            // [rows, inputs]; below 128, or int8 for kSigned32
-  float* scales;         // [rows, group_stride], 0 past the end
-  float* leasts;         // [rows, group_stride], 0 past the end
-  int64_t group_stride;  // groups in a row, rounded up to kPadding
-};
+// Activations of T tokens as int8 blocks of 32, x ≈ scale · q, one record for a block: q by step of four
+// inputs [8, T, 4], the scales [T], then scale · Σq over all 32, the first 16 and the last 16 inputs, [T]
+// each.
+inline constexpr int64_t kActivationBytes = 48;  // of a block of one token
 
 // Arrays of scales, leasts and sums are padded with zeros to this many.
 inline constexpr int64_t kPadding = 8;
 inline constexpr int64_t padded(int64_t count) {
   return (count + kPadding - 1) / kPadding * kPadding;
 }
-
-struct BlockFormat {
-  DType dtype;
-  BlockKind kind;
-  // Unpacks one stored row of `inputs` values.
-  void (*unpack)(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-};
-inline constexpr int kBlockFormatCount = 13;
 
 // Rows of f32, f16 or bf16 values, `stride_bytes` apart.
 struct FloatRows {
@@ -73,15 +77,20 @@ enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 struct MicroKernels {
   const char* isa;
 
-  // --- oag.Linear with block formats (kernels/block_dot.cc, kernels/block_unpack.cc)
-  // Quantises one row to nearest, scale = max|x| / 127; `group` values per sum. A row with NaN or infinity
-  // gets NaN scales in the blocks concerned. Writes padded(inputs / 32) scales and padded(inputs / group)
-  // sums.
-  void (*quantise_row)(const float* x, int64_t inputs, int group, int8_t* q, float* scales, float* sums);
+  // --- oag.Linear with block formats (kernels/packed_dot.cc, kernels/block_unpack.cc)
+  int lanes;        // rows in a panel
+  int tile_tokens;  // tokens in an activation tile, at most
   BlockFormat formats[kBlockFormatCount];
-  // y[t * y_stride + r] = Σ panel row r · activations of token t + bias[r]; bias may be null. By BlockKind.
-  void (*block_dot[3])(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens,
-                       const float* bias, float* y, int64_t y_stride);
+  // Packs `row_count` <= lanes stored rows; scratch holds lanes · (inputs + 8 · padded(groups in a row))
+  // bytes, 64-byte aligned.
+  void (*pack_panel)(const BlockFormat& format, const uint8_t* rows, int64_t stride, int row_count,
+                     int64_t inputs, uint8_t* scratch, uint8_t* panel);
+  // Quantises to nearest, scale = max|x| / 127. A block with NaN or infinity gets a NaN scale.
+  void (*quantise_tile)(const float* x, int64_t x_stride, int tokens, int64_t inputs, uint8_t* tile);
+  // y[t * y_stride + r] = Σ row r · activations of token t + bias[r] for the rows of some panels; bias may be
+  // null.
+  void (*packed_dot)(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* tile, int tokens,
+                     const float* bias, float* y, int64_t y_stride);
 
   // --- products of f32 rows with f32, f16 and bf16 rows (kernels/float_dot.cc)
   // y[t * y_stride + r] = Σ_i w[r][i] · x[t][i] + bias[r], accumulated in f32; bias may be null.
@@ -133,10 +142,10 @@ struct MicroKernels {
                         float* y, int64_t y_stride, int64_t columns);
 
   // --- what one core can do (kernels/limits.cc)
-  float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 64
+  float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 128
   // Multiply-adds done by `rounds` rounds, on values that stay in registers or the nearest cache.
   int64_t (*f32_multiply_adds)(int64_t rounds, const float* two_values, float* result);
-  int64_t (*int8_multiply_adds)(int64_t rounds, const int8_t* bytes, float* result);  // 512 bytes in [0, 127]
+  int64_t (*int8_multiply_adds)(int64_t rounds, const int8_t* bytes, float* result);  // 512 bytes in [0, 15]
 };
 
 // Errors: none; `isa` is one of available_isas().

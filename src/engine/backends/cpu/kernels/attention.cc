@@ -16,10 +16,18 @@ float exp_of(float x) {
 struct FromF32 {
   static constexpr int64_t kBytes = 4;
   static F at(const char* p) { return load(reinterpret_cast<const float*>(p)); }
+  static F part(const char* p, int64_t count) {
+    return load_part(reinterpret_cast<const float*>(p), count, 0.0f);
+  }
 };
 struct FromF16 {
   static constexpr int64_t kBytes = 2;
   static F at(const char* p) { return load_f16(reinterpret_cast<const uint16_t*>(p)); }
+  static F part(const char* p, int64_t count) {
+    uint16_t halves[kLanes] = {};
+    memcpy(halves, p, static_cast<size_t>(count) * sizeof(uint16_t));
+    return load_f16(halves);
+  }
 };
 
 // kVectors vectors of Q queries' sums; each takes the rows in order.
@@ -57,6 +65,15 @@ void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights,
   }
   for (; c + kLanes <= width; c += kLanes) {
     sum_columns<From, Q, 1>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
+  }
+  if (c == width) return;
+  for (int64_t r = 0; r < rows; ++r) {
+    const F row = From::part(v + r * stride + c * From::kBytes, width - c);
+    for (int q = 0; q < Q; ++q) {
+      float* sums = acc + q * width + c;
+      const F weight = splat(weights[q * weight_stride + r]);
+      store_part(sums, width - c, mul_add(weight, row, load_part(sums, width - c, 0.0f)));
+    }
   }
 }
 
@@ -105,7 +122,8 @@ void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc,
   state->total = state->total * keep + sum(total);
   state->top = new_top;
   if (keep == 1.0f) return;
-  for (int64_t c = 0; c < width; c += kLanes) store(acc + c, mul(load(acc + c), splat(keep)));
+  for_vectors(width,
+              [&](int64_t i, int64_t n) { store_at(acc, i, n, mul(load_at(acc, i, n, 0.0f), splat(keep))); });
 }
 
 void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
@@ -115,9 +133,10 @@ void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part
   const float keep = exp_of(into->top - top), take = exp_of(part->top - top);
   into->total = into->total * keep + part->total * take;
   into->top = top;
-  for (int64_t c = 0; c < width; c += kLanes) {
-    store(into_acc + c, add(mul(load(into_acc + c), splat(keep)), mul(load(part_acc + c), splat(take))));
-  }
+  for_vectors(width, [&](int64_t i, int64_t n) {
+    const F kept = mul(load_at(into_acc, i, n, 0.0f), splat(keep));
+    store_at(into_acc, i, n, add(kept, mul(load_at(part_acc, i, n, 0.0f), splat(take))));
+  });
 }
 
 }  // namespace oag::cpu::OAG_ISA

@@ -7,14 +7,14 @@
 namespace oag::cpu::OAG_ISA {
 namespace {
 
-typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef uint8_t Block16 __attribute__((vector_size(16)));
 
-Bytes load_bytes(const uint8_t* p) {
-  Bytes v;
+Block16 load_bytes(const uint8_t* p) {
+  Block16 v;
   memcpy(&v, p, sizeof v);
   return v;
 }
-void store_bytes(uint8_t* p, Bytes v) {
+void store_bytes(uint8_t* p, Block16 v) {
   memcpy(p, &v, sizeof v);
 }
 
@@ -29,18 +29,18 @@ void pad(float* values, int64_t count) {
 }
 
 void split_nibbles(const uint8_t* packed, uint8_t* q) {
-  const Bytes both = load_bytes(packed);
+  const Block16 both = load_bytes(packed);
   store_bytes(q, both & 15);
   store_bytes(q + 16, both >> 4);
 }
 
 // Adds 16 to value j where bit j of the 32 at `bits` is set.
 void add_fifth_bits(const uint8_t* bits, uint8_t* q) {
-  constexpr Bytes kBit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  constexpr Block16 kBit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
   for (int half = 0; half < 2; ++half) {
     const uint8_t a = bits[2 * half], b = bits[2 * half + 1];
-    const Bytes spread = {a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b};
-    const Bytes set = reinterpret_cast<Bytes>((spread & kBit) == kBit) & 16;
+    const Block16 spread = {a, a, a, a, a, a, a, a, b, b, b, b, b, b, b, b};
+    const Block16 set = reinterpret_cast<Block16>((spread & kBit) == kBit) & 16;
     store_bytes(q + 16 * half, load_bytes(q + 16 * half) | set);
   }
 }
@@ -50,7 +50,7 @@ constexpr int8_t kIq4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 
 constexpr int8_t kE2m1Raised[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
 
 void look_up_nibbles(const int8_t* table, const uint8_t* packed, uint8_t* q) {
-#if defined(OAG_VEC_AVX2)
+#if defined(__SSSE3__)
   const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(packed)), low = _mm_set1_epi8(15);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm_shuffle_epi8(values, _mm_and_si128(bytes, low)));
@@ -86,7 +86,7 @@ void unpack_q45_k_block(const uint8_t* block, const uint8_t* high_bits, const ui
   }
   for (int pair = 0; pair < 4; ++pair) {
     for (int l = 0; l < 32; l += 16) {
-      const Bytes both = load_bytes(packed + 32 * pair + l);
+      const Block16 both = load_bytes(packed + 32 * pair + l);
       store_bytes(q + 64 * pair + l, both & 15);
       store_bytes(q + 64 * pair + 32 + l, both >> 4);
     }
@@ -94,7 +94,7 @@ void unpack_q45_k_block(const uint8_t* block, const uint8_t* high_bits, const ui
   if (high_bits == nullptr) return;
   for (int k = 0; k < 8; ++k) {
     for (int l = 0; l < 32; l += 16) {
-      const Bytes high = (load_bytes(high_bits + l) >> static_cast<uint8_t>(k) & 1) << 4;
+      const Block16 high = (load_bytes(high_bits + l) >> static_cast<uint8_t>(k) & 1) << 4;
       store_bytes(q + 32 * k + l, load_bytes(q + 32 * k + l) | high);
     }
   }
@@ -161,7 +161,7 @@ void unpack_q2_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
     }
     for (int pair = 0; pair < 8; ++pair) {  // two sub-blocks share a shift and 32 bytes
       for (int l = 0; l < 32; l += 16) {
-        const Bytes packed = load_bytes(row + 16 + 32 * (pair / 4) + l);
+        const Block16 packed = load_bytes(row + 16 + 32 * (pair / 4) + l);
         store_bytes(q + 32 * pair + l, packed >> static_cast<uint8_t>(2 * (pair % 4)) & 3);
       }
     }
@@ -183,9 +183,9 @@ void unpack_q3_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
     }
     for (int pair = 0; pair < 8; ++pair) {
       for (int l = 0; l < 32; l += 16) {
-        const Bytes low =
+        const Block16 low =
             load_bytes(row + 32 + 32 * (pair / 4) + l) >> static_cast<uint8_t>(2 * (pair % 4)) & 3;
-        const Bytes high = load_bytes(row + l) >> static_cast<uint8_t>(pair) & 1;
+        const Block16 high = load_bytes(row + l) >> static_cast<uint8_t>(pair) & 1;
         store_bytes(q + 32 * pair + l, low | high << 2);
       }
     }
@@ -218,8 +218,8 @@ void unpack_q6_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, 
       const uint8_t* high = row + 128 + 32 * half;
       uint8_t* out = q + 256 * b + 128 * half;
       for (int l = 0; l < 32; l += 16) {
-        const Bytes first = load_bytes(low + l), second = load_bytes(low + l + 32),
-                    top = load_bytes(high + l);
+        const Block16 first = load_bytes(low + l), second = load_bytes(low + l + 32),
+                      top = load_bytes(high + l);
         store_bytes(out + l, (first & 15) | (top & 3) << 4);
         store_bytes(out + l + 32, (second & 15) | (top >> 2 & 3) << 4);
         store_bytes(out + l + 64, first >> 4 | (top >> 4 & 3) << 4);

@@ -5,11 +5,12 @@
 // What the files of this folder define for table.cc, once per instruction set.
 namespace oag::cpu::OAG_ISA {
 
-// block_dot.cc
-template <BlockKind kKind>
-void block_dot(const BlockPanel& panel, int64_t rows, const BlockActivations& x, int64_t tokens,
-               const float* bias, float* y, int64_t y_stride);
-void quantise_row(const float* x, int64_t inputs, int group, int8_t* q, float* scales, float* sums);
+// packed_dot.cc
+void pack_panel(const BlockFormat& format, const uint8_t* rows, int64_t stride, int row_count, int64_t inputs,
+                uint8_t* scratch, uint8_t* panel);
+void quantise_tile(const float* x, int64_t x_stride, int tokens, int64_t inputs, uint8_t* tile);
+void packed_dot(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* tile, int tokens,
+                const float* bias, float* y, int64_t y_stride);
 
 // block_unpack.cc
 void unpack_q4_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);

@@ -31,18 +31,27 @@ int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result
 }
 
 int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result) {
-  constexpr int kBlocks = 8;
-  F sums[kBlocks];
-  for (int s = 0; s < kBlocks; ++s) sums[s] = zero();
+  constexpr int kTokens = kTileTokens, kSteps = LevelDot<4>::kSteps;
+  F sums[kTokens];
+  for (int t = 0; t < kTokens; ++t) sums[t] = zero();
   for (int64_t i = 0; i < rounds; ++i) {
-    const Quants w = load_quants(bytes + i % 8 * 32);
+    LevelDot<4> dots[kTokens];
 #pragma GCC unroll 8
-    for (int s = 0; s < kBlocks; ++s)
-      sums[s] = add(sums[s], dot_unsigned(w, load_quants(bytes + 256 + 32 * s)));
+    for (int s = 0; s < kSteps; ++s) {
+      Bytes w;
+      memcpy(&w, bytes + s * static_cast<int>(sizeof w), sizeof w);
+#pragma GCC unroll 8
+      for (int t = 0; t < kTokens; ++t) dots[t].add(w, bytes + (s * kTokens + t) * 4);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) {
+      dots[t].flush();
+      sums[t] = add(sums[t], dots[t].value());
+    }
   }
-  for (int s = 1; s < kBlocks; ++s) sums[0] = add(sums[0], sums[s]);
+  for (int t = 1; t < kTokens; ++t) sums[0] = add(sums[0], sums[t]);
   *result = sum(sums[0]);
-  return rounds * kBlocks * 32;
+  return rounds * kTokens * kSteps * kLanes * 4;
 }
 
 }  // namespace oag::cpu::OAG_ISA

@@ -9,6 +9,7 @@ namespace oag::cpu::avx2 {
 
 using F = __m256;
 inline constexpr int kLanes = 8;
+typedef uint8_t Bytes __attribute__((vector_size(32)));
 
 static inline F splat(float x) {
   return _mm256_set1_ps(x);
@@ -88,26 +89,49 @@ static inline void store_i8(int8_t* p, F v) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(half, half));
 }
 
-struct Quants {
-  __m256i v;
-};
-static inline Quants load_quants(const void* p) {
-  return {_mm256_loadu_si256(static_cast<const __m256i*>(p))};
+inline constexpr bool kSignedLevels = true;
+inline constexpr int kTileTokens = 4;
+
+static inline __m256i splat_four(const int8_t* x) {
+  int32_t four;
+  memcpy(&four, x, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+static inline __m256i widened(__m256i pairs) {
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
 
-// Two products of u8 <= 128 and |s8| <= 127 stay within maddubs' signed 16 bits.
-static inline __m256i dot_lanes(__m256i w, __m256i x) {
-  return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
-}
-static inline F dot_unsigned(Quants w, Quants x) {
-  return _mm256_cvtepi32_ps(dot_lanes(w.v, x.v));
-}
-static inline F dot_signed(Quants w, Quants x) {
-  return _mm256_cvtepi32_ps(dot_lanes(_mm256_abs_epi8(w.v), _mm256_sign_epi8(x.v, w.v)));
-}
-static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
-  const F scales = _mm256_set_m128(_mm_set1_ps(scale_high), _mm_set1_ps(scale_low));
-  return mul_add(dot_unsigned(w, x), mul(scales, splat(scale_x)), acc);
-}
+// maddubs adds two products of an unsigned and a signed byte in 16 signed bits. Levels below 16 give at most
+// 3,810 there, so eight steps may be added before they are widened (30,480); levels below 64 give 16,002, two
+// steps.
+template <int kBits>
+struct LevelDot {
+  static constexpr int kSteps = kBits == 4 ? 8 : 2;
+  __m256i pairs = _mm256_setzero_si256();
+  __m256i total = _mm256_setzero_si256();
+
+  void add(Bytes w, const int8_t* x) {
+    pairs = _mm256_add_epi16(pairs, _mm256_maddubs_epi16(reinterpret_cast<__m256i>(w), splat_four(x)));
+  }
+  void flush() {
+    total = _mm256_add_epi32(total, widened(pairs));
+    pairs = _mm256_setzero_si256();
+  }
+  F value() const { return _mm256_cvtepi32_ps(total); }
+};
+// Signed levels: |w| · (x with w's sign), at most 32,512.
+template <>
+struct LevelDot<8> {
+  static constexpr int kSteps = 8;
+  __m256i total = _mm256_setzero_si256();
+
+  void add(Bytes w, const int8_t* x) {
+    const auto v = reinterpret_cast<__m256i>(w);
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(splat_four(x), v));
+    total = _mm256_add_epi32(total, widened(pairs));
+  }
+  void flush() {}
+  F value() const { return _mm256_cvtepi32_ps(total); }
+};
 
 }  // namespace oag::cpu::avx2

@@ -14,6 +14,7 @@ namespace oag::cpu::baseline {
 typedef float F __attribute__((vector_size(16)));
 typedef int32_t I __attribute__((vector_size(16)));
 inline constexpr int kLanes = 4;
+typedef uint8_t Bytes __attribute__((vector_size(16)));
 
 static inline F splat(float x) {
   return F{x, x, x, x};
@@ -118,43 +119,44 @@ static inline void store_i8(int8_t* p, F v) {
     p[i] = static_cast<int8_t>(wide[i] < -128 ? -128 : wide[i] > 127 ? 127 : wide[i]);
 }
 
-struct Quants {
-  const int8_t* p;
-};
-static inline Quants load_quants(const void* p) {
-  return {static_cast<const int8_t*>(p)};
-}
+inline constexpr bool kSignedLevels = false;
+inline constexpr int kTileTokens = 4;
 
 #if defined(__SSE2__)
-// Products of 16 signed bytes, summed in fours.
-static inline I dot16(const int8_t* w, const int8_t* x) {
-  const __m128i wv = _mm_loadu_si128(reinterpret_cast<const __m128i*>(w));
-  const __m128i xv = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
-  const __m128i w_low = _mm_srai_epi16(_mm_unpacklo_epi8(wv, wv), 8),
-                w_high = _mm_srai_epi16(_mm_unpackhi_epi8(wv, wv), 8);
-  const __m128i x_low = _mm_srai_epi16(_mm_unpacklo_epi8(xv, xv), 8),
-                x_high = _mm_srai_epi16(_mm_unpackhi_epi8(xv, xv), 8);
-  return reinterpret_cast<I>(_mm_add_epi32(_mm_madd_epi16(w_low, x_low), _mm_madd_epi16(w_high, x_high)));
-}
-#else
-static inline I dot16(const int8_t* w, const int8_t* x) {
-  I lanes = {0, 0, 0, 0};
-  for (int i = 0; i < 16; i += 4) {
-    lanes += I{w[i], w[i + 1], w[i + 2], w[i + 3]} * I{x[i], x[i + 1], x[i + 2], x[i + 3]};
+template <int kBits>
+struct LevelDot {
+  static constexpr int kSteps = 8;
+  // Sums of two products each: of lanes 0 and 1, of lanes 2 and 3.
+  __m128i low = _mm_setzero_si128(), high = _mm_setzero_si128();
+
+  void add(Bytes w, const int8_t* x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    const __m128i bytes = _mm_set1_epi32(four), levels = reinterpret_cast<__m128i>(w);
+    const __m128i wide = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+    low = _mm_add_epi32(low, _mm_madd_epi16(_mm_unpacklo_epi8(levels, _mm_setzero_si128()), wide));
+    high = _mm_add_epi32(high, _mm_madd_epi16(_mm_unpackhi_epi8(levels, _mm_setzero_si128()), wide));
   }
-  return lanes;
-}
+  void flush() {}
+  F value() const {
+    const __m128 a = _mm_castsi128_ps(low), b = _mm_castsi128_ps(high);
+    const __m128i even = _mm_castps_si128(_mm_shuffle_ps(a, b, 0x88));
+    const __m128i odd = _mm_castps_si128(_mm_shuffle_ps(a, b, 0xdd));
+    return _mm_cvtepi32_ps(_mm_add_epi32(even, odd));
+  }
+};
+#else
+template <int kBits>
+struct LevelDot {
+  static constexpr int kSteps = 8;
+  I total = {0, 0, 0, 0};
+
+  void add(Bytes w, const int8_t* x) {
+    for (int i = 0; i < 4; ++i) total += I{w[i], w[4 + i], w[8 + i], w[12 + i]} * int32_t{x[i]};
+  }
+  void flush() {}
+  F value() const { return __builtin_convertvector(total, F); }
+};
 #endif
-static inline F dot_signed(Quants w, Quants x) {
-  return __builtin_convertvector(dot16(w.p, x.p) + dot16(w.p + 16, x.p + 16), F);
-}
-static inline F dot_unsigned(Quants w, Quants x) {
-  return dot_signed(w, x);
-}  // values below 128
-static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
-  const F low = __builtin_convertvector(dot16(w.p, x.p), F);
-  const F high = __builtin_convertvector(dot16(w.p + 16, x.p + 16), F);
-  return mul_add(high, splat(scale_high * scale_x), mul_add(low, splat(scale_low * scale_x), acc));
-}
 
 }  // namespace oag::cpu::baseline

@@ -9,6 +9,7 @@ namespace oag::cpu::neon {
 
 using F = float32x4_t;
 inline constexpr int kLanes = 4;
+typedef uint8_t Bytes __attribute__((vector_size(16)));
 
 static inline F splat(float x) {
   return vdupq_n_f32(x);
@@ -84,23 +85,22 @@ static inline void store_i8(int8_t* p, F v) {
   memcpy(p, &bits, sizeof bits);
 }
 
-struct Quants {
-  int8x16_t low, high;
+inline constexpr bool kSignedLevels = true;
+inline constexpr int kTileTokens = 8;
+
+template <int kBits>
+struct LevelDot {
+  static constexpr int kSteps = 8;
+  int32x4_t total = vdupq_n_s32(0);
+
+  void add(Bytes w, const int8_t* x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    total = vdotq_s32(total, vreinterpretq_s8_u8(reinterpret_cast<uint8x16_t>(w)),
+                      vreinterpretq_s8_s32(vdupq_n_s32(four)));
+  }
+  void flush() {}
+  F value() const { return vcvtq_f32_s32(total); }
 };
-static inline Quants load_quants(const void* p) {
-  const auto* bytes = static_cast<const int8_t*>(p);
-  return {vld1q_s8(bytes), vld1q_s8(bytes + 16)};
-}
-static inline F dot_signed(Quants w, Quants x) {
-  return vcvtq_f32_s32(vdotq_s32(vdotq_s32(vdupq_n_s32(0), w.low, x.low), w.high, x.high));
-}
-static inline F dot_unsigned(Quants w, Quants x) {
-  return dot_signed(w, x);
-}  // values below 128
-static inline F add_dot_halves(F acc, Quants w, Quants x, float scale_low, float scale_high, float scale_x) {
-  const F low = vcvtq_f32_s32(vdotq_s32(vdupq_n_s32(0), w.low, x.low));
-  const F high = vcvtq_f32_s32(vdotq_s32(vdupq_n_s32(0), w.high, x.high));
-  return mul_add(high, splat(scale_high * scale_x), mul_add(low, splat(scale_low * scale_x), acc));
-}
 
 }  // namespace oag::cpu::neon

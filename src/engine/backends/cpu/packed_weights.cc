@@ -1,0 +1,48 @@
+#include "engine/backends/cpu/packed_weights.h"
+
+#include <algorithm>
+
+namespace oag::cpu {
+namespace {
+
+// Packed at a time: enough to be worth handing out, little enough that stored and packed bytes of it may be
+// in memory together.
+constexpr int64_t kPanelsPerTile = 8;
+
+const BlockFormat& format_of(const MicroKernels& micro, DType dtype) {
+  return *std::find_if(std::begin(micro.formats), std::end(micro.formats),
+                       [&](const BlockFormat& format) { return format.dtype == dtype; });
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env)
+    : rows_{&format_of(micro, stored.dtype()), nullptr, stored.dim(0), stored.dim(1), 0},
+      panels_((stored.dim(0) + micro.lanes - 1) / micro.lanes) {
+  const BlockFormat& format = *rows_.format;
+  const int64_t inputs = rows_.inputs, lanes = micro.lanes;
+  rows_.record_bytes = record_bytes(format, micro.lanes);
+  const int64_t panel_bytes = rows_.record_bytes * (inputs / 32);
+  buffer_ = allocate_host(static_cast<size_t>(panels_ * panel_bytes));
+  auto* panels = reinterpret_cast<uint8_t*>(buffer_->data());
+  rows_.panels = panels;
+
+  const auto* from = reinterpret_cast<const uint8_t*>(stored.data());
+  const auto stride = static_cast<int64_t>(row_bytes(stored.dtype(), inputs));
+  const auto scratch_bytes =
+      static_cast<size_t>(lanes * (inputs + 8 * padded(inputs / 32 * format.groups)) + 63) / 64 * 64;
+  auto* scratch =
+      reinterpret_cast<uint8_t*>(env.workspace(scratch_bytes * static_cast<size_t>(env.workers())));
+  const int64_t tiles = (panels_ + kPanelsPerTile - 1) / kPanelsPerTile;
+  env.parallel_for(tiles, kPanelsPerTile * lanes * inputs / 2, [&](int64_t tile, int worker) {
+    const int64_t end = std::min(panels_, (tile + 1) * kPanelsPerTile);
+    for (int64_t p = tile * kPanelsPerTile; p < end; ++p) {
+      const int64_t row = p * lanes, count = std::min(lanes, rows_.rows - row);
+      micro.pack_panel(format, from + row * stride, stride, static_cast<int>(count), inputs,
+                       scratch + static_cast<size_t>(worker) * scratch_bytes, panels + p * panel_bytes);
+    }
+  });
+  stored.buffer()->drop_pages(stored.bytes());
+}
+
+}  // namespace oag::cpu
