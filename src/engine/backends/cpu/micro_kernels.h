@@ -65,7 +65,7 @@ struct SoftmaxState {
 };
 
 // Columns of a panel of f32 matrices.
-inline constexpr int64_t kPanelColumns = 16;
+inline constexpr int64_t kPanelColumns = 32;
 
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 

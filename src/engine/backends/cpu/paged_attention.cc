@@ -197,8 +197,22 @@ class Attention {
     for (int64_t q = 0; q < group_; ++q) write_out(first, q, states[q], acc + q * width_);
   }
 
+  // Asks for the rows of `count` positions from `begin`: pages lie apart, where no hardware follows.
+  void prefetch(const Tile& tile, int64_t begin, int64_t count) const {
+    constexpr size_t kLine = 64;
+    for (int64_t kind = 0; kind < 2; ++kind) {
+      for (int64_t at = begin; at < begin + count; at = (at / cache_.page_tokens + 1) * cache_.page_tokens) {
+        const int64_t end = std::min(begin + count, (at / cache_.page_tokens + 1) * cache_.page_tokens);
+        const std::byte* data = cache_.row(*tile.sequence, at, kind, tile.head).data();
+        for (size_t i = 0; i < static_cast<size_t>(end - at) * cache_.row_size_bytes; i += kLine)
+          __builtin_prefetch(data + i);
+      }
+    }
+  }
+
   // Positions [begin, end) lie in one block of kBlock.
   void attend_block(const Tile& tile, int64_t begin, int64_t end, const Work& work) const {
+    if (end < tile.end) prefetch(tile, end, std::min(kBlock, tile.end - end));
     const int64_t count = end - begin, queries = tile.tokens * group_;
     const FloatRows keys = rows(tile, begin, count, 0, queries, work.keys);
     const auto dot = keys.stride_bytes == width_ * 2 ? micro_.dot_f16 : micro_.dot_f32;

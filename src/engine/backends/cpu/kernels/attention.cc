@@ -57,7 +57,7 @@ void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weigh
 template <typename From, int Q>
 void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride,
               int64_t width, float* acc) {
-  constexpr int kVectors = Q == 1 ? 8 : Q == 2 ? 4 : 2;
+  constexpr int kVectors = Q == 1 ? 8 : Q == 2 || kRegisters == 32 ? 4 : 2;
   int64_t c = 0;
   for (; c + kVectors * kLanes <= width; c += kVectors * kLanes) {
     sum_columns<From, Q, kVectors>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c,
@@ -112,7 +112,7 @@ void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc,
   for_vectors(count, [&](int64_t i, int64_t n) { top = max(load_at(scores, i, n, kLowest), top); });
   const float block_top = max_lane(top);
   const float new_top = block_top > state->top ? block_top : state->top;
-  const float keep = exp_of(state->top - new_top);
+  const float keep = new_top == state->top ? 1.0f : exp_of(state->top - new_top);
   F total = zero();
   for_vectors(count, [&](int64_t i, int64_t n) {
     const F p = exp(sub(load_at(scores, i, n, kLowest), splat(new_top)));

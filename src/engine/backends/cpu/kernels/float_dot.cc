@@ -55,7 +55,15 @@ void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride,
     }
   }
   for (int t = 0; t < T; ++t) {
-    for (int r = 0; r < R; ++r) y[t * y_stride + r] = sum(acc[r][t]) + (bias == nullptr ? 0.0f : bias[r]);
+    float* out = y + t * y_stride;
+    if constexpr (R % 4 == 0) {
+      for (int r = 0; r < R; r += 4)
+        store_sums(out + r, acc[r][t], acc[r + 1][t], acc[r + 2][t], acc[r + 3][t]);
+    } else {
+      for (int r = 0; r < R; ++r) out[r] = sum(acc[r][t]);
+    }
+    if (bias == nullptr) continue;
+    for (int r = 0; r < R; ++r) out[r] += bias[r];
   }
 }
 

@@ -38,8 +38,9 @@ int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result) {
     LevelDot<4> dots[kTokens];
 #pragma GCC unroll 8
     for (int s = 0; s < kSteps; ++s) {
+      // Other bytes each round, so that nothing can be computed once for all.
       Bytes w;
-      memcpy(&w, bytes + s * static_cast<int>(sizeof w), sizeof w);
+      memcpy(&w, bytes + (i + s) % 8 * static_cast<int>(sizeof w), sizeof w);
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) dots[t].add(w, bytes + (s * kTokens + t) * 4);
     }

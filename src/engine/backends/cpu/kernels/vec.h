@@ -1,10 +1,11 @@
 #pragma once
 
 // One vector type for kernels that are compiled once per instruction set, in namespace oag::cpu::OAG_ISA:
-//   F, kLanes                    a vector of kLanes floats (4, 8 or 16)
+//   F, kLanes, kRegisters        a vector of kLanes floats (4, 8 or 16), and how many there are
 //   load store splat zero add sub mul div mul_add(a, b, c) = a · b + c, abs, round (to nearest even)
 //   max min                      the second operand where one is NaN
 //   sum max_lane                 over the lanes, in a fixed order
+//   store_sums(p, a, b, c, d)    the sums of four vectors, as sum() gives them
 //   pow2_near(n)                 2^n for whole n in [-126, 127]
 //   f32_of_f16 load_f16 store_f16 load_bf16 load_i8 store_i8 (rounds, saturates)
 //   Bytes                        4 · kLanes bytes: four for each lane

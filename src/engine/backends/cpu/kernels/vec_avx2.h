@@ -9,6 +9,7 @@ namespace oag::cpu::avx2 {
 
 using F = __m256;
 inline constexpr int kLanes = 8;
+inline constexpr int kRegisters = 16;
 typedef uint8_t Bytes __attribute__((vector_size(32)));
 
 static inline F splat(float x) {
@@ -51,10 +52,19 @@ static inline F round(F a) {
   return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
+static inline __m128 add_halves(F v) {
+  return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+}
 static inline float sum(F v) {
-  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  v = _mm256_add_ps(v, _mm256_permute_ps(v, 0x4e));
+  v = _mm256_add_ps(v, _mm256_permute_ps(v, 0xb1));
+  return _mm_cvtss_f32(add_halves(v));
+}
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+  const F cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+  _mm_storeu_ps(p,
+                add_halves(_mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee))));
 }
 static inline float max_lane(F v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -14,6 +14,7 @@ namespace oag::cpu::baseline {
 typedef float F __attribute__((vector_size(16)));
 typedef int32_t I __attribute__((vector_size(16)));
 inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 16;
 typedef uint8_t Bytes __attribute__((vector_size(16)));
 
 static inline F splat(float x) {
@@ -63,6 +64,12 @@ static inline F round(F a) {
 }
 static inline float sum(F v) {
   return (v[0] + v[2]) + (v[1] + v[3]);
+}
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  p[0] = sum(a);
+  p[1] = sum(b);
+  p[2] = sum(c);
+  p[3] = sum(d);
 }
 static inline float max_lane(F v) {
   const float low = v[0] > v[2] ? v[0] : v[2], high = v[1] > v[3] ? v[1] : v[3];
