@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/free_memory.h"
 #include "engine/backends/cpu/cpu_env.h"
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/backends/cpu/machine_limits.h"
@@ -81,7 +82,7 @@ DeviceProperties describe(Isa isa, int threads) {
 #endif
   for (const Isa available : available_isas()) properties.variants.emplace_back(isa_name(available));
   properties.memory_bytes = meminfo_bytes("MemTotal");
-  properties.free_memory_bytes = meminfo_bytes("MemAvailable");
+  properties.free_memory_bytes = free_memory_bytes().value_or(0);
   properties.compute_units = threads;
   return properties;
 }
@@ -104,6 +105,10 @@ CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
       kernels_(kernel_list(), state_.get()) {}
 
 CpuDevice::~CpuDevice() = default;
+
+std::optional<uint64_t> CpuDevice::free_memory_bytes() const {
+  return oag::free_memory_bytes();
+}
 
 std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
   return std::make_unique<CpuStream>(pool_, control);
