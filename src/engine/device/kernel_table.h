@@ -35,14 +35,16 @@ struct KernelQuery {
 // Empty when the kernel takes the node; else one phrase that says why not ("k is no multiple of 32").
 using Refusal = std::string;
 
-// An executable form of one node, made once per compile: it may hold packed weights. Thread safe: several
-// runs use it.
+// An executable form of one node, made once per compile: it may hold packed weights. Once prepared it is
+// thread safe: several runs use it.
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  virtual void run(KernelContext& context) const = 0;
-  // Bytes of packed data that it holds beside the graph's constants.
+  // Bytes that prepare() takes, beside the graph's constants.
   virtual size_t packed_bytes() const { return 0; }
+  // Does what pays to be done once, such as packing weights. Called once, before the first run.
+  virtual void prepare(KernelEnv&) {}
+  virtual void run(KernelContext& context) const = 0;
 };
 
 // One implementation of one operator in a device's table.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -90,6 +91,12 @@ Step make_step(const Program& program, const Node& node, const CompileOptions& o
   return step;
 }
 
+void prepare(const Program& program) {
+  const RunControl control;
+  for (const Step& step : program.steps)
+    step.kernel->prepare(program.devices[step.device]->make_stream(control)->env());
+}
+
 }  // namespace
 
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
@@ -109,7 +116,23 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
   for (const auto& [op, count] : references) {
     log(LogLevel::kInfo, "{} nodes of {} run on the reference kernel, which is slow", count, op);
   }
+  if (options.admit) options.admit(*program);
+  prepare(*program);
   return program;
+}
+
+uint64_t constant_bytes(const Program& program) {
+  uint64_t total = 0;
+  std::set<ValueId> read;
+  for (const Step& step : program.steps) {
+    const size_t packed = step.kernel->packed_bytes();
+    total += packed;
+    for (const ValueId input : step.node->inputs) {
+      if (input != kNoValue && packed == 0 && program.graph.value(input).constant) read.insert(input);
+    }
+  }
+  for (const ValueId constant : read) total += program.graph.value(constant).constant->size_bytes();
+  return total;
 }
 
 std::vector<ExplainRow> explain(const Program& program) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,12 +38,17 @@ struct CompileOptions {
   const OperatorRegistry* registry = &OperatorRegistry::builtin();
   DType cache_dtype = DType::kF16;
   int64_t cache_page_tokens = 32;
+  // Sees the program before its kernels are prepared, which is what takes memory; may throw.
+  std::function<void(const Program&)> admit;
 };
 
 // Runs the passes, picks a device and a kernel for each node (a device's kernel, else the next device's, else
-// the schema's reference, else its decomposition) and prepares the kernels. Errors: as infer_types and the
-// kernels' own.
+// the schema's reference, else its decomposition) and prepares the kernels. Errors: as infer_types,
+// options.admit and the kernels' own.
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options);
+
+// Bytes of constants and packed weights that the program's runs read; what was packed is not read itself.
+uint64_t constant_bytes(const Program& program);
 
 // Which kernel runs each kind of node and why others did not: a table for people, one row per (operator,
 // types, kernel, refusals).

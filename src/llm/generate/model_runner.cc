@@ -46,13 +46,6 @@ uint64_t step_bytes(const Program& program, const RunnerOptions& options) {
   return plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[logits].value());
 }
 
-CompileOptions compile_options(const RunnerOptions& options) {
-  CompileOptions compile;
-  compile.cache_dtype = options.cache_dtype;
-  compile.cache_page_tokens = options.page_tokens;
-  return compile;
-}
-
 RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
   if (options.context_tokens <= 0) {
     fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for; it must be at least 1",
@@ -97,7 +90,7 @@ struct MemoryNeed {
   uint64_t weights, cache, step;  // bytes
 
   MemoryNeed(const ModelBundle& bundle, const RunnerOptions& options, const Program& program)
-      : weights(bundle.weight_bytes()),
+      : weights(constant_bytes(program)),
         cache(cache_bytes(bundle.config, options)),
         step(step_bytes(program, options)) {}
 
@@ -125,6 +118,18 @@ void check_memory(const Device& device, const MemoryNeed& need, const ModelBundl
                    : "the weights alone do not fit");
 }
 
+// Refuses, before weights are packed, what does not fit.
+CompileOptions compile_options(const Device& device, const ModelBundle& bundle,
+                               const RunnerOptions& options) {
+  CompileOptions compile;
+  compile.cache_dtype = options.cache_dtype;
+  compile.cache_page_tokens = options.page_tokens;
+  compile.admit = [&](const Program& program) {
+    check_memory(device, MemoryNeed(bundle, options, program), bundle, options);
+  };
+  return compile;
+}
+
 Tensor ints(const std::vector<int32_t>& values, Dims dims) {
   return Tensor::of<int32_t>(DType::kI32, std::move(dims), values);
 }
@@ -141,13 +146,12 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
     : config_(bundle.config),
       options_(complete(options, bundle)),
       file_(bundle.file),
-      session_(runtime, bundle.build_graph(), compile_options(options_)),
+      session_(runtime, bundle.build_graph(), compile_options(*runtime->devices().front(), bundle, options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
   const MemoryNeed need(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
   Device& device = *runtime->devices().front();
-  check_memory(device, need, bundle, options_);
   try {
     for (int64_t i = 0; i < config_.layers; ++i) {
       states_.emplace_back(options_.cache_dtype, dims,

@@ -6,8 +6,6 @@
 #include <string>
 
 #include "base/free_memory.h"
-#include "engine/backends/cpu/cpu_env.h"
-#include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/backends/cpu/machine_limits.h"
 #include "engine/backends/cpu/micro_kernels.h"
 
@@ -18,6 +16,46 @@ namespace oag::cpu {
 #undef OAG_KERNEL
 
 namespace {
+
+class CpuEnv final : public KernelEnv {
+ public:
+  CpuEnv(ComputePool& pool, const RunControl& control) : pool_(pool), control_(control) {}
+
+  bool parallel_for(int64_t tiles, int64_t ns_per_tile, FunctionRef<void(int64_t, int)> tile) override {
+    return pool_.parallel_for(control_, tiles, ns_per_tile, tile);
+  }
+  int workers() const override { return pool_.threads(); }
+  bool should_stop() const override { return control_.should_stop(); }
+
+  std::byte* workspace(size_t size_bytes) override {
+    constexpr size_t kAlign = 64;
+    const size_t wanted = (size_bytes + kAlign - 1) / kAlign * kAlign;
+    if (block_ == nullptr || used_ + wanted > block_->size_bytes()) {
+      if (block_ != nullptr) outgrown_.push_back(std::move(block_));
+      grown_bytes_ = std::max(wanted, 2 * grown_bytes_);
+      block_ = allocate_host(grown_bytes_);
+      used_ = 0;
+    }
+    std::byte* piece = block_->data() + used_;
+    used_ += wanted;
+    return piece;
+  }
+
+  // Between kernels: scratch is free again. What was outgrown is dropped, so one block serves the steady
+  // state.
+  void reset() {
+    used_ = 0;
+    outgrown_.clear();
+  }
+
+ private:
+  ComputePool& pool_;
+  const RunControl& control_;
+  std::shared_ptr<Buffer> block_;
+  std::vector<std::shared_ptr<Buffer>> outgrown_;
+  size_t used_ = 0;
+  size_t grown_bytes_ = 0;
+};
 
 class CpuEvent final : public Event {
  public:
@@ -101,10 +139,7 @@ CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
     : isa_(isa),
       properties_(describe(isa, pool->threads())),
       pool_(std::move(pool)),
-      state_(new CpuState{micro_kernels(isa), *pool_}),
-      kernels_(kernel_list(), state_.get()) {}
-
-CpuDevice::~CpuDevice() = default;
+      kernels_(kernel_list(), &micro_kernels(isa)) {}
 
 std::optional<uint64_t> CpuDevice::free_memory_bytes() const {
   return oag::free_memory_bytes();

@@ -8,14 +8,13 @@
 
 namespace oag::cpu {
 
-struct CpuState;
+struct MicroKernels;
 
 // The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's
 // pool.
 class CpuDevice final : public Device {
  public:
   CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
-  ~CpuDevice() override;
 
   const DeviceProperties& properties() const override { return properties_; }
   std::optional<uint64_t> free_memory_bytes() const override;
@@ -30,7 +29,6 @@ class CpuDevice final : public Device {
   Isa isa_;
   DeviceProperties properties_;
   std::shared_ptr<ComputePool> pool_;
-  std::unique_ptr<const CpuState> state_;
   KernelTable kernels_;
 };
 

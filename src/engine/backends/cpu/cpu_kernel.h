@@ -2,17 +2,10 @@
 
 #include <memory>
 
-#include "base/compute_pool.h"
 #include "engine/backends/cpu/micro_kernels.h"
 #include "engine/device/kernel_table.h"
 
 namespace oag::cpu {
-
-// What every kernel of a CpuDevice is made from.
-struct CpuState {
-  const MicroKernels& micro;
-  ComputePool& pool;
-};
 
 // A kernel without state of its own: a function over the context and the inner loops of the chosen
 // instruction set.
@@ -31,7 +24,7 @@ class CpuFunctionKernel final : public Kernel {
 // The `make` of such a kernel's KernelImpl.
 template <CpuFunction kFunction>
 std::unique_ptr<Kernel> make_kernel(const KernelQuery&, const void* device_state) {
-  return std::make_unique<CpuFunctionKernel>(kFunction, static_cast<const CpuState*>(device_state)->micro);
+  return std::make_unique<CpuFunctionKernel>(kFunction, *static_cast<const MicroKernels*>(device_state));
 }
 
 }  // namespace oag::cpu

@@ -49,6 +49,7 @@ class KernelRunner {
     choice_ = device_->kernels().choose({graph_, graph_.nodes[0]});
     if (choice_.winner != nullptr)
       kernel_ = device_->kernels().make(*choice_.winner, {graph_, graph_.nodes[0]});
+    if (kernel_) kernel_->prepare(device_->make_stream(RunControl())->env());
   }
 
   bool accepted() const { return kernel_ != nullptr; }

@@ -10,7 +10,6 @@
 #include <span>
 #include <vector>
 
-#include "engine/backends/cpu/cpu_env.h"
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/backends/cpu/packed_weights.h"
 
@@ -96,8 +95,7 @@ class LinearTiles {
 
   static double ns_of_panel(const PackedWeights& w, int64_t tokens) {
     constexpr double kBytesPerNs = 16, kByteTokensPerNs = 100;
-    const auto bytes =
-        static_cast<double>(w.size_bytes()) / static_cast<double>(std::max<int64_t>(1, w.panels()));
+    const auto bytes = static_cast<double>(w.panel_bytes());
     return bytes / kBytesPerNs + bytes * static_cast<double>(tokens) / kByteTokensPerNs;
   }
 
@@ -108,24 +106,25 @@ class LinearTiles {
 // One or more Linear with the same x: inputs x, w, b, w, b, …; one output each.
 class BlockLinear final : public Kernel {
  public:
-  BlockLinear(const KernelQuery& query, const CpuState& state) : micro_(state.micro) {
-    const RunControl control;
-    CpuEnv env(state.pool, control);
+  BlockLinear(const KernelQuery& query, const MicroKernels& micro) : micro_(micro) {
     for (size_t i = 1; i < query.node.inputs.size(); i += 2) {
       const Tensor* stored = query.constant(i);
       if (stored == nullptr) {
-        packed_.clear();  // run() packs
+        stored_.clear();  // run() packs
         return;
       }
-      packed_.emplace_back(micro_, *stored, env);
-      env.reset();
+      stored_.push_back(*stored);
     }
   }
 
   size_t packed_bytes() const override {
     size_t total = 0;
-    for (const PackedWeights& weights : packed_) total += weights.size_bytes();
+    for (const Tensor& stored : stored_) total += PackedWeights::size_bytes(micro_, stored);
     return total;
+  }
+
+  void prepare(KernelEnv& env) override {
+    for (const Tensor& stored : stored_) packed_.emplace_back(micro_, stored, env);
   }
 
   void run(KernelContext& context) const override {
@@ -176,11 +175,12 @@ class BlockLinear final : public Kernel {
   }
 
   const MicroKernels& micro_;
+  std::vector<Tensor> stored_;  // when all are constant
   std::vector<PackedWeights> packed_;
 };
 
 std::unique_ptr<Kernel> make(const KernelQuery& query, const void* device_state) {
-  return std::make_unique<BlockLinear>(query, *static_cast<const CpuState*>(device_state));
+  return std::make_unique<BlockLinear>(query, *static_cast<const MicroKernels*>(device_state));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace oag::cpu {
 namespace {
 
@@ -16,14 +18,24 @@ const BlockFormat& format_of(const MicroKernels& micro, DType dtype) {
 
 }  // namespace
 
+size_t PackedWeights::size_bytes(const MicroKernels& micro, const Tensor& stored) {
+  const int64_t panels = (stored.dim(0) + micro.lanes - 1) / micro.lanes;
+  const int64_t panel_bytes =
+      record_bytes(format_of(micro, stored.dtype()), micro.lanes) * (stored.dim(1) / 32);
+  size_t total = 0;
+  if (__builtin_mul_overflow(static_cast<size_t>(panels), static_cast<size_t>(panel_bytes), &total))
+    fail(ErrorCode::kOutOfMemory, "weights", "{} have more than 2^64 bytes once packed",
+         to_string(stored.dims()));
+  return total;
+}
+
 PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env)
     : rows_{&format_of(micro, stored.dtype()), nullptr, stored.dim(0), stored.dim(1), 0},
       panels_((stored.dim(0) + micro.lanes - 1) / micro.lanes) {
   const BlockFormat& format = *rows_.format;
   const int64_t inputs = rows_.inputs, lanes = micro.lanes;
   rows_.record_bytes = record_bytes(format, micro.lanes);
-  const int64_t panel_bytes = rows_.record_bytes * (inputs / 32);
-  buffer_ = allocate_host(static_cast<size_t>(panels_ * panel_bytes));
+  buffer_ = allocate_host(size_bytes(micro, stored));
   auto* panels = reinterpret_cast<uint8_t*>(buffer_->data());
   rows_.panels = panels;
 
@@ -39,7 +51,7 @@ PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, Ke
     for (int64_t p = tile * kPanelsPerTile; p < end; ++p) {
       const int64_t row = p * lanes, count = std::min(lanes, rows_.rows - row);
       micro.pack_panel(format, from + row * stride, stride, static_cast<int>(count), inputs,
-                       scratch + static_cast<size_t>(worker) * scratch_bytes, panels + p * panel_bytes);
+                       scratch + static_cast<size_t>(worker) * scratch_bytes, panels + p * panel_bytes());
     }
   });
   stored.buffer()->drop_pages(stored.bytes());

@@ -15,9 +15,12 @@ class PackedWeights {
   // Errors: kOutOfMemory.
   PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env);
 
+  // What packing takes. Errors: as tensor_bytes.
+  static size_t size_bytes(const MicroKernels& micro, const Tensor& stored);
+
   const PackedRows& rows() const { return rows_; }
   int64_t panels() const { return panels_; }
-  size_t size_bytes() const { return buffer_->size_bytes(); }
+  int64_t panel_bytes() const { return rows_.record_bytes * (rows_.inputs / 32); }
 
  private:
   PackedRows rows_;
