@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -65,6 +67,28 @@ TEST(ComputePool, StopsPastTheDeadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }));
   EXPECT_LT(elapsed_ms(begin), 2000);
+}
+
+TEST(ComputePool, WhatATileThrowsReachesTheCallerAndThePoolGoesOn) {
+  ComputePool pool(3);
+  const RunControl control;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> done{0};
+    try {
+      // Every worker's tiles throw, so that one on another thread than the caller's does in some round.
+      pool.parallel_for(control, 100'000, kSlow, [&](int64_t i, int) {
+        ++done;
+        if (i >= 10) throw std::runtime_error("tile " + std::to_string(i));
+      });
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+      EXPECT_EQ(std::string(error.what()).substr(0, 5), "tile ");
+    }
+    EXPECT_LT(done.load(), 1000);  // the rest was not started
+    std::atomic<int> after{0};
+    EXPECT_TRUE(pool.parallel_for(control, 50, kSlow, [&](int64_t, int) { ++after; }));
+    EXPECT_EQ(after.load(), 50);
+  }
 }
 
 // A low-priority region is under way; a high-priority one must be let in long before the first has ended.

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -19,17 +20,18 @@ struct Slot {
 
 // A signal handler may touch only lock-free state, hence a fixed table.
 constexpr size_t kSlots = 1024;
-constexpr uintptr_t kPageBytes = 4096;
 std::array<Slot, kSlots> slots;
 std::mutex slots_mutex;
+std::atomic<uintptr_t> page_bytes{0};  // asked for at set-up: sysconf is not for signal handlers
 struct sigaction previous_action;
 
 void on_sigbus(int signal, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   for (Slot& slot : slots) {
     if (address < slot.begin.load() || address >= slot.end.load()) continue;
-    void* page = reinterpret_cast<void*>(address / kPageBytes * kPageBytes);
-    if (::mmap(page, kPageBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+    const uintptr_t size_bytes = page_bytes.load();
+    void* page = reinterpret_cast<void*>(address / size_bytes * size_bytes);
+    if (::mmap(page, size_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
       break;
     slot.damaged.store(true);
     return;
@@ -45,6 +47,7 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
 
 void install_handler_once() {
   static const bool installed = [] {
+    page_bytes.store(static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE)));
     struct sigaction action{};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO;
@@ -62,8 +65,8 @@ int guard_mapping(std::byte* begin, size_t size_bytes) {
   for (size_t i = 0; i < kSlots; ++i) {
     if (slots[i].begin.load() != 0) continue;
     slots[i].damaged.store(false);
-    slots[i].end.store(reinterpret_cast<uintptr_t>(begin) +
-                       (size_bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+    const uintptr_t page = page_bytes.load();
+    slots[i].end.store(reinterpret_cast<uintptr_t>(begin) + (size_bytes + page - 1) / page * page);
     slots[i].begin.store(reinterpret_cast<uintptr_t>(begin));
     return static_cast<int>(i);
   }

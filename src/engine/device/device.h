@@ -24,7 +24,7 @@ struct DeviceProperties {
   std::string architecture;           // "x86-64", "sm_90a"
   std::vector<std::string> variants;  // what may follow the colon
   uint64_t memory_bytes = 0;
-  uint64_t free_memory_bytes = 0;
+  uint64_t free_memory_bytes = 0;  // when this was asked; 0 when it is not known
   int compute_units = 0;
 };
 
@@ -60,6 +60,8 @@ class Device : public TargetTraits {
   virtual const DeviceProperties& properties() const = 0;
   std::string_view name() const { return properties().name; }
 
+  // What allocations can take now; nothing when that is not known. Takes well under a millisecond.
+  virtual std::optional<uint64_t> free_memory_bytes() const = 0;
   // Errors: kOutOfMemory with what was asked for and what is free.
   virtual std::shared_ptr<Buffer> allocate(size_t size_bytes) = 0;
   virtual bool host_memory() const = 0;  // whether host code may read its buffers

@@ -25,8 +25,26 @@ void check_heads(InferenceContext& context) {
     context.refuse("{} query heads are no multiple of {} key heads", q[1].to_string(), k[1].to_string());
 }
 
+bool may_equal(const Dim& a, const Dim& b) {
+  return !a.is_constant() || !b.is_constant() || a == b;
+}
+
+// A state that has a shape is a paged cache of the same heads; symbols are compared when the kernel runs.
+void check_state(InferenceContext& context) {
+  if (!context.has_shape(3)) return;
+  const Shape& k = context.shape(1);
+  const Shape& state = context.shape(3);
+  if (state.size() == 5 && may_equal(state[1], 2) && may_equal(state[2], k[1]) && may_equal(state[4], k[2]) &&
+      !(state[3].is_constant() && state[3].constant() <= 0)) {
+    return;
+  }
+  context.refuse("state {} does not belong to k {}; it must be [pages, 2, {}, page tokens, {}]",
+                 to_string(state), to_string(k), k[1].to_string(), k[2].to_string());
+}
+
 void infer_attention(InferenceContext& context) {
   check_heads(context);
+  check_state(context);
   context.set_output(0, DType::kF32, context.shape(0));
   context.set_output_type(1, context.type(3));
 }
@@ -67,6 +85,7 @@ void attend(const PagedCache& cache, const PagedBatch::Sequence& sequence, int64
 }
 
 void paged_attention_reference(KernelContext& context) {
+  check_paged_attention(context);
   const PagedCache cache(context.input(3));
   const PagedBatch batch = PagedBatch::read(context);
   store_new_tokens(context, batch, cache);

@@ -12,6 +12,20 @@ namespace {
 
 }  // namespace
 
+void check_paged_attention(const KernelContext& context) {
+  const Tensor& q = context.input(0);
+  const Tensor& k = context.input(1);
+  const Tensor& state = context.input(3);
+  const bool fits = q.rank() == 3 && k.rank() == 3 && k.dims() == context.input(2).dims() &&
+                    state.rank() == 5 && state.dim(1) == 2 && state.dim(2) == k.dim(1) &&
+                    state.dim(4) == q.dim(2) && k.dim(2) == q.dim(2) && k.dim(0) == q.dim(0) &&
+                    k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0 && state.dim(3) > 0;
+  if (!fits) {
+    refuse(context, fmt::format("q {}, k {} and state {} do not belong together", to_string(q.dims()),
+                                to_string(k.dims()), to_string(state.dims())));
+  }
+}
+
 PagedBatch PagedBatch::read(const KernelContext& context) {
   const auto starts = context.input(4).values<int32_t>();
   const auto lengths = context.input(5).values<int32_t>();

@@ -8,6 +8,10 @@
 
 namespace oag {
 
+// Errors: kInvalidArgument when q, k, v and state of an oag.PagedAttention do not belong together; the shape
+// rule cannot see that where dims are symbols.
+void check_paged_attention(const KernelContext& context);
+
 // The ragged batch of one oag.PagedAttention: which tokens belong to which sequence, and where its pages are.
 struct PagedBatch {
   struct Sequence {

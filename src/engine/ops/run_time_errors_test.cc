@@ -2,6 +2,7 @@
 // operators' definitions in ONNX.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/error.h"
@@ -220,6 +221,37 @@ TEST(Views, ShareTheInputsMemoryUnlessPlannedElsewhere) {
   const Tensor data = f32({2, 3}, {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(run("Reshape", {data, i64({3, 2})})[0].data(), data.data());
   EXPECT_EQ(run("Flatten", {data})[0].data(), data.data());
+}
+
+// What the shape rule cannot see where the state's dims are symbols.
+TEST(RunTimeErrors, AttentionOverAStateOfOtherHeadsIsRefused) {
+  Graph graph;
+  const Node& node = graph.add_node("oag", "PagedAttention", std::vector<ValueId>(7, kNoValue), {}, 2, "n");
+  const auto refusal = [&](Dims state) -> std::string {
+    const Tensor q = Tensor::host(DType::kF32, {1, 4, 8}), k = Tensor::host(DType::kF32, {1, 2, 8});
+    for (const Tensor& tensor : {q, k}) std::fill(tensor.bytes().begin(), tensor.bytes().end(), std::byte{});
+    const Tensor inputs[] = {q,
+                             k,
+                             k,
+                             Tensor::host(DType::kF32, std::move(state)),
+                             i32({0, 1}),
+                             i32({1}),
+                             i32({0}).reshaped({1, 1})};
+    Tensor outputs[] = {Tensor::host(DType::kF32, q.dims()), inputs[3]};
+    SerialEnv env;
+    KernelContext context(node, inputs, outputs, env);
+    try {
+      OperatorRegistry::builtin().find("oag", "PagedAttention")->reference(context);
+      return "accepted";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(refusal({1, 2, 2, 16, 8}), "accepted");
+  EXPECT_EQ(refusal({1, 2, 1, 16, 8}),
+            "node n: q [1, 4, 8], k [1, 2, 8] and state [1, 2, 1, 16, 8] do not belong together");
+  for (const Dims& dims : {Dims{1, 2, 2, 16, 4}, Dims{1, 1, 2, 16, 8}, Dims{1, 2, 2, 0, 8}, Dims{1, 2, 256}})
+    EXPECT_NE(refusal(dims).find("do not belong together"), std::string::npos) << to_string(dims);
 }
 
 }  // namespace

@@ -88,43 +88,123 @@ void check_attributes(const Node& node, const OpSchema& schema) {
   }
 }
 
-void check_defined(const Graph& graph, const Node& node, const std::vector<bool>& defined) {
-  for (const ValueId input : node.inputs) {
-    if (input != kNoValue && !defined[static_cast<size_t>(input)]) {
-      fail(ErrorCode::kInvalidArgument, node_place(node), "uses %{} before it is computed",
-           graph.value(input).name);
+// Follows definitions and memory in topological order: each value is defined once, before its uses, and
+// memory that a node updated in place is read through that node's output alone.
+class Definitions {
+ public:
+  explicit Definitions(const Graph& graph)
+      : graph_(graph),
+        defined_(graph.value_count(), false),
+        roots_(graph.value_count(), kNoValue),
+        updated_by_(graph.value_count(), nullptr) {
+    for (size_t v = 0; v < graph.value_count(); ++v) {
+      if (graph.value(static_cast<ValueId>(v)).constant)
+        define(static_cast<ValueId>(v), "graph " + graph.name);
+    }
+    for (const ValueId input : graph.inputs) define(input, "graph " + graph.name);
+  }
+
+  void read_inputs(const Node& node) const {
+    for (const ValueId input : node.inputs) {
+      if (input == kNoValue) continue;
+      check_id(input, node_place(node));
+      if (!defined_[index(input)]) {
+        fail(ErrorCode::kInvalidArgument, node_place(node), "uses %{} before it is computed", name(input));
+      }
+      check_current(input, node_place(node));
     }
   }
-}
+
+  void define_outputs(const Node& node, const OpSchema& schema) {
+    for (const ValueId output : node.outputs) {
+      if (output != kNoValue) define(output, node_place(node));
+    }
+    for (const Alias& alias : schema.aliases) {
+      const auto from = static_cast<size_t>(alias.input), to = static_cast<size_t>(alias.output);
+      if (from >= node.inputs.size() || node.inputs[from] == kNoValue) continue;
+      const ValueId output = to < node.outputs.size() ? node.outputs[to] : kNoValue;
+      if (alias.kind == Alias::kUpdate) update(node, from);
+      if (output == kNoValue) continue;
+      roots_[index(output)] = roots_[index(node.inputs[from])];
+      updated_by_[index(output)] = nullptr;
+    }
+  }
+
+  void read_outputs() const {
+    for (const ValueId output : graph_.outputs) {
+      check_id(output, "graph " + graph_.name);
+      if (!defined_[index(output)]) {
+        fail(ErrorCode::kInvalidArgument, "graph " + graph_.name, "output %{} is never computed",
+             name(output));
+      }
+      check_current(output, "graph " + graph_.name);
+    }
+  }
+
+ private:
+  static size_t index(ValueId id) { return static_cast<size_t>(id); }
+  const std::string& name(ValueId id) const { return graph_.value(id).name; }
+
+  void check_id(ValueId id, std::string_view place) const {
+    if (id < 0 || index(id) >= defined_.size())
+      fail(ErrorCode::kInvalidArgument, place, "uses value {}, the graph has {}", id, defined_.size());
+  }
+
+  void check_current(ValueId id, std::string_view place) const {
+    if (const Node* node = updated_by_[index(id)]) {
+      fail(ErrorCode::kInvalidArgument, place, "uses %{} after node {} updated it; use that node's output",
+           name(id), node->name);
+    }
+  }
+
+  void define(ValueId id, std::string_view place) {
+    check_id(id, place);
+    if (defined_[index(id)]) fail(ErrorCode::kInvalidArgument, place, "defines %{} a second time", name(id));
+    defined_[index(id)] = true;
+    roots_[index(id)] = id;
+  }
+
+  // What shows the same bytes as input `at`, that input included, is stale from here on.
+  void update(const Node& node, size_t at) {
+    const ValueId root = roots_[index(node.inputs[at])];
+    if (graph_.value(root).constant) {
+      fail(ErrorCode::kInvalidArgument, node_place(node), "updates %{}, which is a constant", name(root));
+    }
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (i != at && node.inputs[i] != kNoValue && roots_[index(node.inputs[i])] == root) {
+        fail(ErrorCode::kInvalidArgument, node_place(node), "updates %{}, which is its input {} too",
+             name(root), i);
+      }
+    }
+    for (size_t v = 0; v < roots_.size(); ++v) {
+      if (roots_[v] == root) updated_by_[v] = &node;
+    }
+  }
+
+  const Graph& graph_;
+  std::vector<bool> defined_;
+  std::vector<ValueId> roots_;           // the value whose memory each occupies
+  std::vector<const Node*> updated_by_;  // null while the value is what it was defined as
+};
 
 }  // namespace
 
 void infer_types(Graph& graph, const OperatorRegistry& registry) {
-  std::vector<bool> defined(graph.value_count(), false);
-  for (size_t i = 0; i < graph.value_count(); ++i)
-    defined[i] = graph.value(static_cast<ValueId>(i)).constant.has_value();
-  for (const ValueId input : graph.inputs) defined[static_cast<size_t>(input)] = true;
+  Definitions definitions(graph);
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
     if (schema == nullptr) {
       fail(ErrorCode::kUnsupported, node_place(node), "operator is not known; a plugin can provide it");
     }
-    check_defined(graph, node, defined);
+    definitions.read_inputs(node);
     check_inputs(graph, node, *schema);
     check_count(node, schema->outputs, node.outputs.size(), "outputs");
     check_attributes(node, *schema);
+    definitions.define_outputs(node, *schema);
     InferenceContext context(graph, node);
     schema->infer(context);
-    for (const ValueId output : node.outputs) {
-      if (output != kNoValue) defined[static_cast<size_t>(output)] = true;
-    }
   }
-  for (const ValueId output : graph.outputs) {
-    if (!defined[static_cast<size_t>(output)]) {
-      fail(ErrorCode::kInvalidArgument, "graph " + graph.name, "output %{} is never computed",
-           graph.value(output).name);
-    }
-  }
+  definitions.read_outputs();
 }
 
 }  // namespace oag

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "engine/ops/verify.h"
@@ -33,6 +34,13 @@ size_t count(const Graph& graph, std::string_view op) {
       std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.op == op; }));
 }
 
+const Pass& pass(std::string_view name) {
+  for (const Pass* known : all_passes()) {
+    if (known->name == name) return *known;
+  }
+  throw std::runtime_error("no such pass");
+}
+
 Graph gated(bool second_use) {
   Graph graph;
   const Shape shape = {Dim::symbol("T"), 8};
@@ -58,6 +66,17 @@ TEST(FuseSwiGLU, FusesWhereTheTargetHasTheKernel) {
 TEST(FuseSwiGLU, LeavesAnActivationThatOthersUse) {
   const FixedTraits with(true);
   Graph graph = gated(true);
+  run_passes(graph, context_for(&with));
+  EXPECT_EQ(count(graph, "SwiGLU"), 0u);
+}
+
+// Equal ranks that nobody knows are not equal shapes: Mul may broadcast, SwiGLU does not.
+TEST(FuseSwiGLU, LeavesOperandsOfUnknownRank) {
+  const FixedTraits with(true);
+  Graph graph;
+  const ValueType unknown = ValueType::tensor(DType::kF32, std::nullopt);
+  const ValueId gate = graph.add_input("gate", unknown), up = graph.add_input("up", unknown);
+  graph.outputs.push_back(graph.add("", "Mul", {graph.add("", "Swish", {gate}), up}));
   run_passes(graph, context_for(&with));
   EXPECT_EQ(count(graph, "SwiGLU"), 0u);
 }
@@ -112,6 +131,7 @@ TEST(EliminateCommon, KeepsNodesThatDifferInAnAttribute) {
   EXPECT_EQ(count(graph, "Swish"), 2u);
 }
 
+// The pass alone: the verifier refuses such a graph, and a pass must not rely on that.
 TEST(EliminateCommon, NeverMergesUpdatesOfState) {
   Graph graph = attention(32);
   Node second = graph.nodes[0];
@@ -119,8 +139,44 @@ TEST(EliminateCommon, NeverMergesUpdatesOfState) {
   second.outputs = {graph.add_value("again.out"), graph.add_value("again.state")};
   graph.outputs.insert(graph.outputs.end(), second.outputs.begin(), second.outputs.end());
   graph.nodes.push_back(second);
+  EXPECT_FALSE(pass("eliminate_common").run(graph, context_for()));
+}
+
+// Two equal LayerNormalizations, of whose outputs (y, mean, deviation) some are left out. Each of those that
+// are given is used; so is an input that a Clip leaves out.
+Graph normalized_twice(std::vector<bool> first_gives, std::vector<bool> second_gives) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", floats({2, 4})), scale = graph.add_input("scale", floats({4}));
+  for (const auto& gives : {first_gives, second_gives}) {
+    Node& node = graph.add_node("", "LayerNormalization", {x, scale}, {}, gives.size());
+    for (size_t o = 0; o < gives.size(); ++o) {
+      if (!gives[o]) node.outputs[o] = kNoValue;
+    }
+  }
+  const Node first = graph.nodes[0], second = graph.nodes[1];
+  for (const Node* node : {&first, &second}) {
+    for (const ValueId output : node->outputs) {
+      if (output != kNoValue) graph.outputs.push_back(graph.add("", "Neg", {output}));
+    }
+  }
+  graph.outputs.push_back(graph.add("", "Clip", {x, kNoValue, graph.add_input("most", floats({}))}));
+  return graph;
+}
+
+TEST(EliminateCommon, MergesANodeThatLeavesOutOutputsOfItsTwin) {
+  Graph graph = normalized_twice({true, true, true}, {true, false, false});
   run_passes(graph, context_for());
-  EXPECT_EQ(count(graph, "PagedAttention"), 2u);
+  EXPECT_EQ(count(graph, "LayerNormalization"), 1u);
+  EXPECT_EQ(count(graph, "Neg"), 3u);
+  EXPECT_EQ(graph.nodes.back().op, "Clip");
+  EXPECT_EQ(graph.nodes.back().inputs[1], kNoValue);
+}
+
+TEST(EliminateCommon, KeepsANodeThatGivesOutputsItsTwinLeavesOut) {
+  Graph graph = normalized_twice({true, false, false}, {true, true, true});
+  run_passes(graph, context_for());
+  EXPECT_EQ(count(graph, "LayerNormalization"), 2u);
+  EXPECT_EQ(count(graph, "Neg"), 4u);
 }
 
 TEST(EliminateDead, RemovesChainsThatNothingUses) {

@@ -122,8 +122,8 @@ std::vector<ExplainRow> explain(const Program& program) {
       row.types += input == kNoValue ? "-" : dtype_name(program.graph.value(input).type.dtype);
     }
     const auto same = std::find_if(rows.begin(), rows.end(), [&](const ExplainRow& other) {
-      return std::tie(other.op, other.types, other.device, other.kernel) ==
-             std::tie(row.op, row.types, row.device, row.kernel);
+      return std::tie(other.op, other.types, other.device, other.kernel, other.refusals) ==
+             std::tie(row.op, row.types, row.device, row.kernel, row.refusals);
     });
     if (same == rows.end()) {
       rows.push_back(std::move(row));

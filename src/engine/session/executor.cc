@@ -1,6 +1,7 @@
 #include "engine/session/executor.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -20,6 +21,21 @@ const Alias* alias_of(const OpSchema& schema, size_t output) {
     if (static_cast<size_t>(alias.output) == output) return &alias;
   }
   return nullptr;
+}
+
+// The memory that the caller gives for output `o`, if any.
+const Tensor* given_output(const RunBindings& bindings, size_t o) {
+  return o < bindings.outputs.size() && bindings.outputs[o].defined() ? &bindings.outputs[o] : nullptr;
+}
+
+void check_given(const Value& output, const Tensor& given, const Dims& dims) {
+  if (given.dtype() == output.type.dtype && given.dims() == dims) return;
+  fail(ErrorCode::kInvalidArgument, "output " + output.name, "got memory for {} {}, expected {} {}",
+       dtype_name(given.dtype()), to_string(given.dims()), dtype_name(output.type.dtype), to_string(dims));
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  return a.data() < b.data() + b.size_bytes() && b.data() < a.data() + a.size_bytes();
 }
 
 }  // namespace
@@ -236,6 +252,52 @@ void Executor::release_run_tensors(Buffers& buffers) const {
   }
 }
 
+// Memory of graph outputs belongs to the caller: given by it, or new. A node computes straight into given
+// memory where it can; collect_outputs copies the rest.
+void Executor::place_outputs(Buffers& buffers, const RunBindings& bindings) const {
+  const Graph& graph = program_->graph;
+  if (bindings.outputs.size() > graph.outputs.size()) {
+    fail(ErrorCode::kInvalidArgument, "run", "got memory for {} outputs, the graph {} has {}",
+         bindings.outputs.size(), graph.name, graph.outputs.size());
+  }
+  for (size_t o = 0; o < graph.outputs.size(); ++o) {
+    const Tensor* given = given_output(bindings, o);
+    if (const auto& dims = buffers.plan->dims[static_cast<size_t>(graph.outputs[o])];
+        given != nullptr && dims)
+      check_given(graph.value(graph.outputs[o]), *given, *dims);
+    const ValueId root = program_->roots[static_cast<size_t>(graph.outputs[o])];
+    const auto [step, position] = makers_[static_cast<size_t>(root)];
+    const auto& dims = buffers.plan->dims[static_cast<size_t>(root)];
+    if (step == kNowhere || !dims) continue;
+    Tensor& slot = buffers.outputs[step][position];
+    if (slot.defined()) continue;  // two outputs may show the same memory
+    const DType dtype = graph.value(root).type.dtype;
+    const bool direct = given != nullptr && given->dtype() == dtype &&
+                        given->count() == element_count(*dims) &&
+                        std::none_of(bindings.inputs.begin(), bindings.inputs.end(),
+                                     [&](const Tensor& input) { return overlap(input, *given); });
+    slot = direct ? given->reshaped(*dims) : Tensor::host(dtype, *dims);
+  }
+}
+
+std::vector<Tensor> Executor::collect_outputs(const Buffers& buffers, const RunBindings& bindings) const {
+  const Graph& graph = program_->graph;
+  std::vector<Tensor> outputs;
+  for (size_t o = 0; o < graph.outputs.size(); ++o) {
+    const Tensor& made = buffers.values[static_cast<size_t>(graph.outputs[o])];
+    const Tensor* given = given_output(bindings, o);
+    if (given == nullptr) {
+      outputs.push_back(made);
+      continue;
+    }
+    check_given(graph.value(graph.outputs[o]), *given, made.dims());
+    if (given->data() != made.data() && made.size_bytes() > 0)
+      std::memmove(given->data(), made.data(), made.size_bytes());
+    outputs.push_back(*given);
+  }
+  return outputs;
+}
+
 RunState Executor::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) {
   const Graph& graph = program_->graph;
   std::unique_ptr<Buffers> buffers = take_buffers(plan_for(bind_dims(bindings)));
@@ -245,31 +307,9 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
     buffers->values[static_cast<size_t>(id)] = tensor;
   };
   for (size_t i = 0; i < graph.inputs.size(); ++i) bind(graph.inputs[i], bindings.inputs[i]);
-  // The memory of graph outputs belongs to the caller: given by it, or new.
-  for (size_t o = 0; o < graph.outputs.size(); ++o) {
-    const ValueId root = program_->roots[static_cast<size_t>(graph.outputs[o])];
-    const auto [step, position] = makers_[static_cast<size_t>(root)];
-    const auto& dims = buffers->plan->dims[static_cast<size_t>(root)];
-    if (step == kNowhere) continue;
-    if (!dims) {
-      buffers->outputs[step][position] = {};
-      continue;
-    }
-    const bool given = o < bindings.outputs.size() && bindings.outputs[o].defined();
-    Tensor tensor = given ? bindings.outputs[o] : Tensor::host(graph.value(root).type.dtype, *dims);
-    if (tensor.dims() != *dims || tensor.dtype() != graph.value(root).type.dtype) {
-      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[o]).name,
-           "got memory for {} {}, expected {} {}", dtype_name(tensor.dtype()), to_string(tensor.dims()),
-           dtype_name(graph.value(root).type.dtype), to_string(*dims));
-    }
-    buffers->outputs[step][position] = std::move(tensor);
-  }
+  place_outputs(*buffers, bindings);
   const RunState state = run_steps(*buffers, control);
-  if (state == RunState::kDone) {
-    outputs.clear();
-    for (const ValueId output : graph.outputs)
-      outputs.push_back(buffers->values[static_cast<size_t>(output)]);
-  }
+  if (state == RunState::kDone) outputs = collect_outputs(*buffers, bindings);
   release_run_tensors(*buffers);
   std::lock_guard lock(mutex_);
   if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));

@@ -20,7 +20,8 @@ class Executor {
   ~Executor();
 
   // Runs on the calling thread until done, cancelled or past the deadline; fills `outputs` when done.
-  // Errors: kInvalidArgument when bindings do not fit the graph's inputs; what kernels throw on bad data.
+  // Errors: kInvalidArgument when bindings do not fit the graph's inputs and outputs; what kernels throw on
+  // bad data.
   RunState run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs);
 
   const Program& program() const { return *program_; }
@@ -32,6 +33,8 @@ class Executor {
   std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
   std::unique_ptr<Buffers> take_buffers(std::shared_ptr<const MemoryPlan> plan);
   void allocate_late_outputs(Buffers& buffers, size_t step) const;
+  void place_outputs(Buffers& buffers, const RunBindings& bindings) const;
+  std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
   void release_run_tensors(Buffers& buffers) const;
   RunState run_steps(Buffers& buffers, const RunControl& control) const;
 

@@ -45,7 +45,7 @@ struct CompileOptions {
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options);
 
 // Which kernel runs each kind of node and why others did not: a table for people, one row per (operator,
-// types, kernel).
+// types, kernel, refusals).
 struct ExplainRow {
   std::string op, types, device, kernel;
   int nodes = 0;

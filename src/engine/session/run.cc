@@ -56,6 +56,7 @@ RunState RunHandle::wait(std::optional<TimePoint> deadline) const {
 
 void RunHandle::cancel() const {
   shared_->control.cancel();
+  if (shared_->ticket.withdraw()) shared_->finish(RunState::kCancelled, nullptr);
 }
 
 std::vector<Tensor> RunHandle::outputs() const {

@@ -19,7 +19,9 @@ struct RunOptions {
 };
 
 // What a run reads and, where the caller wants to own the memory, writes. In the order of the graph's inputs
-// and outputs; an undefined output is allocated.
+// and outputs. A defined output has the dims that the run gives, and receives its bytes whatever the output
+// is (a view, an input, a constant, a state); an undefined one is allocated, or shows the memory of the
+// input, constant or other output that it is a view of.
 struct RunBindings {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
@@ -34,14 +36,16 @@ class RunHandle {
   // then.
   RunState wait(std::optional<TimePoint> deadline = {}) const;
 
-  // Asks the run to stop and returns at once.
+  // Asks the run to stop and returns at once. A run that still waits for its turn has ended when this
+  // returns.
   void cancel() const;
 
   // After kDone: outputs in graph order. Errors: rethrows the run's Error; kCancelled and kDeadlineExceeded
   // are Errors too.
   std::vector<Tensor> outputs() const;
 
-  // Calls `callback` once when the run ends, on the thread that ran it, or at once if it has ended.
+  // Calls `callback` once when the run ends, on the thread that ran it or that cancelled it while it waited,
+  // or at once if it has ended.
   void on_done(std::function<void(RunState)> callback) const;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/session/run.h"
+#include "engine/session/runtime.h"
 
 namespace oag {
 
@@ -9,6 +10,7 @@ struct RunHandle::Shared {
   explicit Shared(const RunOptions& options) : control(options.priority, options.deadline) {}
 
   RunControl control;
+  Runtime::Ticket ticket;  // set before the first RunHandle is given out
   mutable std::mutex mutex;
   mutable std::condition_variable ended;
   RunState state = RunState::kQueued;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,9 +15,10 @@ namespace oag {
 
 struct RuntimeOptions {
   std::span<const Backend* const> backends;  // what may be opened, in order of preference
-  std::string device;  // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend
-  int threads = 0;     // of the compute pool, the caller's included; 0: every processor of this process
-  int max_runs = 64;   // submitted runs at work at once; more wait by priority
+  std::string device;     // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend
+  int threads = 0;        // of the compute pool, the caller's included; 0: every processor of this process
+  int max_runs = 64;      // submitted runs at work at once; more wait by priority
+  int max_queued = 1024;  // submitted runs that may wait; submits beyond are refused
 };
 
 // Everything that is mutable and shared: devices, the compute pool, the threads that drive submitted runs.
@@ -32,8 +34,13 @@ class Runtime {
   std::span<const std::shared_ptr<Device>> devices() const { return devices_; }
   ComputePool& pool() const { return *pool_; }
 
-  // Runs `work` on a driver thread, higher priority first, then in order of arrival.
-  void enqueue(int priority, std::function<void()> work);
+  // What was queued.
+  class Ticket;
+
+  // Runs `work` on a driver thread, higher priority first, then in order of arrival. Errors: kUnsupported
+  // when max_queued wait already; kCancelled once the Runtime is being taken down; kOutOfMemory when there is
+  // no driver thread yet and the system gives none. After an error nothing is queued.
+  Ticket enqueue(int priority, std::function<void()> work);
 
  private:
   std::shared_ptr<ComputePool> pool_;
@@ -41,11 +48,28 @@ class Runtime {
 
   struct Queue;
   static void drive(const std::shared_ptr<Queue>& queue);
+  void start_driver();
 
   std::shared_ptr<Queue>
       queue_;  // shared with the drivers: one of them may drop the last reference to the Runtime
   std::vector<std::thread> drivers_;  // guarded by the queue's mutex
-  size_t max_drivers_;
+  size_t max_drivers_, max_queued_;
+};
+
+// Outlives its Runtime without harm.
+class Runtime::Ticket {
+ public:
+  Ticket() = default;
+
+  // Takes the work out of the queue; false when a driver has it already. After true it never runs.
+  bool withdraw() const;
+
+ private:
+  friend class Runtime;
+  Ticket(std::weak_ptr<Queue> queue, uint64_t id) : queue_(std::move(queue)), id_(id) {}
+
+  std::weak_ptr<Queue> queue_;
+  uint64_t id_ = 0;
 };
 
 }  // namespace oag

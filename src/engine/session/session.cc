@@ -30,7 +30,7 @@ Session::Session(std::shared_ptr<Runtime> runtime, Graph graph, CompileOptions o
 
 RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
   auto shared = std::make_shared<RunHandle::Shared>(options);
-  runtime_->enqueue(options.priority, [shared, executor = executor_, bindings = std::move(bindings)] {
+  auto work = [shared, executor = executor_, bindings = std::move(bindings)] {
     shared->start();
     RunState state = RunState::kFailed;
     std::exception_ptr error;
@@ -40,7 +40,8 @@ RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
       error = std::current_exception();
     }
     shared->finish(state, error);
-  });
+  };
+  shared->ticket = runtime_->enqueue(options.priority, std::move(work));
   return RunHandle(std::move(shared));
 }
 

@@ -20,7 +20,8 @@ class Session {
   // Compiles `graph` for the Runtime's devices. Errors: as compile().
   Session(std::shared_ptr<Runtime> runtime, Graph graph, CompileOptions options = {});
 
-  // Queues a run and returns at once.
+  // Queues a run and returns at once. Errors: as Runtime::enqueue; what is wrong with the run itself reaches
+  // the handle.
   RunHandle submit(RunBindings bindings, RunOptions options = {}) const;
 
   // Runs on the calling thread. `control` may be cancelled from any thread. Fills `outputs` on kDone.

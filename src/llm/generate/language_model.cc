@@ -13,6 +13,8 @@ LanguageModelOptions complete(LanguageModelOptions options) {
   options.step_tokens = std::max(options.step_tokens, options.max_sequences);
   options.shared_step_tokens =
       std::clamp(options.shared_step_tokens, options.max_sequences, options.step_tokens);
+  options.runner.step_tokens = options.step_tokens;
+  options.runner.logits_rows = options.max_sequences;
   return options;
 }
 

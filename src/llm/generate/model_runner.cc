@@ -1,15 +1,50 @@
 #include "llm/generate/model_runner.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/session/memory_plan.h"
 
 namespace oag {
 namespace {
 
 constexpr const char* kBatchInputs[] = {"token_ids",       "positions",       "output_rows",
                                         "sequence_starts", "context_lengths", "page_table"};
+
+constexpr int64_t kMostPageTokens = 65536;
+
+// Of the whole cache, in whole pages. Errors: kInvalidArgument when they are more than 2^63.
+uint64_t cache_bytes(const TextConfig& config, const RunnerOptions& options) {
+  const auto page = static_cast<uint64_t>(options.page_tokens),
+             tokens = static_cast<uint64_t>(options.cache_tokens);
+  const uint64_t pages = (tokens + page - 1) / page;
+  uint64_t bytes = 0;
+  if (__builtin_mul_overflow(pages, page, &bytes) ||
+      __builtin_mul_overflow(bytes, cache_bytes_per_token(config, options.cache_dtype), &bytes) ||
+      bytes > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    fail(ErrorCode::kInvalidArgument, "cache",
+         "{} tokens asked for; they would take more than 2^63 bytes, use fewer (--ctx)",
+         options.cache_tokens);
+  }
+  return bytes;
+}
+
+// Intermediate values and logits of the largest step that the options name.
+uint64_t step_bytes(const Program& program, const RunnerOptions& options) {
+  const Graph& graph = program.graph;
+  const int64_t tokens = std::clamp<int64_t>(options.step_tokens, 1, options.cache_tokens);
+  DimBindings dims;
+  const auto bind = [&](std::string_view input, int64_t size) {
+    dims[*graph.value(*graph.find_value(input)).type.shape->front().symbol_name()] = size;
+  };
+  bind("token_ids", tokens);
+  bind("output_rows", std::clamp<int64_t>(options.logits_rows, 1, tokens));
+  const MemoryPlan plan = plan_memory(program, dims);
+  const auto logits = static_cast<size_t>(graph.outputs.front());
+  return plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[logits].value());
+}
 
 CompileOptions compile_options(const RunnerOptions& options) {
   CompileOptions compile;
@@ -40,7 +75,16 @@ RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
          "has attention heads of {} values, a cache of {} stores blocks of {}; use f16 or f32 (--kv)",
          bundle.config.head_size, dtype_name(options.cache_dtype), block);
   }
+  if (options.page_tokens < 1 || options.page_tokens > kMostPageTokens) {
+    fail(ErrorCode::kInvalidArgument, "cache", "pages of {} tokens asked for; they must have 1 to {}",
+         options.page_tokens, kMostPageTokens);
+  }
+  if (options.cache_tokens < 0) {
+    fail(ErrorCode::kInvalidArgument, "cache", "{} tokens asked for; it must be 0 (one context) or more",
+         options.cache_tokens);
+  }
   if (options.cache_tokens == 0) options.cache_tokens = options.context_tokens;
+  cache_bytes(bundle.config, options);  // no count of tokens or bytes overflows from here on
   return options;
 }
 
@@ -48,24 +92,36 @@ std::string megabytes(uint64_t bytes) {
   return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-// "123 MB for weights and 45 MB for 4096 cache positions"
-std::string memory_needed(const ModelBundle& bundle, const RunnerOptions& options) {
-  const uint64_t cache =
-      cache_bytes_per_token(bundle.config, options.cache_dtype) * static_cast<uint64_t>(options.cache_tokens);
-  return fmt::format("{} for weights and {} for {} cache positions", megabytes(bundle.weight_bytes()),
-                     megabytes(cache), options.cache_tokens);
-}
+// What a model takes while it runs.
+struct MemoryNeed {
+  uint64_t weights, cache, step;  // bytes
 
-void check_memory(const Runtime& runtime, const ModelBundle& bundle, const RunnerOptions& options) {
-  const uint64_t free_bytes = runtime.devices().front()->properties().free_memory_bytes;
-  const uint64_t per_token = cache_bytes_per_token(bundle.config, options.cache_dtype);
-  const uint64_t cache = per_token * static_cast<uint64_t>(options.cache_tokens);
-  const uint64_t weights = bundle.weight_bytes();
-  if (free_bytes == 0 || weights + cache <= free_bytes) return;
-  const uint64_t fitting = free_bytes > weights ? (free_bytes - weights) / per_token : 0;
-  fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}",
-       memory_needed(bundle, options), megabytes(free_bytes),
+  MemoryNeed(const ModelBundle& bundle, const RunnerOptions& options, const Program& program)
+      : weights(bundle.weight_bytes()),
+        cache(cache_bytes(bundle.config, options)),
+        step(step_bytes(program, options)) {}
+
+  // "123 MB for weights, 45 MB for 4096 cache positions and 6 MB for a step"
+  std::string text(const RunnerOptions& options) const {
+    return fmt::format("{} for weights, {} for {} cache positions and {} for a step", megabytes(weights),
+                       megabytes(cache), options.cache_tokens, megabytes(step));
+  }
+};
+
+void check_memory(const Device& device, const MemoryNeed& need, const ModelBundle& bundle,
+                  const RunnerOptions& options) {
+  const std::optional<uint64_t> free_bytes = device.free_memory_bytes();
+  uint64_t total = 0;
+  const bool countable = !__builtin_add_overflow(need.weights, need.cache, &total) &&
+                         !__builtin_add_overflow(total, need.step, &total);
+  if (!free_bytes || (countable && total <= *free_bytes)) return;
+  const uint64_t left = *free_bytes - std::min(*free_bytes, need.weights);
+  const uint64_t fitting =
+      (left - std::min(left, need.step)) / cache_bytes_per_token(bundle.config, options.cache_dtype);
+  fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}", need.text(options),
+       megabytes(*free_bytes),
        fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting)
+       : left > 0  ? "weights and a step leave nothing for a cache"
                    : "the weights alone do not fit");
 }
 
@@ -85,16 +141,17 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
     : config_(bundle.config),
       options_(complete(options, bundle)),
       file_(bundle.file),
-      session_((check_memory(*runtime, bundle, options_), runtime), bundle.build_graph(),
-               compile_options(options_)),
+      session_(runtime, bundle.build_graph(), compile_options(options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
-  cache_bytes_ = static_cast<uint64_t>(config_.layers) * tensor_bytes(options_.cache_dtype, dims);
-  const Device& device = *runtime->devices().front();
+  const MemoryNeed need(bundle, options_, session_.program());
+  cache_bytes_ = need.cache;
+  Device& device = *runtime->devices().front();
+  check_memory(device, need, bundle, options_);
   try {
     for (int64_t i = 0; i < config_.layers; ++i) {
       states_.emplace_back(options_.cache_dtype, dims,
-                           const_cast<Device&>(device).allocate(tensor_bytes(options_.cache_dtype, dims)));
+                           device.allocate(tensor_bytes(options_.cache_dtype, dims)));
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kOutOfMemory) throw;
@@ -102,7 +159,7 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
     fail(ErrorCode::kOutOfMemory, bundle.path.string(),
          "needs {}, which the system refused to this process (ulimit -v); a smaller context (--ctx) or "
          "cache (--kv) needs less",
-         memory_needed(bundle, options_));
+         need.text(options_));
   }
 }
 

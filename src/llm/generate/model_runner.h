@@ -15,6 +15,9 @@ struct RunnerOptions {
   int64_t cache_tokens = 0;         // positions in the cache, all sequences together; 0: one full context
   DType cache_dtype = DType::kF16;  // f32, f16 or q8_0
   int64_t page_tokens = 32;
+  // The largest step that memory is estimated for; others run all the same.
+  int64_t step_tokens = 512;
+  int64_t logits_rows = 8;
 };
 
 // One sequence's part of a step.
@@ -29,8 +32,9 @@ struct SequenceStep {
 // time.
 class ModelRunner {
  public:
-  // Errors: those of compile; kOutOfMemory before anything is allocated, with what is needed and what would
-  // fit.
+  // Errors: kInvalidArgument for options out of range; those of compile; kOutOfMemory before the cache is
+  // allocated, when weights, cache and the values of a step need more than is free then: with what is needed
+  // and what would fit.
   ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const RunnerOptions& options);
 
   // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows,

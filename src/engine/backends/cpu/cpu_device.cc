@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/free_memory.h"
 #include "engine/backends/cpu/machine_limits.h"
 #include "engine/backends/cpu/micro_kernels.h"
 
@@ -119,7 +120,7 @@ DeviceProperties describe(Isa isa, int threads) {
 #endif
   for (const Isa available : available_isas()) properties.variants.emplace_back(isa_name(available));
   properties.memory_bytes = meminfo_bytes("MemTotal");
-  properties.free_memory_bytes = meminfo_bytes("MemAvailable");
+  properties.free_memory_bytes = free_memory_bytes().value_or(0);
   properties.compute_units = threads;
   return properties;
 }
@@ -139,6 +140,10 @@ CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
       properties_(describe(isa, pool->threads())),
       pool_(std::move(pool)),
       kernels_(kernel_list(), &micro_kernels(isa)) {}
+
+std::optional<uint64_t> CpuDevice::free_memory_bytes() const {
+  return oag::free_memory_bytes();
+}
 
 std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
   return std::make_unique<CpuStream>(pool_, control);

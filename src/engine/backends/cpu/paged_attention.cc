@@ -8,7 +8,6 @@
 #include <cmath>
 #include <limits>
 
-#include "base/error.h"
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/ops/paged_cache.h"
 #include "engine/tensor/block_format.h"
@@ -293,18 +292,9 @@ class Attention {
 };
 
 void check(const KernelContext& context) {
-  const Tensor& q = context.input(0);
-  const Tensor& k = context.input(1);
-  const Tensor& state = context.input(3);
-  const bool fits = q.rank() == 3 && k.rank() == 3 && k.dims() == context.input(2).dims() &&
-                    state.rank() == 5 && state.dim(1) == 2 && state.dim(2) == k.dim(1) &&
-                    state.dim(4) == q.dim(2) && k.dim(2) == q.dim(2) && k.dim(0) == q.dim(0) &&
-                    k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0 && state.dim(3) > 0 && q.dim(2) % 8 == 0;
-  if (!fits) {
-    fail(ErrorCode::kInvalidArgument, "node " + context.node().name,
-         "q {}, k {} and state {} do not belong together", to_string(q.dims()), to_string(k.dims()),
-         to_string(state.dims()));
-  }
+  check_paged_attention(context);
+  if (const int64_t head_size = context.input(0).dim(2); head_size % 8 != 0)
+    context.refuse("head size {} is no multiple of 8", head_size);
 }
 
 void run(const KernelContext& context, const MicroKernels& micro) {
