@@ -74,7 +74,7 @@ struct Model::Impl {
             bundle.config.context_tokens,
             runner.context_tokens,
             static_cast<int64_t>(bundle.tokenizer->size_tokens()),
-            !bundle.template_is_fallback};
+            !bundle.template_is_fallback()};
   }
 
   oag::ChatTemplate compiled_template();
@@ -91,10 +91,7 @@ struct Model::Impl {
 
 oag::ChatTemplate Model::Impl::compiled_template() {
   std::lock_guard lock(mutex);
-  if (!chat_template) {
-    chat_template =
-        oag::ChatTemplate::compile(bundle.chat_template, bundle.path.filename().string() + " chat template");
-  }
+  if (!chat_template) chat_template = oag::compile_chat_template(bundle);
   return *chat_template;
 }
 
