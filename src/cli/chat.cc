@@ -1,7 +1,5 @@
 #include "cli/chat.h"
 
-#include <atomic>
-
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
@@ -47,13 +45,10 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
     request.stop = options_.stop;
-    std::atomic<bool> unwanted{false};
-    request.on_token = [&](const TokenEvent& event) {
-      if (!unwanted && !on_text(event.text)) unwanted = true;
-    };
+    request.on_token = [&](const TokenEvent& event) { return on_text(event.text); };
     const Generation generation = model_->submit(std::move(request));
     while (!generation.wait(Clock::now() + kInterruptPoll)) {
-      if (InterruptScope::interrupted() || unwanted) generation.cancel();
+      if (InterruptScope::interrupted()) generation.cancel();
     }
     answer.result = generation.result();
   } catch (...) {
