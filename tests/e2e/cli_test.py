@@ -268,6 +268,27 @@ class TinyAnswers(CliTest):
         self.assertEqual(code, 0)
         self.assertEqual(shown.decode(), re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", escaped, piped))
 
+    def test_a_chat_shows_control_characters_as_escapes(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BINARY, [BINARY, "run", TINY, "--raw", "--ignore-eos", "-n", "400", "--temperature", "30", "--top-k", "0",
+                               "--top-p", "1", "--min-p", "0", "--seed", "3"], environment(TERM="dumb"))
+        shown = b""
+        end = time.monotonic() + LIMIT_S
+        try:
+            os.write(terminal, b"the\n")
+            while b"reached its limit" not in shown and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    shown += os.read(terminal, 65536)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+        # What the line editor wrote ends with the line that was typed.
+        answer = shown[shown.rindex(b"the\r\n") + 5:shown.index(b"(the answer")].replace(b"\r\n", b"\n")
+        self.assertGreater(len(re.findall(rb"\\x[01]", answer)), 3)
+        self.assertEqual(re.findall(rb"[\x00-\x08\x0b-\x1f\x7f]", answer), [])
+
     def test_a_closed_stdout_ends_the_program_without_a_signal(self):
         process = started("run", TINY, "--raw", "-p", "the", "--ignore-eos", "-n", 1000)
         process.stdout.close()
