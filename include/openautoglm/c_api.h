@@ -191,7 +191,7 @@ typedef struct oag_request {
   size_t message_count;
   int32_t parse_special; /* for a text: as in oag_encode() */
   int32_t add_special;
-  int64_t max_tokens; /* longest answer, at least 1; -1: until the context is full */
+  int64_t max_tokens; /* longest answer; 0: only read the prompt; -1: until the context is full */
   /* How the next token is picked, in this order: penalties, temperature, min-p, top-k, top-p, draw. */
   float temperature; /* 0: greedy, always the most likely token */
   int32_t top_k;     /* draw from the k most likely; 0: all */
@@ -204,7 +204,7 @@ typedef struct oag_request {
   const char* const* stop; /* texts that end the answer; not part of it */
   size_t stop_count;
   int32_t ignore_end;  /* not 0: go on past end tokens */
-  int32_t priority;    /* of those that wait, higher ones are admitted first */
+  int32_t priority;    /* higher ones are admitted, and their prompts read, first */
   int64_t deadline_ms; /* from now; past it the answer ends as OAG_FINISH_ERROR; 0: none */
   oag_token_callback on_token;
   void* user_data;

@@ -142,11 +142,11 @@ struct Request {
   // model's chat template turns into a prompt for the next answer.
   std::variant<std::string, std::vector<TokenId>, std::vector<Message>> prompt = {};
   EncodeOptions encode = {};  // for a text
-  int64_t max_tokens = -1;    // longest answer, at least 1; -1: until the context is full
+  int64_t max_tokens = -1;    // longest answer; 0: only read the prompt; -1: until the context is full
   Sampling sampling = {};
   bool ignore_end = false;             // go on past end tokens
   std::vector<std::string> stop = {};  // texts that end the answer; not part of it
-  int priority = 0;                    // of those that wait, higher ones are admitted first
+  int priority = 0;                    // higher ones are admitted, and their prompts read, first
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  // past it, the answer ends as kError
   TokenCallback on_token = {};
 };

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <thread>
 
 #include "llm/generate/generation.h"
@@ -23,49 +21,35 @@ class CallbackThread {
   std::atomic<std::thread::id> id_{};
 };
 
-// What stands between the scheduler and the user's callback: an exception or `false` ends that one answer.
-class CallbackGuard {
+// The user's callback as the model calls it.
+class MutableCallback {
  public:
-  CallbackGuard(TokenCallback on_token, std::shared_ptr<CallbackThread> thread)
+  MutableCallback(TokenCallback on_token, std::shared_ptr<CallbackThread> thread)
       : on_token_(std::move(on_token)), thread_(std::move(thread)) {}
 
-  void call(const oag::TokenEvent& event);
-
-  // Hands over what call() cancels, right after it was submitted. The first tokens may be there already; one
-  // that ends the answer waits for this.
-  void attach(const oag::Generation& generation);
-
-  // No call begins from now on, and the generation is let go; when it has `ended`, the callback is, too.
-  void detach(bool ended);
-
-  // Of the exception that the callback threw; empty when none. To be read after the generation ended.
-  const std::string& error() const { return error_; }
+  bool call(const oag::TokenEvent& event);
+  // No call begins from now on: an answer that is dropped inside its own callback may have text left.
+  void mute() { muted_.store(true); }
 
  private:
-  TokenCallback on_token_;
+  const TokenCallback on_token_;
   std::shared_ptr<CallbackThread> thread_;
   std::atomic<bool> muted_{false};
-  std::string error_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool attached_ = false;
-  std::optional<oag::Generation> generation_;  // which owns this guard: detach() breaks the circle
 };
 
 struct Generation::Impl {
-  Impl(oag::Generation made, std::shared_ptr<CallbackGuard> callback,
+  Impl(oag::Generation made, std::shared_ptr<MutableCallback> muted_when_dropped,
        std::shared_ptr<const CallbackThread> calls)
-      : generation(std::move(made)), guard(std::move(callback)), thread(std::move(calls)) {}
+      : generation(std::move(made)), callback(std::move(muted_when_dropped)), thread(std::move(calls)) {}
 
   oag::Generation generation;
-  std::shared_ptr<CallbackGuard> guard;  // null without a callback
+  std::shared_ptr<MutableCallback> callback;  // null without one
   std::shared_ptr<const CallbackThread> thread;
 
   std::mutex mutex;
   std::optional<Result> result;  // under mutex; made on first use
 
   void check_may_wait() const;
-  Result read_result() const;
 };
 
 }  // namespace openautoglm

@@ -45,19 +45,6 @@ oag::LanguageModelOptions internal_options(const ModelOptions& options, const oa
   return internal;
 }
 
-oag::SamplingOptions internal_sampling(const Sampling& sampling) {
-  oag::SamplingOptions internal;
-  internal.temperature = sampling.temperature;
-  internal.top_k = sampling.top_k;
-  internal.top_p = sampling.top_p;
-  internal.min_p = sampling.min_p;
-  internal.repeat_penalty = sampling.repeat_penalty;
-  internal.frequency_penalty = sampling.frequency_penalty;
-  internal.presence_penalty = sampling.presence_penalty;
-  internal.seed = sampling.seed;
-  return internal;
-}
-
 }  // namespace
 
 struct Model::Impl {
@@ -74,7 +61,7 @@ struct Model::Impl {
             bundle.config.context_tokens,
             runner.context_tokens,
             static_cast<int64_t>(bundle.tokenizer->size_tokens()),
-            !bundle.template_is_fallback};
+            !bundle.template_is_fallback()};
   }
 
   oag::ChatTemplate compiled_template();
@@ -91,10 +78,7 @@ struct Model::Impl {
 
 oag::ChatTemplate Model::Impl::compiled_template() {
   std::lock_guard lock(mutex);
-  if (!chat_template) {
-    chat_template =
-        oag::ChatTemplate::compile(bundle.chat_template, bundle.path.filename().string() + " chat template");
-  }
+  if (!chat_template) chat_template = oag::compile_chat_template(bundle);
   return *chat_template;
 }
 
@@ -142,10 +126,6 @@ std::string Model::apply_chat_template(std::span<const Message> messages, bool a
 
 Generation Model::submit(Request request) {
   return translated([&] {
-    if (request.max_tokens != -1 && request.max_tokens < 1) {
-      fail(InternalCode::kInvalidArgument, "max_tokens", "must be -1 or at least 1, not {}",
-           request.max_tokens);
-    }
     oag::GenerationRequest internal;
     internal.prompt = impl_->prompt_ids(request);
     internal.max_tokens = request.max_tokens;
@@ -154,15 +134,13 @@ Generation Model::submit(Request request) {
     internal.stop = std::move(request.stop);
     internal.priority = request.priority;
     internal.deadline = request.deadline;
-    std::shared_ptr<CallbackGuard> guard;
+    std::shared_ptr<MutableCallback> callback;
     if (request.on_token) {
-      guard = std::make_shared<CallbackGuard>(std::move(request.on_token), impl_->callback_thread);
-      internal.on_token = [guard](const oag::TokenEvent& event) { guard->call(event); };
+      callback = std::make_shared<MutableCallback>(std::move(request.on_token), impl_->callback_thread);
+      internal.on_token = [callback](const oag::TokenEvent& event) { return callback->call(event); };
     }
-    oag::Generation generation = impl_->model.submit(std::move(internal));
-    if (guard) guard->attach(generation);
-    return Generation(
-        std::make_unique<Generation::Impl>(std::move(generation), std::move(guard), impl_->callback_thread));
+    return Generation(std::make_unique<Generation::Impl>(impl_->model.submit(std::move(internal)),
+                                                         std::move(callback), impl_->callback_thread));
   });
 }
 

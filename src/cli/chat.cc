@@ -1,9 +1,6 @@
 #include "cli/chat.h"
 
-#include <atomic>
-
 #include "base/error.h"
-#include "base/log.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "llm/bundle/chat_prompt.h"
@@ -16,14 +13,7 @@ constexpr auto kInterruptPoll = std::chrono::milliseconds(20);
 }  // namespace
 
 Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(options.model)) {
-  if (!options_.raw) {
-    if (bundle_.template_is_fallback) {
-      log(LogLevel::kWarning, "{} has no chat template; using the one of its family \"{}\"",
-          bundle_.path.string(), bundle_.config.architecture);
-    }
-    template_ =
-        ChatTemplate::compile(bundle_.chat_template, bundle_.path.filename().string() + " chat template");
-  }
+  if (!options_.raw) template_ = compile_chat_template(bundle_);
   LanguageModelOptions model_options;
   model_options.runner = runner_options(options_.model, bundle_);
   model_options.max_sequences = 1;
@@ -55,13 +45,10 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
     request.stop = options_.stop;
-    std::atomic<bool> unwanted{false};
-    request.on_token = [&](const TokenEvent& event) {
-      if (!unwanted && !on_text(event.text)) unwanted = true;
-    };
+    request.on_token = [&](const TokenEvent& event) { return on_text(event.text); };
     const Generation generation = model_->submit(std::move(request));
     while (!generation.wait(Clock::now() + kInterruptPoll)) {
-      if (InterruptScope::interrupted() || unwanted) generation.cancel();
+      if (InterruptScope::interrupted()) generation.cancel();
     }
     answer.result = generation.result();
   } catch (...) {

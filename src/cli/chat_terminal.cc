@@ -11,6 +11,7 @@
 #include "cli/chat.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 
 namespace oag::cli {
@@ -116,21 +117,21 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
   InterruptScope interrupt;
   try {
     const Answer answer = chat.ask(message, [](std::string_view text) {
-      std::fwrite(text.data(), 1, text.size(), stdout);
-      return std::fflush(stdout) == 0;
+      const std::string shown = printable_lines(text);
+      return std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
     });
     fmt::print("\n");
     stats = chat.stats_line(answer);
     if (answer.result.finish_reason == FinishReason::kCancelled)
       fmt::print("{}\n", dim("(stopped)", use_color(stdout_is_terminal())));
     if (answer.result.finish_reason == FinishReason::kError)
-      fmt::print(stderr, "oag: {}\n", answer.result.error);
+      fmt::print(stderr, "oag: {}\n", printable(answer.result.error));
     if (answer.result.finish_reason == FinishReason::kLength) {
       fmt::print("{}\n", dim("(the answer reached its limit; /reset starts afresh)",
                              use_color(stdout_is_terminal())));
     }
   } catch (const Error& error) {
-    fmt::print(stderr, "oag: {}\n", error.what());
+    fmt::print(stderr, "oag: {}\n", printable(error.what()));
     fmt::print("{}\n", dim("(/reset forgets the conversation)", use_color(stdout_is_terminal())));
   }
 }
@@ -138,7 +139,7 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
 }  // namespace
 
 int chat_on_terminal(Chat& chat) {
-  fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", chat.bundle().name(),
+  fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", printable(chat.bundle().name()),
                                      chat.bundle().precision()),
                          use_color(stdout_is_terminal())));
   LineEditor editor;

@@ -4,10 +4,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <initializer_list>
 #include <new>
+#include <sstream>
 #include <system_error>
 
 #include "base/error.h"
@@ -47,7 +47,10 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help and --version
-    return app.exit(asked);
+    std::ostringstream text;
+    const int code = app.exit(asked, text, text);
+    fmt::print("{}", text.str());
+    return code;
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
     fmt::print(stderr, "oag: {} (see `{} --help`)\n", printable(error.what()),
@@ -61,11 +64,13 @@ int parse_and_run(int argc, char** argv) {
 // Standard output is part of the result: a full disk or a closed pipe is a failure, which a command that
 // failed has told already.
 int finish(int exit_code) {
-  errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (exit_code != kExitOk || (flushed && std::ferror(stdout) == 0)) return exit_code;
-  if (errno != EPIPE)
-    fmt::print(stderr, "oag: standard output: {}\n", std::strerror(errno != 0 ? errno : EIO));
+  const int error = std::fflush(stdout) == 0 ? 0 : errno;
+  if (exit_code != kExitOk || (error == 0 && std::ferror(stdout) == 0)) return exit_code;
+  // Of a write that failed earlier, errno no longer tells the cause.
+  if (error != EPIPE) {
+    fmt::print(stderr, "oag: standard output: {}\n",
+               error != 0 ? std::generic_category().message(error) : "a part could not be written");
+  }
   return kExitFailure;
 }
 

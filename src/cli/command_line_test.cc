@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -133,6 +134,18 @@ TEST_F(CommandLine, PrintsTheGraphBeforeItIsLowered) {
   const Outcome outcome = oag({"inspect", kModel, "--graph"});
   EXPECT_TRUE(outcome.out.starts_with("graph llama\n"));
   EXPECT_NE(outcome.out.find("oag.CachedAttention("), std::string::npos);
+}
+
+TEST_F(CommandLine, BenchFitsAPageAndNamesPlatformDevicePrecisionAndModel) {
+  const Outcome outcome =
+      oag({"bench", kModel, "--prefill", "8", "--decode", "4", "--batch", "16", "--repeats", "2"});
+  ASSERT_EQ(outcome.exit_code, kExitOk) << outcome.err;
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 110u) << line;
+  for (const char* wanted : {"platform ", "device ", "precision  bf16", "model ", "latency ms", "spread",
+                             "tokens/s", "memory MB", "bandwidth", "compute", "prefill 8", "decode 4"}) {
+    EXPECT_NE(outcome.out.find(wanted), std::string::npos) << wanted << " in\n" << outcome.out;
+  }
 }
 
 TEST_F(CommandLine, BenchesEveryPhaseAtEveryBatchAndContext) {

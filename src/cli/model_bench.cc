@@ -60,6 +60,10 @@ double Samples::at(double share) const {
   return std::lerp(values_[below], values_[above], place - static_cast<double>(below));
 }
 
+double Samples::spread() const {
+  return median() > 0 ? (at(0.9) - at(0.1)) / 2 / median() : 0;
+}
+
 double BenchResult::tokens_per_s() const {
   const double made = static_cast<double>(batch) * (prefill ? static_cast<double>(tokens) : 1.0);
   return made / latency_ms.median() * 1e3;
@@ -152,24 +156,28 @@ StepWork ModelBench::prefill_work(int64_t batch, int64_t context) const {
   return work;
 }
 
-BenchResult ModelBench::measure_prefill(int64_t batch, int64_t context) {
+BenchResult ModelBench::measure_prefill(int64_t batch, int64_t context, const OnRepeat& on_repeat) {
   BenchResult result{true, plan_.prefill_tokens, batch, context, {}, 0, 0, prefill_work(batch, context)};
   Samples first_token;
   prefill_once(batch, context, plan_.prefill_tokens);
+  on_repeat();
   for (int i = 0; i < plan_.repeats; ++i) {
     const Prefill prefill = prefill_once(batch, context, plan_.prefill_tokens);
     result.latency_ms.add(prefill.total_ms);
     for (const double ms : prefill.first_token_ms) first_token.add(ms);
+    on_repeat();
   }
   result.ttft_ms = first_token.median();
   return result;
 }
 
-BenchResult ModelBench::measure_decode(int64_t batch, int64_t context) {
+BenchResult ModelBench::measure_decode(int64_t batch, int64_t context, const OnRepeat& on_repeat) {
   BenchResult result{false, plan_.decode_tokens, batch, context, {}, 0, 0, {}};
   for (int64_t i = 0; i < std::min(kWarmUpSteps, plan_.decode_tokens); ++i) decode_once(batch, context + i);
+  on_repeat();
   for (int repeat = 0; repeat < plan_.repeats; ++repeat) {
     for (int64_t i = 0; i < plan_.decode_tokens; ++i) result.latency_ms.add(decode_once(batch, context + i));
+    on_repeat();
   }
   // The median step's: half of the tokens were decoded before it.
   const std::vector<SequenceWork> parts(static_cast<size_t>(batch),
@@ -181,10 +189,15 @@ BenchResult ModelBench::measure_decode(int64_t batch, int64_t context) {
 std::vector<BenchResult> ModelBench::run(const OnProgress& on_progress) {
   std::vector<BenchResult> results;
   const int64_t phases = (plan_.prefill_tokens > 0) + (plan_.decode_tokens > 0);
-  const auto total = phases * static_cast<int64_t>(plan_.batches.size() * plan_.contexts.size());
-  const auto announce = [&](std::string_view what) {
-    on_progress(what, static_cast<int64_t>(results.size()), total);
+  const auto cases = phases * static_cast<int64_t>(plan_.batches.size() * plan_.contexts.size());
+  const int64_t total = cases * (plan_.repeats + 1);
+  int64_t done = 0;
+  std::string now;
+  const auto announce = [&](std::string what) {
+    now = std::move(what);
+    on_progress(now, done, total);
   };
+  const auto on_repeat = [&] { on_progress(now, ++done, total); };
   const auto add = [&](BenchResult result) {
     result.peak_bytes = peak_memory_bytes();
     results.push_back(std::move(result));
@@ -198,12 +211,12 @@ std::vector<BenchResult> ModelBench::run(const OnProgress& on_progress) {
       double ttft_ms = 0;
       if (plan_.prefill_tokens > 0) {
         announce(fmt::format("prefill, batch {}, context {}", batch, context));
-        add(measure_prefill(batch, context));
+        add(measure_prefill(batch, context, on_repeat));
         ttft_ms = results.back().ttft_ms;
       }
       if (plan_.decode_tokens > 0) {
         announce(fmt::format("decode, batch {}, context {}", batch, context));
-        add(measure_decode(batch, context));
+        add(measure_decode(batch, context, on_repeat));
         results.back().ttft_ms = ttft_ms;
       }
     }

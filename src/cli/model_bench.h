@@ -14,10 +14,10 @@ namespace oag::cli {
 // What to measure: each phase for every batch at every context.
 struct BenchPlan {
   int64_t prefill_tokens = 512;  // of each sequence; 0: leave this phase out
-  int64_t decode_tokens = 128;
+  int64_t decode_tokens = 64;
   std::vector<int64_t> batches = {1};
   std::vector<int64_t> contexts = {0};  // tokens that every sequence has in the cache beforehand
-  int repeats = 5;
+  int repeats = 3;
 
   int64_t longest_sequence() const;
 };
@@ -28,6 +28,8 @@ class Samples {
   void add(double value);
   double at(double share) const;  // 0.5: the median; between samples, interpolated
   double median() const { return at(0.5); }
+  // Half the distance from the 10th to the 90th percentile, as a part of the median.
+  double spread() const;
 
  private:
   std::vector<double> values_;
@@ -52,7 +54,7 @@ class ModelBench {
   // Errors: kInvalidArgument when a sequence would be longer than the model's context; those of ModelRunner.
   ModelBench(const ModelOptions& options, const BenchPlan& plan, RunControl& control);
 
-  using OnProgress = std::function<void(std::string_view what, int64_t done, int64_t total)>;
+  using OnProgress = std::function<void(std::string_view what, int64_t done, int64_t total)>;  // repetitions
   // Errors: kCancelled when `control` was.
   std::vector<BenchResult> run(const OnProgress& on_progress);
 
@@ -71,8 +73,9 @@ class ModelBench {
   void step(std::span<const SequenceStep> sequences);
   Prefill prefill_once(int64_t batch, int64_t first, int64_t count);
   double decode_once(int64_t batch, int64_t position);
-  BenchResult measure_prefill(int64_t batch, int64_t context);
-  BenchResult measure_decode(int64_t batch, int64_t context);
+  using OnRepeat = std::function<void()>;  // after each repetition, warm-ups too
+  BenchResult measure_prefill(int64_t batch, int64_t context, const OnRepeat& on_repeat);
+  BenchResult measure_decode(int64_t batch, int64_t context, const OnRepeat& on_repeat);
   StepWork prefill_work(int64_t batch, int64_t context) const;
 
   BenchPlan plan_;

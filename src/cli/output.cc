@@ -25,7 +25,8 @@ void append_escaped(std::string& out, std::string_view bytes) {
   }
 }
 
-std::string escape(std::string_view text, std::string_view also) {
+// Escapes what drives a terminal, and the characters of `also`; those of `kept` stay.
+std::string escape(std::string_view text, std::string_view also, std::string_view kept) {
   std::string out;
   while (!text.empty()) {
     const DecodedChar decoded = decode_utf8_leniently(text);
@@ -34,7 +35,8 @@ std::string escape(std::string_view text, std::string_view also) {
     if (also.find(bytes) != std::string_view::npos) {
       out += '\\';
       out += bytes;
-    } else if (is_control(decoded.code_point) || !is_valid_utf8(bytes)) {
+    } else if (kept.find(bytes) == std::string_view::npos &&
+               (is_control(decoded.code_point) || !is_valid_utf8(bytes))) {
       append_escaped(out, bytes);
     } else {
       out += bytes;
@@ -50,11 +52,15 @@ void print_json(const Json& json) {
 }
 
 std::string printable(std::string_view text) {
-  return escape(text, "");
+  return escape(text, "", "");
+}
+
+std::string printable_lines(std::string_view text) {
+  return escape(text, "", "\n\t");
 }
 
 std::string quoted(std::string_view text) {
-  return "\"" + escape(text, "\"\\") + "\"";
+  return "\"" + escape(text, "\"\\", "") + "\"";
 }
 
 std::string format_count(uint64_t count) {

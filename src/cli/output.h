@@ -15,7 +15,10 @@ void print_json(const Json& json);
 // not UTF-8 as \xNN. Texts out of model files pass through here, lest they drive the terminal.
 std::string printable(std::string_view text);
 
-// The same between double quotes, with quotes and backslashes escaped.
+// The same over several lines: newlines and tabs stay as they are.
+std::string printable_lines(std::string_view text);
+
+// printable() between double quotes, with quotes and backslashes escaped.
 std::string quoted(std::string_view text);
 
 // "134,515,008"

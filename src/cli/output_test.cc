@@ -24,6 +24,13 @@ TEST(Printable, WritesBytesThatAreNotUtf8AsEscapes) {
   EXPECT_EQ(printable("\xf0\x9f"), "\\xf0\\x9f");           // cut short
 }
 
+TEST(PrintableLines, KeepsNewlinesAndTabsAlone) {
+  EXPECT_EQ(printable_lines("a\n\tb"), "a\n\tb");
+  EXPECT_EQ(printable_lines("\x1b]0;title\x07\r\b\x9b\xc2\x9b\x7f\n"),
+            "\\x1b]0;title\\x07\\r\\x08\\x9b\\xc2\\x9b\\x7f\n");
+  EXPECT_EQ(printable_lines(std::string_view("\0", 1)), "\\x00");
+}
+
 TEST(Quoted, EscapesQuotesAndBackslashes) {
   EXPECT_EQ(quoted("a\"b\\"), "\"a\\\"b\\\\\"");
 }

@@ -62,10 +62,12 @@ TEST(Shares, AreOneWhenTheMachineIsBusyAllTheTime) {
 TEST(Samples, InterpolateBetweenOrderedValues) {
   Samples samples;
   EXPECT_EQ(samples.median(), 0);
+  EXPECT_EQ(samples.spread(), 0);
   for (const double value : {5.0, 1.0, 3.0, 2.0, 4.0}) samples.add(value);
   EXPECT_DOUBLE_EQ(samples.median(), 3);
   EXPECT_DOUBLE_EQ(samples.at(0.1), 1.4);
   EXPECT_DOUBLE_EQ(samples.at(0.9), 4.6);
+  EXPECT_DOUBLE_EQ(samples.spread(), 1.6 / 3);
 }
 
 }  // namespace

@@ -46,6 +46,22 @@ def started(*arguments, **options):
                             stderr=subprocess.PIPE, bufsize=0, env=environment(), **options)
 
 
+def on_terminal(*arguments):
+    """Runs oag with a terminal as standard output, and returns exit code and what was shown on it."""
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.DEVNULL,
+                               env=environment())
+    os.close(slave)
+    shown = b""
+    try:
+        while part := os.read(terminal, 65536):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(terminal)
+    return process.wait(timeout=LIMIT_S), shown.replace(b"\r\n", b"\n")
+
+
 def run_json(*arguments, **options):
     result = oag("run", *arguments, "--json", **options)
     if result.returncode != 0:
@@ -88,6 +104,17 @@ class Usage(CliTest):
                           ["run", TINY, "-n", "many", "-p", "x"], ["run", TINY, "--threads", "0", "-p", "x"],
                           ["run", TINY, "--ctx", "-5", "-p", "x"], ["run", TINY, "more", "arguments"]):
             self.assert_refused(oag(*arguments), 2)
+
+    def test_what_cannot_be_written_is_an_error_with_its_cause(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        for arguments in (["version"], ["--version"], ["run", "--help"], ["inspect", TINY, "--json"]):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                        timeout=LIMIT_S, env=environment())
+            self.assertEqual(result.returncode, 1, arguments)
+            self.assertIn(b"No space left on device", result.stderr, arguments)
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
 
     def test_sampling_options_out_of_range_are_refused_by_name(self):
         for flag, value in (("--temperature", "-1"), ("--top-p", "1.5"), ("--min-p", "-0.1"), ("--repeat-penalty", "0")):
@@ -204,7 +231,7 @@ class TinyAnswers(CliTest):
     def test_a_model_without_a_template_warns_and_answers(self):
         result = oag("run", TINY, "-p", "hello", "-n", 2)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn(b"template", result.stderr)
+        self.assertIn(b'"chatml"', result.stderr)
         self.assertTrue(result.stdout)
         raw = oag("run", TINY, "--raw", "-p", "hello", "-n", 2)
         self.assertEqual(raw.stderr, b"")
@@ -226,6 +253,41 @@ class TinyAnswers(CliTest):
         process.stderr.close()
         self.assertEqual(process.wait(timeout=LIMIT_S), 0)
         self.assertGreater(len(text), 20)
+
+    def test_a_terminal_is_shown_control_characters_as_escapes_and_a_pipe_gets_them(self):
+        # Nearly every token is as likely as any other, and 30 of the 512 are controls.
+        arguments = ["run", TINY, "--raw", "-p", "the", "--ignore-eos", "-n", 400, "--temperature", 30, "--top-k", 0,
+                     "--top-p", 1, "--min-p", 0, "--seed", 3]
+        piped = oag(*arguments).stdout.decode("utf-8")
+        self.assertGreater(len(re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", piped)), 3)
+
+        def escaped(match):
+            return "\\r" if match[0] == "\r" else "".join(f"\\x{byte:02x}" for byte in match[0].encode())
+
+        code, shown = on_terminal(*arguments)
+        self.assertEqual(code, 0)
+        self.assertEqual(shown.decode(), re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", escaped, piped))
+
+    def test_a_chat_shows_control_characters_as_escapes(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BINARY, [BINARY, "run", TINY, "--raw", "--ignore-eos", "-n", "400", "--temperature", "30", "--top-k", "0",
+                               "--top-p", "1", "--min-p", "0", "--seed", "3"], environment(TERM="dumb"))
+        shown = b""
+        end = time.monotonic() + LIMIT_S
+        try:
+            os.write(terminal, b"the\n")
+            while b"reached its limit" not in shown and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    shown += os.read(terminal, 65536)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+        # What the line editor wrote ends with the line that was typed.
+        answer = shown[shown.rindex(b"the\r\n") + 5:shown.index(b"(the answer")].replace(b"\r\n", b"\n")
+        self.assertGreater(len(re.findall(rb"\\x[01]", answer)), 3)
+        self.assertEqual(re.findall(rb"[\x00-\x08\x0b-\x1f\x7f]", answer), [])
 
     def test_a_closed_stdout_ends_the_program_without_a_signal(self):
         process = started("run", TINY, "--raw", "-p", "the", "--ignore-eos", "-n", 1000)
@@ -271,6 +333,14 @@ class Tokenize(CliTest):
         if not has_command("tokenize"):
             self.skipTest("this build has no oag tokenize")
         make_models(self)
+
+    def test_a_sentencepiece_llama_without_a_template_gets_that_of_llama_2(self):
+        model = self.folder / "sentencepiece.gguf"
+        result = oag("run", model, "-p", "hello", "-n", 0, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b'"llama-2"', result.stderr)
+        rendered = oag("tokenize", model, "--ids", stdin=b"<s>[INST] hello [/INST]")
+        self.assertEqual(json.loads(result.stdout)["prompt_ids"], [int(i) for i in rendered.stdout.split()])
 
     def test_a_sentencepiece_models_ids_are_those_of_its_library(self):
         fixture = json.loads((DATA / "tokenizer/spm.json").read_text(encoding="utf-8"))

@@ -51,6 +51,29 @@ void write_sentencepiece_model(const Vocabulary& vocabulary, const std::filesyst
   writer.finish();
 }
 
+void rewrite_model(const std::filesystem::path& from, const std::filesystem::path& to,
+                   const std::function<void(const std::string& name, StoredTensor&)>& edit) {
+  const auto file = GgufFile::open(from);
+  GgufWriter writer(to);
+  for (const auto& [key, value] : file->entries()) writer.set(key, value);
+  std::vector<StoredTensor> edited;
+  for (const GgufTensor& tensor : file->tensors()) {
+    StoredTensor stored = {tensor.dtype, tensor.dims, {}};
+    stored.values.resize(static_cast<size_t>(element_count(tensor.dims)));
+    decode_blocks(tensor.dtype, tensor.bytes, stored.values);
+    edit(tensor.name, stored);
+    writer.declare_tensor(tensor.name, stored.dtype, stored.dims);
+    edited.push_back(std::move(stored));
+  }
+  for (size_t i = 0; i < edited.size(); ++i) {
+    const StoredTensor& stored = edited[i];
+    std::vector<std::byte> blocks(tensor_bytes(stored.dtype, stored.dims));
+    encode_blocks(stored.dtype, stored.values, blocks);
+    writer.write(file->tensors()[i].name, blocks);
+  }
+  writer.finish();
+}
+
 void write_long_context_model(const std::filesystem::path& to) {
   const auto from = GgufFile::open(tiny_model("llama", "bf16"));
   GgufWriter writer(to);

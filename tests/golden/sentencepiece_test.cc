@@ -22,6 +22,7 @@ TEST_P(SentencePieceModel, TokenizesAsItsVocabularysLibraryDoesAfterTheWayThroug
     write_sentencepiece_model(fixture.vocabulary_of(suite), path);
     const ModelBundle bundle = load_bundle(path);
     EXPECT_EQ(bundle.tokenizer->adds_space_prefix(), *suite.add_space_prefix);
+    EXPECT_EQ(bundle.fallback_template, "llama-2");
     ASSERT_GT(suite.cases.size(), 100u);
     for (const testing::TokenizerCase& one : suite.cases) {
       const EncodeOptions options{.parse_special = suite.parse_special, .add_special = false};

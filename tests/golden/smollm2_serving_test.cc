@@ -158,7 +158,7 @@ TEST_F(SmolLm2Serving, CancellingOneRequestLeavesTheOthersTokensAlone) {
   std::vector<Generation> others;
   for (size_t i = 0; i < 3; ++i) {
     GenerationRequest request = greedy(ids_of(kPrompts[i]), 48);
-    request.on_token = [&tokens](const TokenEvent&) { ++tokens; };
+    request.on_token = [&tokens](const TokenEvent&) { return ++tokens > 0; };
     others.push_back(model->submit(std::move(request)));
   }
   while (tokens.load() < 6) std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -9,7 +9,7 @@ asan_shards=8          # under ASan every eighth conformance case runs
 python=/usr/bin/python3
 [[ -x $python ]] || python=python3
 
-export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1
+export UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
 export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19
 export TSAN_OPTIONS=external_symbolizer_path=/usr/bin/llvm-symbolizer-19:halt_on_error=1
 

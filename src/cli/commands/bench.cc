@@ -71,27 +71,30 @@ void print_json_report(const ModelBench& bench, const std::vector<BenchResult>& 
 
 void print_table(const ModelBench& bench, const std::vector<BenchResult>& results,
                  const MachineLimits& limits) {
-  fmt::print("{}; reads {:.1f} GB/s, multiplies and adds {:.0f} GFLOP/s in f32, {:.0f} Gop/s in int8\n",
-             printable(bench.device().properties().description), limits.bandwidth_gb_s, limits.f32_gflop_s,
-             limits.int8_gop_s);
-  fmt::print("loaded in {:.0f} ms\n\n", bench.load_ms());
-  std::vector<std::vector<std::string>> rows = {{"platform", "device", "precision", "model", "run", "batch",
-                                                 "context", "latency ms", "tokens/s", "first token ms",
-                                                 "memory MB", "share of bandwidth", "share of compute"}};
+  fmt::print("platform   {}\n", platform());
+  fmt::print("device     {}, {}\n", bench.device().name(),
+             printable(bench.device().properties().description));
+  fmt::print("machine    reads {:.1f} GB/s, computes {:.0f} GFLOP/s in f32, {:.0f} Gop/s in int8\n",
+             limits.bandwidth_gb_s, limits.f32_gflop_s, limits.int8_gop_s);
+  fmt::print("model      {}, loaded in {:.0f} ms\n", printable(bench.bundle().name()), bench.load_ms());
+  fmt::print("precision  {}\n\n", bench.bundle().precision());
+  std::vector<std::vector<std::string>> rows = {{"run", "batch", "context", "latency ms", "spread",
+                                                 "tokens/s", "first token ms", "memory MB", "bandwidth",
+                                                 "compute"}};
   for (const BenchResult& result : results) {
     const double seconds = result.latency_ms.median() / 1e3;
-    rows.push_back({platform(), std::string(bench.device().name()), bench.bundle().precision(),
-                    printable(bench.bundle().name()),
-                    fmt::format("{} {}", result.prefill ? "prefill" : "decode", result.tokens),
+    rows.push_back({fmt::format("{} {}", result.prefill ? "prefill" : "decode", result.tokens),
                     std::to_string(result.batch), std::to_string(result.context),
                     fmt::format("{:.2f}", result.latency_ms.median()),
+                    fmt::format("{:.1f} %", result.latency_ms.spread() * 100),
                     fmt::format("{:.1f}", result.tokens_per_s()),
                     result.ttft_ms > 0 ? fmt::format("{:.1f}", result.ttft_ms) : "-",
                     fmt::format("{:.0f}", static_cast<double>(result.peak_bytes) / 1e6),
                     fmt::format("{:.0f} %", bandwidth_share(result.work, seconds, limits) * 100),
                     fmt::format("{:.0f} %", compute_share(result.work, seconds, limits) * 100)});
   }
-  fmt::print("{}", format_table(rows));
+  fmt::print("{}\nbandwidth, compute: the share that is used of what the machine can do\n",
+             format_table(rows));
 }
 
 void sort_unique(std::vector<int64_t>& values) {
@@ -131,11 +134,14 @@ void declare(CLI::App& app, int& exit_code) {
       "prefill reads prompts, decode makes tokens one at a time; both for every batch (sequences at once) "
       "at\n"
       "every context (tokens that each sequence has behind it). Latency is the median: of reading all "
-      "prompts of\n"
-      "a batch, or of one step, which makes one token for each sequence. First token: of prompts that come\n"
-      "together. Memory is the process's peak so far. The shares say which part of the machine's own speed "
-      "is\n"
-      "used, measured here as well: of memory bandwidth (weights and cache that a step must read), and of\n"
+      "prompts\n"
+      "of a batch, or of one step, which makes one token for each sequence. Spread is half the distance "
+      "from\n"
+      "the 10th to the 90th percentile, as a part of the median. First token: of prompts that come "
+      "together.\n"
+      "Memory is the process's peak so far. Bandwidth and compute say which part of the machine's own "
+      "speed,\n"
+      "measured here as well, is used: of reading memory (weights and cache that a step must read), and of\n"
       "multiply-adds. MB = 10^6 bytes.");
   flags->model.declare_without_context(*command);
   BenchPlan& plan = flags->plan;

@@ -123,7 +123,7 @@ Json inspect_json(const ModelBundle& bundle) {
           {"kv_bytes_per_token", std::move(cache)},
           {"tokenizer", tokenizer_json(*bundle.tokenizer)},
           {"chat_template",
-           {{"source", bundle.template_is_fallback ? "fallback" : "file"}, {"text", bundle.chat_template}}},
+           {{"source", bundle.template_is_fallback() ? "fallback" : "file"}, {"text", bundle.chat_template}}},
           {"tensors", std::move(tensors)}};
 }
 
@@ -151,9 +151,9 @@ std::string tokenizer_text(const Tokenizer& tokenizer) {
 }
 
 std::string template_text(const ModelBundle& bundle) {
-  if (bundle.template_is_fallback) {
-    return fmt::format("chat template  none, fallback of family {}\n", printable(bundle.config.architecture));
-  }
+  if (bundle.template_is_fallback())
+    return fmt::format("chat template  none, fallback of family {}\n", bundle.fallback_template);
+
   std::string text = "chat template\n";
   std::string_view rest = bundle.chat_template;
   for (size_t line = 0; line < kTemplateLines && !rest.empty(); ++line) {

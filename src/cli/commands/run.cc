@@ -104,10 +104,10 @@ int fail_stdout(int error) {
 
 int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   InterruptScope interrupt;
-  const bool stream = !flags.json;
+  const bool stream = !flags.json, on_terminal = stdout_is_terminal();
   int write_error = 0;
   const Answer answer = chat.ask(prompt, [&](std::string_view text) {
-    if (stream) write_error = write_stdout(text);
+    if (stream) write_error = write_stdout(on_terminal ? printable_lines(text) : text);
     return write_error == 0;
   });
   if (write_error != 0) return fail_stdout(write_error);
@@ -124,7 +124,7 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
     return kExitInterrupted;
   }
   if (answer.result.finish_reason == FinishReason::kError) {
-    fmt::print(stderr, "oag: {}\n", answer.result.error);
+    fmt::print(stderr, "oag: {}\n", printable(answer.result.error));
     return kExitFailure;
   }
   return kExitOk;

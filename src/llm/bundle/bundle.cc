@@ -76,8 +76,10 @@ ModelBundle load_bundle(const std::filesystem::path& path) {
   if (const auto own = bundle.file->find_string("tokenizer.chat_template")) {
     bundle.chat_template = *own;
   } else {
-    bundle.chat_template = fallback_chat_template(bundle.config.architecture);
-    bundle.template_is_fallback = true;
+    const FallbackTemplate fallback =
+        fallback_chat_template(bundle.config.architecture, bundle.tokenizer->vocabulary());
+    bundle.chat_template = fallback.source;
+    bundle.fallback_template = fallback.name;
   }
   return bundle;
 }

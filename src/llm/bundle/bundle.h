@@ -19,13 +19,14 @@ struct ModelBundle {
   TextConfig config;
   const Architecture* architecture = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::string chat_template;          // Jinja; the file's own, or the family's
-  bool template_is_fallback = false;  // the file has none
+  std::string chat_template;           // Jinja; the file's own, or the family's
+  std::string_view fallback_template;  // the name of the family's, where the file has none; else empty
 
   Graph build_graph() const { return architecture->build(config, Weights(file)); }
   std::string name() const;       // general.name, or the file's
   int64_t parameters() const;     // elements of all tensors
   uint64_t weight_bytes() const;  // as stored
+  bool template_is_fallback() const { return !fallback_template.empty(); }
   std::string precision() const;  // the storage that holds most bytes: "q4_1"
 };
 

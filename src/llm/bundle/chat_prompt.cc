@@ -1,5 +1,7 @@
 #include "llm/bundle/chat_prompt.h"
 
+#include "base/log.h"
+
 namespace oag {
 namespace {
 
@@ -8,6 +10,14 @@ std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
 }
 
 }  // namespace
+
+ChatTemplate compile_chat_template(const ModelBundle& bundle) {
+  if (bundle.template_is_fallback()) {
+    log(LogLevel::kWarning, "{} has no chat template; using that of the family \"{}\"", bundle.path.string(),
+        bundle.fallback_template);
+  }
+  return ChatTemplate::compile(bundle.chat_template, bundle.path.filename().string() + " chat template");
+}
 
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
                         bool add_generation_prompt) {

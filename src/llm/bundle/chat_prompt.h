@@ -5,10 +5,15 @@
 #include <vector>
 
 #include "base/json.h"
+#include "llm/bundle/bundle.h"
 #include "llm/text/chat_template.h"
 #include "llm/text/tokenizer.h"
 
 namespace oag {
+
+// The model's chat template, ready to render; warns where it is not the file's own. Errors: as
+// ChatTemplate::compile.
+ChatTemplate compile_chat_template(const ModelBundle& bundle);
 
 // A conversation as prompt text. `messages` is an array of {role, content}. Errors: as ChatTemplate::render.
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,

@@ -26,14 +26,16 @@ struct TokenEvent {
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;
-  int64_t max_tokens = -1;  // -1: until the context is full
+  int64_t max_tokens = -1;  // 0: the prompt is read and no token made; -1: until the context is full
   SamplingOptions sampling;
   bool ignore_end = false;        // go on past end tokens
   std::vector<std::string> stop;  // texts that end the answer; not part of it
   int priority = 0;
   std::optional<TimePoint> deadline;
-  // Called on the scheduler's thread for every token of the answer; it must be quick and must not throw.
-  std::function<void(const TokenEvent&)> on_token;
+  // Called on the scheduler's thread for every token of the answer, so it must be quick. False ends the
+  // answer as cancelled, an exception ends it as failed with the exception's text; neither touches other
+  // answers. It is not called again then, and is let go before the answer is done.
+  std::function<bool(const TokenEvent&)> on_token;
 };
 
 struct GenerationResult {

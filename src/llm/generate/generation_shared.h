@@ -30,8 +30,8 @@ struct Generation::Shared {
   Sampler sampler;
   StopMatcher text;
   std::vector<TokenId> tokens;  // prompt and answer
-  bool callback_failed = false;
-  int64_t cached = 0;  // tokens whose keys and values are in the cache
+  std::string callback_error;   // of a callback that threw
+  int64_t cached = 0;           // tokens whose keys and values are in the cache
   std::vector<int32_t> pages;
   TimePoint submitted = Clock::now(), started{}, first_token{}, last_token{};
 

@@ -18,6 +18,15 @@ LanguageModelOptions complete(LanguageModelOptions options) {
   return options;
 }
 
+// Keeps a list in order of priority, then arrival.
+template <typename SharedPtr>
+void insert_by_priority(std::vector<SharedPtr>& list, SharedPtr added) {
+  const auto after = std::find_if(list.begin(), list.end(), [&](const auto& other) {
+    return other->request.priority < added->request.priority;
+  });
+  list.insert(after, std::move(added));
+}
+
 }  // namespace
 
 LanguageModel::LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
@@ -59,6 +68,10 @@ Generation LanguageModel::submit(GenerationRequest request) {
     if (id < 0 || id >= runner_.vocab_size())
       fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
   }
+  if (request.max_tokens < -1) {
+    fail(ErrorCode::kInvalidArgument, "max_tokens", "must be at least 0, or -1 for no limit, not {}",
+         request.max_tokens);
+  }
   request.sampling.validate();
   const int64_t room = context - prompt_size;
   request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
@@ -76,25 +89,24 @@ Generation LanguageModel::submit(GenerationRequest request) {
     if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting) {
       fail(ErrorCode::kUnsupported, "queue", "{} requests wait already; try again later", waiting_.size());
     }
-    const auto after = std::find_if(waiting_.begin(), waiting_.end(), [&](const SharedPtr& other) {
-      return other->request.priority < shared->request.priority;
-    });
-    waiting_.insert(after, shared);
+    insert_by_priority(waiting_, shared);
   }
   changed_.notify_all();
   return Generation(std::move(shared));
 }
 
-// Hands a token out. A callback that throws ends its own answer and nobody else's.
+// Hands a token out. A callback that wants no more or throws ends its own answer and nobody else's.
 void LanguageModel::emit(Generation::Shared& generation, const TokenEvent& event) {
   if (!generation.request.on_token) return;
   try {
-    generation.request.on_token(event);
+    if (generation.request.on_token(event)) return;
+  } catch (const std::exception& error) {
+    generation.callback_error = std::string("the token callback threw: ") + error.what();
   } catch (...) {
-    generation.request.on_token = nullptr;
-    generation.callback_failed = true;
-    generation.cancel_asked.store(true);
+    generation.callback_error = "the token callback threw";
   }
+  generation.request.on_token = nullptr;
+  generation.cancel_asked.store(true);
 }
 
 void LanguageModel::finish(Generation::Shared& generation, FinishReason reason, std::string error) {
@@ -102,6 +114,11 @@ void LanguageModel::finish(Generation::Shared& generation, FinishReason reason, 
   const std::string tail = generation.text.matched() ? "" : generation.text.flush();
   if (!tail.empty() && !generation.result.token_ids.empty()) {
     emit(generation, {generation.result.token_ids.back(), tail});
+  }
+  generation.request.on_token = nullptr;
+  if (!generation.callback_error.empty()) {  // also where the answer's last token brought it
+    reason = FinishReason::kError;
+    error = generation.callback_error;
   }
   {
     std::lock_guard lock(mutex_);
@@ -138,9 +155,7 @@ void LanguageModel::drop_stopped() {
     }
   }
   for (const SharedPtr& generation : dropped) {
-    if (generation->callback_failed) {
-      finish(*generation, FinishReason::kError, "the token callback threw an exception");
-    } else if (generation->cancel_asked.load()) {
+    if (generation->cancel_asked.load()) {
       finish(*generation, FinishReason::kCancelled);
     } else {
       finish(*generation, FinishReason::kError, "passed its deadline");
@@ -156,7 +171,7 @@ void LanguageModel::admit() {
     if (!pages) return;
     next->pages = *std::move(pages);
     next->started = Clock::now();
-    active_.push_back(next);
+    insert_by_priority(active_, next);
     waiting_.erase(waiting_.begin());
   }
 }
@@ -192,7 +207,7 @@ void LanguageModel::run_step() {
   int64_t budget = decoding ? options_.shared_step_tokens : options_.step_tokens;
   budget -= std::count_if(active_.begin(), active_.end(),
                           [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
-  int priority = active_.front()->request.priority;
+  const int priority = active_.front()->request.priority;  // the highest, see insert_by_priority
   std::vector<SequenceStep> steps;
   std::vector<Generation::Shared*> members;
   for (const SharedPtr& generation : active_) {
@@ -201,7 +216,6 @@ void LanguageModel::run_step() {
     const int64_t count = decodes ? pending : std::min(pending, budget);
     if (count <= 0) continue;
     if (!decodes) budget -= count;
-    priority = std::max(priority, generation->request.priority);
     const bool complete = count == pending;
     const std::span<const TokenId> tokens(generation->tokens);
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)),

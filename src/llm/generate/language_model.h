@@ -32,8 +32,9 @@ class LanguageModel {
   LanguageModel(const LanguageModel&) = delete;
   LanguageModel& operator=(const LanguageModel&) = delete;
 
-  // Errors: kInvalidArgument for an empty prompt, one longer than the context, or options out of range;
-  // kUnsupported when too many requests wait.
+  // Requests that wait are admitted by priority, and among those at work the higher priorities' prompts are
+  // read first. Errors: kInvalidArgument for an empty prompt, one longer than the context, or options out of
+  // range; kUnsupported when too many requests wait.
   Generation submit(GenerationRequest request);
 
   const ModelRunner& runner() const { return runner_; }
@@ -58,7 +59,7 @@ class LanguageModel {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<SharedPtr> waiting_;  // by priority, then arrival
-  std::vector<SharedPtr> active_;   // the scheduler's own; others read it under mutex_
+  std::vector<SharedPtr> active_;   // likewise; the scheduler's own, others read it under mutex_
   PagePool pages_;
   bool stopping_ = false;
   std::thread thread_;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
+#include <stdexcept>
 #include <thread>
 
 #include "api/backends.h"
@@ -85,11 +87,106 @@ TEST(LanguageModel, TokensArriveInOrderAndMakeUpTheText) {
   request.on_token = [&](const TokenEvent& event) {
     if (ids.empty() || ids.back() != event.id || !event.text.empty()) ids.push_back(event.id);
     text += event.text;
+    return true;
   };
   const GenerationResult result = model.submit(request).result();
   EXPECT_EQ(result.text, text);
   EXPECT_EQ(result.prompt_tokens, 10);
   EXPECT_GE(result.ttft_ms, result.prefill_ms);
+}
+
+TEST(LanguageModel, NoTokensAreMadeWhenNoneAreWantedAndThePromptIsCheckedAllTheSame) {
+  LanguageModel model(test_runtime(), tiny(), options(32, 0, 1));
+  int calls = 0;
+  GenerationRequest request = greedy(prompt_of(1, 10), 0);
+  request.on_token = [&](const TokenEvent&) { return ++calls > 0; };
+  const GenerationResult result = model.submit(request).result();
+  EXPECT_EQ(result.finish_reason, FinishReason::kLength);
+  EXPECT_EQ(result.token_ids, std::vector<TokenId>{});
+  EXPECT_EQ(result.text, "");
+  EXPECT_EQ(result.prompt_tokens, 10);
+  EXPECT_EQ(calls, 0);
+  EXPECT_THROW(model.submit(greedy({}, 0)), Error);
+  EXPECT_THROW(model.submit(greedy(prompt_of(1, 32), 0)), Error);
+  EXPECT_THROW(model.submit(greedy({100000}, 0)), Error);
+  EXPECT_THROW(model.submit(greedy(prompt_of(1, 10), -2)), Error);
+  EXPECT_EQ(model.submit(greedy(prompt_of(1, 10), -1)).result().token_ids.size(), 22u);
+}
+
+// Two prompts that are read at once, the less urgent one admitted first. An answer that is already running
+// holds the scheduler still while they are submitted.
+TEST(LanguageModel, PromptsOfHigherPriorityAreReadFirst) {
+  LanguageModel model(test_runtime(), tiny(), options(512, 2048, 3));
+  std::latch low_submitted(1), high_submitted(1), first_token(1), second_token(1);
+  int tokens = 0;
+  GenerationRequest running = greedy(prompt_of(1, 4), 100);
+  running.on_token = [&](const TokenEvent&) {
+    if (++tokens == 1) {
+      first_token.count_down();
+      low_submitted.wait();
+    } else if (tokens == 2) {
+      second_token.count_down();
+      high_submitted.wait();
+    }
+    return true;
+  };
+  const Generation background = model.submit(std::move(running));
+  std::vector<int> order;  // by first token; the scheduler's thread writes it
+  const auto noting = [&](int priority) {
+    GenerationRequest request = greedy(prompt_of(priority, 300), 1);
+    request.priority = priority;
+    request.on_token = [&order, priority](const TokenEvent&) {
+      order.push_back(priority);
+      return true;
+    };
+    return request;
+  };
+  first_token.wait();
+  const Generation low = model.submit(noting(1));
+  low_submitted.count_down();
+  second_token.wait();
+  const Generation high = model.submit(noting(2));
+  high_submitted.count_down();
+  low.wait();
+  high.wait();
+  background.cancel();
+  background.wait();
+  EXPECT_EQ(order, (std::vector<int>{2, 1}));
+}
+
+TEST(LanguageModel, ACallbackThatThrowsFailsItsOwnAnswerWithItsText) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 512, 4));
+  const auto expected = model.submit(greedy(prompt_of(3, 12), 30)).result().token_ids;
+  for (const int64_t last_token : {int64_t{1}, int64_t{100}}) {
+    int calls = 0;
+    GenerationRequest throwing = greedy(prompt_of(4, 12), last_token);
+    throwing.on_token = [&](const TokenEvent&) -> bool {
+      ++calls;
+      throw std::runtime_error("disk is full");
+    };
+    const Generation survivor = model.submit(greedy(prompt_of(3, 12), 30));
+    const GenerationResult failed = model.submit(std::move(throwing)).result();
+    EXPECT_EQ(failed.finish_reason, FinishReason::kError);
+    EXPECT_EQ(failed.error, "the token callback threw: disk is full");
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(survivor.result().token_ids, expected);
+  }
+  GenerationRequest odd = greedy(prompt_of(4, 12), 5);
+  odd.on_token = [](const TokenEvent&) -> bool { throw 7; };
+  EXPECT_EQ(model.submit(std::move(odd)).result().error, "the token callback threw");
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+TEST(LanguageModel, ACallbackThatWantsNoMoreEndsItsAnswerAndIsLetGo) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
+  auto calls = std::make_shared<int>(0);
+  GenerationRequest request = greedy(prompt_of(4, 12), 100);
+  request.on_token = [calls](const TokenEvent&) { return ++*calls < 3; };
+  const GenerationResult result = model.submit(std::move(request)).result();
+  EXPECT_EQ(result.finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(result.token_ids.size(), 3u);
+  EXPECT_EQ(*calls, 3);
+  EXPECT_EQ(calls.use_count(), 1);
 }
 
 TEST(LanguageModel, AStopTextEndsTheAnswerBeforeIt) {

@@ -149,6 +149,9 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
       session_(runtime, bundle.build_graph(), compile_options(*runtime->devices().front(), bundle, options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
+  for (const char* name : kBatchInputs) batch_inputs_.push_back(session_.input_index(name));
+  for (int64_t i = 0; i < config_.layers; ++i)
+    state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
   const MemoryNeed need(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
   Device& device = *runtime->devices().front();
@@ -211,10 +214,8 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
       ints(starts, {count + 1}), ints(contexts, {count}),  ints(table, {count, table_width})};
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
-  for (size_t i = 0; i < std::size(kBatchInputs); ++i)
-    bindings.inputs[session_.input_index(kBatchInputs[i])] = batch[i];
-  for (size_t i = 0; i < states_.size(); ++i)
-    bindings.inputs[session_.input_index("kv." + std::to_string(i))] = states_[i];
+  for (size_t i = 0; i < batch_inputs_.size(); ++i) bindings.inputs[batch_inputs_[i]] = batch[i];
+  for (size_t i = 0; i < states_.size(); ++i) bindings.inputs[state_inputs_[i]] = states_[i];
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   for (const auto& file : file_->files()) {

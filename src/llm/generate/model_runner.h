@@ -62,6 +62,7 @@ class ModelRunner {
   int64_t pages_;
   uint64_t cache_bytes_ = 0;
   std::vector<Tensor> states_;
+  std::vector<size_t> batch_inputs_, state_inputs_;  // which of the session's inputs they are
 };
 
 // Bytes of KV cache for one token of this model.

@@ -23,11 +23,11 @@ SamplingOptions plain(float temperature) {
 
 // How often each token is the first of an answer, over many seeds.
 std::map<TokenId, double> frequencies(SamplingOptions options, const std::vector<float>& logits,
-                                      const std::vector<TokenId>& prompt = {}) {
+                                      const std::vector<TokenId>& prompt = {}, int draws = kDraws) {
   std::map<TokenId, double> counts;
-  for (int i = 0; i < kDraws; ++i) {
+  for (int i = 0; i < draws; ++i) {
     options.seed = static_cast<uint64_t>(i);
-    counts[Sampler(options, prompt).pick(logits, static_cast<int64_t>(logits.size()))] += 1.0 / kDraws;
+    counts[Sampler(options, prompt).pick(logits, static_cast<int64_t>(logits.size()))] += 1.0 / draws;
   }
   return counts;
 }
@@ -83,7 +83,8 @@ TEST(Sampler, TopPIsRightOnALargeFlatVocabulary) {
   SamplingOptions options = plain(1);
   options.top_p = 0.5f;
   const std::vector<float> flat(5000, 0.25f);
-  for (const auto& [id, share] : frequencies(options, flat)) EXPECT_LT(id, 2501);  // ties go to lower ids
+  // Ties go to lower ids.
+  for (const auto& [id, share] : frequencies(options, flat, {}, 500)) EXPECT_LT(id, 2501);
 }
 
 TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {

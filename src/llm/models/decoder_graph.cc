@@ -12,11 +12,12 @@ Tensor ints_tensor(const std::vector<int64_t>& values) {
   return Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values);
 }
 
-}  // namespace
-
-std::string block_tensor(int64_t layer, std::string_view suffix) {
-  return fmt::format("blk.{}.{}", layer, suffix);
+// "blk.<layer>.<name>"
+std::string block_tensor(int64_t layer, std::string_view name) {
+  return fmt::format("blk.{}.{}", layer, name);
 }
+
+}  // namespace
 
 DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
     : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
@@ -82,6 +83,10 @@ ValueId DecoderGraph::embed() {
   return graph_.add("", "Cast", {rows}, {{"to", int64_t{1}}}, "embedding.f32");
 }
 
+ValueId DecoderGraph::norm(int64_t layer, std::string_view name, ValueId x) {
+  return rms_norm(x, block_tensor(layer, name) + ".weight", config_.hidden_size);
+}
+
 ValueId DecoderGraph::rms_norm(ValueId x, std::string_view tensor, int64_t width) {
   return graph_.add("", "RMSNormalization", {x, vector(tensor, weights_.get(tensor, {width}))},
                     {{"epsilon", config_.rms_epsilon}});
@@ -99,6 +104,24 @@ std::vector<ValueId> DecoderGraph::split(ValueId x, const std::vector<int64_t>& 
   return graph_.add_node("", "Split", {x, parts}, {{"axis", int64_t{-1}}}, sizes.size()).outputs;
 }
 
+DecoderGraph::Projections DecoderGraph::project(int64_t layer, ValueId x) {
+  const int64_t hidden = config_.hidden_size;
+  const std::string fused = block_tensor(layer, "attn_qkv");
+  if (weights_.has(fused + ".weight")) {
+    const ValueId qkv = linear(x, fused, q_size() + 2 * kv_size(), hidden);
+    const std::vector<ValueId> parts = split(qkv, {q_size(), kv_size(), kv_size()});
+    return {parts[0], parts[1], parts[2]};
+  }
+  return {linear(x, block_tensor(layer, "attn_q"), q_size(), hidden),
+          linear(x, block_tensor(layer, "attn_k"), kv_size(), hidden),
+          linear(x, block_tensor(layer, "attn_v"), kv_size(), hidden)};
+}
+
+DecoderGraph::Projections DecoderGraph::norm_heads(int64_t layer, const Projections& x) {
+  return {head_norm(x.q, config_.heads, block_tensor(layer, "attn_q_norm.weight")),
+          head_norm(x.k, config_.kv_heads, block_tensor(layer, "attn_k_norm.weight")), x.v};
+}
+
 ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& tensor) {
   const ValueId by_head = reshape(x, {-1, heads, config_.head_size});
   return reshape(rms_norm(by_head, tensor, config_.head_size), {-1, heads * config_.head_size});
@@ -113,22 +136,34 @@ ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
   return reshape(rotated, {-1, heads, config_.head_size});
 }
 
-ValueId DecoderGraph::attention(int64_t layer, ValueId q, ValueId k, ValueId v) {
+ValueId DecoderGraph::attention(int64_t layer, const Projections& x) {
   const std::string state_name = "kv." + std::to_string(layer);
   const ValueId state =
       graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size));
   const Node& node = graph_.add_node("oag", "CachedAttention",
-                                     {rotate(q, config_.heads), rotate(k, config_.kv_heads),
-                                      reshape(v, {-1, config_.kv_heads, config_.head_size}), state},
+                                     {rotate(x.q, config_.heads), rotate(x.k, config_.kv_heads),
+                                      reshape(x.v, {-1, config_.kv_heads, config_.head_size}), state},
                                      {{"scale", scale}}, 2, block_tensor(layer, "attention"));
   const ValueId out = node.outputs[0];
   states_out_.push_back(node.outputs[1]);
-  return reshape(out, {-1, config_.heads * config_.head_size});
+  return linear(reshape(out, {-1, q_size()}), block_tensor(layer, "attn_output"), config_.hidden_size,
+                q_size());
 }
 
-ValueId DecoderGraph::swiglu(ValueId gate, ValueId up) {
-  return graph_.add("", "Mul", {graph_.add("", "Swish", {gate}), up});
+ValueId DecoderGraph::feed_forward(int64_t layer, ValueId x, GateStorage storage) {
+  const int64_t hidden = config_.hidden_size, width = config_.ffn_size;
+  const std::string up_tensor = block_tensor(layer, "ffn_up");
+  ValueId gate, up;
+  if (storage == GateStorage::kInUp) {
+    const std::vector<ValueId> halves = split(linear(x, up_tensor, 2 * width, hidden), {width, width});
+    gate = halves[0], up = halves[1];
+  } else {
+    gate = linear(x, block_tensor(layer, "ffn_gate"), width, hidden);
+    up = linear(x, up_tensor, width, hidden);
+  }
+  const ValueId gated = graph_.add("", "Mul", {graph_.add("", "Swish", {gate}), up});
+  return linear(gated, block_tensor(layer, "ffn_down"), hidden, width);
 }
 
 Graph DecoderGraph::finish(ValueId x) {

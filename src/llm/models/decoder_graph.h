@@ -19,24 +19,43 @@ class DecoderGraph {
  public:
   DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
 
-  ValueId embed();  // token_embd.weight -> [T, hidden]
-  ValueId rms_norm(ValueId x, std::string_view tensor, int64_t width);
-  // y = x · wᵀ + b; the bias (tensor name with "bias" for "weight") is used when the file has it.
-  ValueId linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs);
+  // What attention works on: q [T, heads * d], k and v [T, kv_heads * d].
+  struct Projections {
+    ValueId q, k, v;
+  };
+
+  // How a file stores the two halves of a gated feed-forward network.
+  enum class GateStorage {
+    kSeparate,  // ffn_gate and ffn_up
+    kInUp,      // ffn_up holds both, the gate's rows first
+  };
+
+  // Pieces of the tensors blk.<layer>.<name>; x and results are [T, hidden] where nothing else is said.
+  ValueId embed();                                                // of token_embd.weight
+  ValueId norm(int64_t layer, std::string_view name, ValueId x);  // RMS norm
+  // attn_q, attn_k and attn_v, or attn_qkv where the file has them in one; with biases where it has them.
+  Projections project(int64_t layer, ValueId x);
+  // RMS norm of each head, attn_q_norm and attn_k_norm.
+  Projections norm_heads(int64_t layer, const Projections& x);
+  // Rotates q and k, stores k and v in kv.<layer>, attends, and projects with attn_output.
+  ValueId attention(int64_t layer, const Projections& x);
+  // ffn_down · (SiLU(gate · x) * (up · x)).
+  ValueId feed_forward(int64_t layer, ValueId x, GateStorage storage = GateStorage::kSeparate);
   ValueId add(ValueId a, ValueId b) { return graph_.add("", "Add", {a, b}); }
-  // Splits the last dim into parts of these sizes.
-  std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
-  // q [T, heads * d], k and v [T, kv_heads * d] -> attention output [T, heads * d]: rotates q and k, updates
-  // kv.<layer>.
-  ValueId attention(int64_t layer, ValueId q, ValueId k, ValueId v);
-  // RMS norm of each head of x [T, heads * d].
-  ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
-  ValueId swiglu(ValueId gate, ValueId up);
   // Final norm, head (output.weight, or the embedding when tied) and logits of the wanted rows; ends the
   // graph.
   Graph finish(ValueId x);
 
  private:
+  int64_t q_size() const { return config_.heads * config_.head_size; }
+  int64_t kv_size() const { return config_.kv_heads * config_.head_size; }
+
+  ValueId rms_norm(ValueId x, std::string_view tensor, int64_t width);
+  ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
+  // y = x · wᵀ + b; the bias (tensor name with "bias" for "weight") is used when the file has it.
+  ValueId linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs);
+  // Splits the last dim into parts of these sizes.
+  std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
   ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
   ValueId constant(std::string_view name, Tensor tensor);
   // A norm weight or bias as f32, whatever it is stored in.
@@ -53,8 +72,5 @@ class DecoderGraph {
   ValueId cos_ = kNoValue, sin_ = kNoValue;
   std::vector<ValueId> states_out_;
 };
-
-// "blk.<layer>.<suffix>"
-std::string block_tensor(int64_t layer, std::string_view suffix);
 
 }  // namespace oag

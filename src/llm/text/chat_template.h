@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "llm/text/vocabulary.h"
 
 namespace oag {
 
@@ -42,8 +43,14 @@ class ChatTemplate {
   std::shared_ptr<const Compiled> compiled_;
 };
 
-// Jinja source for model files that carry no template, by GGUF architecture name ("llama", "qwen2",
-// "chatglm", …) or family ("llama-2", "llama-3", "chatml", "chatglm3"). Unknown names get ChatML.
-std::string_view fallback_chat_template(std::string_view architecture);
+// A chat template for model files that carry none.
+struct FallbackTemplate {
+  std::string_view name;    // "llama-2", "llama-3", "chatml", "chatglm3" or "glm4"
+  std::string_view source;  // Jinja
+};
+
+// The template of a model's family: by the turn marks that its vocabulary has, else by GGUF architecture name
+// and kind of vocabulary; ChatML where nothing is known.
+FallbackTemplate fallback_chat_template(std::string_view architecture, const Vocabulary& vocabulary);
 
 }  // namespace oag

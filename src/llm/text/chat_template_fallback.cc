@@ -66,23 +66,20 @@ constexpr std::string_view kChatGlm3 =
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}";
 
-struct Family {
-  std::string_view name;
-  std::string_view source;
-};
-
-constexpr Family kFamilies[] = {
-    {"llama", kLlama3},  {"llama-3", kLlama3}, {"llama3", kLlama3},     {"llama-2", kLlama2},
-    {"llama2", kLlama2}, {"chatglm", kGlm4},   {"glm", kGlm4},          {"glm4", kGlm4},
-    {"glm4v", kGlm4},    {"glm4moe", kGlm4},   {"chatglm3", kChatGlm3},
-};
-
 }  // namespace
 
-std::string_view fallback_chat_template(std::string_view architecture) {
-  const auto* family = std::find_if(std::begin(kFamilies), std::end(kFamilies),
-                                    [&](const Family& entry) { return entry.name == architecture; });
-  return family == std::end(kFamilies) ? kChatMl : family->source;
+FallbackTemplate fallback_chat_template(std::string_view architecture, const Vocabulary& vocabulary) {
+  const auto has = [&](std::string_view token) {
+    return std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), token) != vocabulary.tokens.end();
+  };
+  constexpr FallbackTemplate kNamedChatMl = {"chatml", kChatMl};
+  if (has("<|im_start|>")) return kNamedChatMl;
+  if (has("<|start_header_id|>")) return {"llama-3", kLlama3};
+  const bool sentencepiece = vocabulary.model == "llama";
+  if (architecture == "llama" && sentencepiece) return {"llama-2", kLlama2};
+  if (architecture == "chatglm" && sentencepiece) return {"chatglm3", kChatGlm3};
+  if (architecture == "chatglm" || architecture.starts_with("glm4")) return {"glm4", kGlm4};
+  return kNamedChatMl;
 }
 
 }  // namespace oag

@@ -122,8 +122,17 @@ TEST(ChatTemplate, StrftimeNowReadsTheClockWhenNoTimeIsGiven) {
   EXPECT_GE(year, "2024");
 }
 
+Vocabulary vocabulary_of(const char* model, std::vector<std::string> tokens) {
+  Vocabulary vocabulary;
+  vocabulary.model = model;
+  vocabulary.tokens = std::move(tokens);
+  return vocabulary;
+}
+
 struct FallbackCase {
   const char* architecture;
+  Vocabulary vocabulary;
+  const char* family;
   const char* expected;
 };
 
@@ -136,22 +145,39 @@ TEST(ChatTemplate, FallbacksWriteTheFormatOfTheFamily) {
                           {{"role", "user"}, {"content", "V"}}}},
                         {"add_generation_prompt", true}};
   const FallbackCase cases[] = {
-      {"qwen2",
+      {"qwen2", vocabulary_of("gpt2", {"a", "<|im_start|>"}), "chatml",
        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
        "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\n"},
-      {"llama",
+      {"llama", vocabulary_of("gpt2", {"a", "<|start_header_id|>"}), "llama-3",
        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user"
        "<|end_header_id|>\n\nU<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|>"
        "<|start_header_id|>user<|end_header_id|>\n\nV<|eot_id|><|start_header_id|>assistant<|end_header_id|>"
        "\n\n"},
-      {"llama-2", "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST] A </s><s>[INST] V [/INST]"},
-      {"glm4", "[gMASK]<sop><|system|>\nS<|user|>\nU<|assistant|>\nA<|user|>\nV<|assistant|>\n"},
-      {"chatglm3", "[gMASK]sop<|system|>\n S<|user|>\n U<|assistant|>\n A<|user|>\n V<|assistant|>"},
+      {"llama", vocabulary_of("llama", {"a"}), "llama-2",
+       "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST] A </s><s>[INST] V [/INST]"},
+      {"glm4", vocabulary_of("gpt2", {"a"}), "glm4",
+       "[gMASK]<sop><|system|>\nS<|user|>\nU<|assistant|>\nA<|user|>\nV<|assistant|>\n"},
+      {"chatglm", vocabulary_of("llama", {"a"}), "chatglm3",
+       "[gMASK]sop<|system|>\n S<|user|>\n U<|assistant|>\n A<|user|>\n V<|assistant|>"},
   };
   for (const FallbackCase& test : cases) {
-    EXPECT_EQ(render(fallback_chat_template(test.architecture), context), test.expected) << test.architecture;
+    const FallbackTemplate fallback = fallback_chat_template(test.architecture, test.vocabulary);
+    EXPECT_EQ(fallback.name, test.family) << test.architecture;
+    EXPECT_EQ(render(fallback.source, context), test.expected) << test.architecture;
   }
-  EXPECT_EQ(fallback_chat_template("smollm"), fallback_chat_template("qwen3"));
+}
+
+TEST(ChatTemplate, FallbacksAreChosenByTurnMarksThenByArchitectureAndKindOfVocabulary) {
+  const auto name = [](const char* architecture, const Vocabulary& vocabulary) {
+    return fallback_chat_template(architecture, vocabulary).name;
+  };
+  EXPECT_EQ(name("llama", vocabulary_of("gpt2", {"<|im_start|>"})), "chatml");  // SmolLM2
+  EXPECT_EQ(name("llama", vocabulary_of("llama", {"<|im_start|>"})), "chatml");
+  EXPECT_EQ(name("llama", vocabulary_of("gpt2", {"a"})), "chatml");
+  EXPECT_EQ(name("qwen3", vocabulary_of("gpt2", {"a"})), "chatml");
+  EXPECT_EQ(name("chatglm", vocabulary_of("gpt2", {"a"})), "glm4");  // GLM-4-9B
+  EXPECT_EQ(name("glm4moe", vocabulary_of("gpt2", {"a"})), "glm4");
+  EXPECT_EQ(name("unknown", vocabulary_of("llama", {"a"})), "chatml");
 }
 
 TEST(ChatTemplate, TheGlmFallbackPlacesImagesInTheOrderGiven) {
@@ -159,7 +185,7 @@ TEST(ChatTemplate, TheGlmFallbackPlacesImagesInTheOrderGiven) {
       {"messages",
        {{{"role", "user"}, {"content", {{{"type", "image"}}, {{"type", "text"}, {"text", "hello"}}}}}}},
       {"add_generation_prompt", true}};
-  EXPECT_EQ(render(fallback_chat_template("glm4v"), context),
+  EXPECT_EQ(render(fallback_chat_template("glm4v", vocabulary_of("gpt2", {"a"})).source, context),
             "[gMASK]<sop><|user|>\n<|begin_of_image|><|image|><|end_of_image|>hello<|assistant|>\n");
 }
 

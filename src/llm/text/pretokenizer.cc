@@ -1,120 +1,20 @@
 #include "llm/text/pretokenizer.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
+#include "llm/text/pretokenizer_ranges.h"
 #include "llm/text/unicode.h"
 
 namespace oag {
 namespace {
 
-constexpr uint8_t kWordBreakers = kWhitespace | kLetter | kNumber;
+using namespace pretokenizer_patterns;
 
-// The end of the run of characters from `at` that have one of the classes.
-size_t run_of(const ClassifiedText& text, size_t at, size_t end, uint8_t classes) {
-  while (at < end && (text.char_class(at) & classes)) ++at;
-  return at;
-}
-
-// The end of the run of characters from `at` that have none of the classes.
-size_t run_without(const ClassifiedText& text, size_t at, size_t end, uint8_t classes) {
-  while (at < end && !(text.char_class(at) & classes)) ++at;
-  return at;
-}
-
-// \s+(?!\S)|\s+ : a run of whitespace, less its last character when something follows and more than one is
-// there.
-size_t match_whitespace(const ClassifiedText& text, size_t at, size_t end) {
-  const size_t run_end = run_of(text, at, end, kWhitespace);
-  return run_end < end && run_end - at > 1 ? run_end - 1 : run_end;
-}
-
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
-// 's|'t|'re|'ve|'m|'ll|'d, with IgnoreCase also in capitals and with the long s (U+017F), which folds to s.
-template <bool kIgnoreCase>
-size_t match_contraction(const ClassifiedText& text, size_t at, size_t end) {
-  if (text.lead_byte(at) != '\'' || at + 1 >= end) return at;
-  const auto letter = [&](size_t i) { return kIgnoreCase ? to_lower(text.lead_byte(i)) : text.lead_byte(i); };
-  const char first = letter(at + 1);
-  if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
-  if (kIgnoreCase && text.slice(at + 1, at + 2) == "\xC5\xBF") return at + 2;
-  if (at + 2 >= end) return at;
-  const char second = letter(at + 2);
-  const bool matches = (second == 'e' && (first == 'r' || first == 'v')) || (second == 'l' && first == 'l');
-  return matches ? at + 3 : at;
-}
-
-// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-size_t match_gpt2(const ClassifiedText& text, size_t at, size_t end) {
-  if (const size_t matched = match_contraction<false>(text, at, end); matched > at) return matched;
-  const size_t body = text.lead_byte(at) == ' ' && at + 1 < end ? at + 1 : at;
-  const uint8_t body_class = text.char_class(body);
-  if (body_class & kLetter) return run_of(text, body, end, kLetter);
-  if (body_class & kNumber) return run_of(text, body, end, kNumber);
-  if (!(body_class & kWhitespace)) return run_without(text, body, end, kWordBreakers);
-  return match_whitespace(text, at, end);
-}
-
-// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?W+|\p{N}{1,digits}|
-// ?[^\s\p{N}W]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ where W is \p{L} or, with marks, [\p{L}\p{M}].
-template <size_t kMaxDigits, uint8_t kWordClasses>
-size_t match_words(const ClassifiedText& text, size_t at, size_t end) {
-  if (const size_t matched = match_contraction<true>(text, at, end); matched > at) return matched;
-  const uint8_t first = text.char_class(at);
-  if (first & kWordClasses) return run_of(text, at, end, kWordClasses);
-  if (!(first & (kNewline | kNumber)) && at + 1 < end && (text.char_class(at + 1) & kWordClasses)) {
-    return run_of(text, at + 1, end, kWordClasses);
-  }
-  if (first & kNumber) return run_of(text, at, std::min(end, at + kMaxDigits), kNumber);
-
-  const size_t body = text.lead_byte(at) == ' ' && at + 1 < end ? at + 1 : at;
-  const size_t body_end = run_without(text, body, end, kWhitespace | kNumber | kWordClasses);
-  if (body_end > body) return run_of(text, body_end, end, kNewline);
-
-  const size_t run_end = run_of(text, at, end, kWhitespace);
-  for (size_t i = run_end; i > at; --i) {
-    if (text.char_class(i - 1) & kNewline) return i;
-  }
-  return match_whitespace(text, at, end);
-}
-
-// \p{N}
-size_t match_one_number(const ClassifiedText& text, size_t at, size_t) {
-  return text.char_class(at) & kNumber ? at + 1 : at;
-}
-
-// \p{N}+
-size_t match_numbers(const ClassifiedText& text, size_t at, size_t end) {
-  return run_of(text, at, end, kNumber);
-}
-
-// [0-9][0-9][0-9]
-size_t match_three_digits(const ClassifiedText& text, size_t at, size_t end) {
-  if (end - at < 3) return at;
-  for (size_t i = at; i < at + 3; ++i) {
-    if (text.lead_byte(i) < '0' || text.lead_byte(i) > '9') return at;
-  }
-  return at + 3;
-}
-
-// [\p{P}\$\+<=>\^~\|]+ , and with the backtick that Falcon adds
-template <bool kBacktick>
-size_t match_punctuation(const ClassifiedText& text, size_t at, size_t end) {
-  constexpr std::string_view kSymbols = kBacktick ? "$+<=>^~|`" : "$+<=>^~|";
-  while (at < end && ((text.char_class(at) & kPunctuation) ||
-                      kSymbols.find(text.lead_byte(at)) != std::string_view::npos)) {
-    ++at;
-  }
-  return at;
-}
-
-constexpr Pretokenizer::Match kMatchWords3 = match_words<3, kLetter>;
-constexpr Pretokenizer::Match kMatchWords1 = match_words<1, kLetter>;
+constexpr Pretokenizer::Match kMatchWords3 = match_words<3>;
+constexpr Pretokenizer::Match kMatchWords1 = match_words<1>;
 constexpr Pretokenizer::Match kMatchWordsWithMarks1 = match_words < 1, kLetter | kMark > ;
+constexpr Pretokenizer::Match kMatchWordsBeforeNewlines1 = match_words<1, kLetter, is_nothing>;
 
 constexpr Pretokenizer kDefault = {
     .stages = {match_punctuation<false>, match_gpt2, match_numbers, match_three_digits}};
@@ -128,13 +28,31 @@ constexpr Pretokenizer kQwen2 = {.stages = {kMatchWords1}, .normalizes_nfc = tru
 constexpr Pretokenizer kWords1 = {.stages = {kMatchWords1}};
 constexpr Pretokenizer kQwen35 = {.stages = {kMatchWordsWithMarks1}, .normalizes_nfc = true};
 
+constexpr Pretokenizer kNumbers3ThenWords = {.stages = {match_up_to_three_numbers, kMatchWords3},
+                                             .ignore_merges = true};
+constexpr Pretokenizer kSeedCoder = {.stages = {kMatchWordsBeforeNewlines1}};
+constexpr Pretokenizer kGpt4o = {.stages = {match_cased_words<3, true>}};
+constexpr Pretokenizer kTekken = {
+    .stages = {match_cased_words<1, false>}, .ignore_merges = true, .adds_bos = true};
+constexpr Pretokenizer kDeepSeekLlm = {
+    .stages = {match_one_newline, match_spaced_ranges<kDeepSeekLetters>, match_spaced_ranges<kDeepSeekSigns>,
+               match_whitespace_at_end, match_ranges<kDeepSeekIdeographs>, match_numbers}};
+constexpr Pretokenizer kDeepSeekCoder = {.stages = {match_one_newline, match_spaced_run<kLetter>,
+                                                    match_spaced_run<kPunctuation>,
+                                                    match_ranges<kDeepSeekIdeographs>, match_one_number}};
+constexpr Pretokenizer kDeepSeek3 = {
+    .stages = {match_up_to_three_numbers, match_ranges<kDeepSeek3Ideographs>, match_deepseek3}};
+constexpr Pretokenizer kBloom = {.stages = {match_bloom}};
+constexpr Pretokenizer kViking = {.stages = {match_bloom, match_one_number}};
+
 struct Named {
   std::string_view name;
   const Pretokenizer& pretokenizer;
 };
 
-// Names and equivalences are those of llama.cpp (llama-vocab.cpp as in llama-cpp-python 0.3.36). NFC follows
-// the tokenizer.json of Qwen; llama.cpp leaves it out.
+// Names and equivalences are those of llama.cpp (llama-vocab.cpp as in llama-cpp-python 0.3.36 and later).
+// NFC follows the tokenizer.json of Qwen, and case outside ASCII those of GPT-4o and Tekken; llama.cpp leaves
+// both out.
 constexpr Named kNamed[] = {
     {"default", kDefault},
     {"falcon", kFalcon},
@@ -186,6 +104,27 @@ constexpr Named kNamed[] = {
     {"hunyuan", kWords1},
     {"solar-open", kWords1},
     {"grok-2", kWords1},
+    {"bailingmoe", kWords1},
+    {"bailingmoe2", kWords1},
+    {"llada-moe", kWords1},
+    {"minicpm5", kNumbers3ThenWords},
+    {"seed-coder", kSeedCoder},
+    {"gpt-4o", kGpt4o},
+    {"llama4", kGpt4o},
+    {"kanana2", kGpt4o},
+    {"talkie", kGpt4o},
+    {"minimax-m2", kGpt4o},
+    {"tekken", kTekken},
+    {"deepseek-llm", kDeepSeekLlm},
+    {"deepseek-coder", kDeepSeekCoder},
+    {"deepseek-v3", kDeepSeek3},
+    {"hunyuan-dense", kDeepSeek3},
+    {"hy_v4", kDeepSeek3},
+    {"joyai-llm", kDeepSeek3},
+    {"bloom", kBloom},
+    {"poro-chat", kBloom},
+    {"gpt3-finnish", kBloom},
+    {"viking", kViking},
 };
 
 using CharRange = std::pair<size_t, size_t>;
@@ -221,6 +160,10 @@ ClassifiedText::ClassifiedText(std::string_view text) : text_(text) {
     at += decoded.size_bytes;
   }
   starts_.push_back(static_cast<uint32_t>(at));
+}
+
+uint32_t ClassifiedText::code_point(size_t i) const {
+  return decode_utf8_leniently(slice(i, i + 1)).code_point;
 }
 
 void Pretokenizer::split(std::string_view text, std::vector<std::string_view>& pieces) const {

@@ -14,7 +14,8 @@ class ClassifiedText {
   explicit ClassifiedText(std::string_view text);
 
   size_t size_chars() const { return classes_.size(); }
-  uint8_t char_class(size_t i) const { return classes_[i]; }
+  uint16_t char_class(size_t i) const { return classes_[i]; }
+  uint32_t code_point(size_t i) const;
   // The first byte of character i: the whole character where it is ASCII.
   char lead_byte(size_t i) const { return text_[starts_[i]]; }
   std::string_view slice(size_t begin, size_t end) const {
@@ -24,7 +25,7 @@ class ClassifiedText {
  private:
   std::string_view text_;
   std::vector<uint32_t> starts_;  // byte offset of each character, then the size of the text
-  std::vector<uint8_t> classes_;
+  std::vector<uint16_t> classes_;
 };
 
 // Cuts text into the pieces that byte-level BPE merges within. The patterns are the regular expressions of
@@ -35,7 +36,7 @@ struct Pretokenizer {
   // own.
   using Match = size_t (*)(const ClassifiedText& text, size_t at, size_t end);
 
-  std::array<Match, 4> stages =
+  std::array<Match, 6> stages =
       {};                      // in order, up to the first null; what lies between matches is a piece too
   bool ignore_merges = false;  // a piece that is a token is not merged
   bool adds_bos = false;       // where the file doesn't say

@@ -6,6 +6,13 @@
 #include <random>
 
 namespace oag {
+namespace {
+
+int strength(TokenType type) {
+  return (type == TokenType::kNormal) + is_text_type(type);
+}
+
+}  // namespace
 
 // Eight bytes a step, multiply and fold; only the spread matters here.
 uint32_t TokenIndex::hash(std::string_view text) const {
@@ -41,8 +48,8 @@ TokenIndex::TokenIndex(const Vocabulary& vocabulary)
       at = (at + 1) & mask;
     }
     texts_are_unique_ = texts_are_unique_ && slots_[at].id < 0;
-    const bool weaker = slots_[at].id >= 0 && is_text_type(vocabulary.type(slots_[at].id)) &&
-                        !is_text_type(vocabulary.type(id));
+    const bool weaker =
+        slots_[at].id >= 0 && strength(vocabulary.type(slots_[at].id)) > strength(vocabulary.type(id));
     if (!weaker) slots_[at] = {hash_of_text, id};
     longest_token_bytes_ = std::max(longest_token_bytes_, text.size());
   }

@@ -11,8 +11,9 @@
 namespace oag {
 
 // Text of a token -> id, for a vocabulary that outlives the index. Open addressing: 49k tokens are indexed in
-// a few milliseconds. Where texts are equal, the later id wins, but a token that text can be cut into (normal
-// or user defined) wins over one that it can't.
+// a few milliseconds. Where texts are equal, the later id wins, but a normal token (which may stand for a
+// byte that looks like another's text) wins over a user-defined one, and either over one that text is not cut
+// into.
 class TokenIndex {
  public:
   explicit TokenIndex(const Vocabulary& vocabulary);

@@ -226,6 +226,17 @@ TEST(Tokenizer, TakesTheLongestSpecialTokenAtEachPlace) {
   EXPECT_EQ(tokenizer->encode("<<a\xFF"), (std::vector<TokenId>{0, 3, 6}));
 }
 
+TEST(Tokenizer, AUserDefinedTokenThatLooksLikeAByteDoesNotReplaceIt) {
+  Vocabulary vocabulary = tokenizer_of("glm4v")->vocabulary();
+  vocabulary.tokens.push_back("\u00E9");  // also how the GPT-2 alphabet writes the byte E9
+  vocabulary.types.push_back(TokenType::kUserDefined);
+  const auto tokenizer = Tokenizer::create(vocabulary);
+  const std::string text = "\u9269 caf\u00E9";  // E9 89 A9, and a character that is the user's token
+  const std::vector<TokenId> ids = tokenizer->encode(text);
+  EXPECT_EQ(tokenizer->decode(ids), text);
+  EXPECT_EQ(ids.back(), static_cast<TokenId>(vocabulary.tokens.size()) - 1);
+}
+
 TEST(Tokenizer, EncodesAMegabyteWordInLessThanQuadraticTime) {
   std::mt19937 rng(7);
   std::string random_word;

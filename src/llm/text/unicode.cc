@@ -11,11 +11,11 @@
 namespace oag {
 namespace {
 
-uint8_t class_of_category(utf8proc_category_t category) {
+uint16_t class_of_category(utf8proc_category_t category) {
   switch (category) {
     case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LT: return kLetter | kUpper;
+    case UTF8PROC_CATEGORY_LL: return kLetter | kLower;
     case UTF8PROC_CATEGORY_LM:
     case UTF8PROC_CATEGORY_LO: return kLetter;
     case UTF8PROC_CATEGORY_MN:
@@ -42,14 +42,15 @@ uint8_t class_of_category(utf8proc_category_t category) {
   }
 }
 
-constexpr std::array<uint8_t, 128> make_ascii_classes() {
-  std::array<uint8_t, 128> classes{};
+constexpr std::array<uint16_t, 128> make_ascii_classes() {
+  std::array<uint16_t, 128> classes{};
   for (int c = 0; c < 128; ++c) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     const bool symbol =
         c == '$' || c == '+' || (c >= '<' && c <= '>') || c == '^' || c == '`' || c == '|' || c == '~';
-    if (letter)
-      classes[c] = kLetter;
+    if (c >= 'a' && c <= 'z')
+      classes[c] = kLetter | kLower;
+    else if (c >= 'A' && c <= 'Z')
+      classes[c] = kLetter | kUpper;
     else if (c >= '0' && c <= '9')
       classes[c] = kNumber;
     else if (c == '\n' || c == '\r')
@@ -64,7 +65,7 @@ constexpr std::array<uint8_t, 128> make_ascii_classes() {
   return classes;
 }
 
-constexpr std::array<uint8_t, 128> kAsciiClasses = make_ascii_classes();
+constexpr std::array<uint16_t, 128> kAsciiClasses = make_ascii_classes();
 
 bool is_continuation(char byte) {
   return (static_cast<uint8_t>(byte) & 0xC0) == 0x80;
@@ -112,7 +113,7 @@ void order_marks(std::vector<utf8proc_int32_t>& code_points) {
 
 }  // namespace
 
-uint8_t char_class(uint32_t code_point) {
+uint16_t char_class(uint32_t code_point) {
   if (code_point < 128) return kAsciiClasses[code_point];
   if (code_point == 0x85) return kWhitespace;
   return class_of_category(utf8proc_category(static_cast<utf8proc_int32_t>(code_point)));

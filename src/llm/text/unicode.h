@@ -8,7 +8,7 @@
 namespace oag {
 
 // Classes of code points that pre-tokenizers ask for; a code point may have several. Unicode 15.
-enum CharClass : uint8_t {
+enum CharClass : uint16_t {
   kOther = 0,
   kLetter = 1,       // \p{L}
   kNumber = 2,       // \p{N}
@@ -17,10 +17,12 @@ enum CharClass : uint8_t {
   kSymbol = 16,      // \p{S}
   kWhitespace = 32,  // \s, the White_Space property
   kNewline = 64,     // carriage return or line feed, which are whitespace too
+  kUpper = 128,      // \p{Lu} and \p{Lt}, which are letters too
+  kLower = 256,      // \p{Ll}, likewise
 };
 
 // The CharClass bits of a code point.
-uint8_t char_class(uint32_t code_point);
+uint16_t char_class(uint32_t code_point);
 
 inline constexpr uint32_t kReplacementChar = 0xFFFD;
 
