@@ -40,10 +40,11 @@ using Refusal = std::string;
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Bytes that prepare() takes, beside the graph's constants.
+  // Bytes of packed weights, which runs read in place of the constants.
   virtual size_t packed_bytes() const { return 0; }
-  // Does what pays to be done once, such as packing weights. Called once, before the first run.
-  virtual void prepare(KernelEnv&) {}
+  // Does what pays to be done once. Called once, before the first run; `packed` is memory for packed_bytes(),
+  // aligned to 64 bytes, that outlives the kernel.
+  virtual void prepare(KernelEnv&, std::span<std::byte> /*packed*/) {}
   virtual void run(KernelContext& context) const = 0;
 };
 

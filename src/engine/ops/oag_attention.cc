@@ -129,7 +129,8 @@ extern constinit const OpSchema kCachedAttention = {
     .aliases = {{1, 3, Alias::kUpdate}},
 };
 
-// The same over a paged cache: state [pages, 2, Hkv, page_tokens, d] f32, f16 or q8_0 (2: keys, values),
+// The same over a paged cache: state [pages, 2, Hkv, page_tokens, d] f32, f16 or q8_0 (2: keys, values;
+// paged_cache.h has the order inside a page),
 // sequence_starts [S+1] i32 (token ranges), context_lengths [S] i32 (tokens in the cache once these are
 // stored), page_table [S, P] i32.
 extern constinit const OpSchema kPagedAttention = {

@@ -1,5 +1,7 @@
 #include "engine/ops/paged_cache.h"
 
+#include <cstring>
+
 #include "base/error.h"
 #include "engine/tensor/block_format.h"
 
@@ -9,6 +11,33 @@ namespace {
 [[noreturn]] void refuse(const KernelContext& context, const std::string& message) {
   fail(ErrorCode::kInvalidArgument, "node " + context.node().name, "{}", message);
 }
+
+// Where the parts of one key, encoded as a row, stand in its page.
+class KeyPlaces {
+ public:
+  KeyPlaces(const PagedCache& cache, int64_t position)
+      : cache_(cache), token_(static_cast<size_t>(position % cache.page_tokens)) {}
+
+  // Calls visit(bytes from the row's begin, bytes from the page's begin, size).
+  template <typename Visit>
+  void visit(Visit visit) const {
+    const auto stride = static_cast<size_t>(cache_.page_tokens), d = static_cast<size_t>(cache_.head_size);
+    if (cache_.dtype != DType::kQ8_0) {
+      const size_t size = cache_.row_size_bytes / d;
+      for (size_t i = 0; i < d; ++i) visit(i * size, (i * stride + token_) * size, size);
+      return;
+    }
+    constexpr size_t kBlockBytes = 34, kBlockValues = 32;  // a scale, then the levels
+    for (size_t i = 0; i < d; ++i)
+      visit(i / kBlockValues * kBlockBytes + 2 + i % kBlockValues, i * stride + token_, 1);
+    for (size_t b = 0; b < d / kBlockValues; ++b)
+      visit(b * kBlockBytes, cache_.key_scales_offset() + (b * stride + token_) * 2, 2);
+  }
+
+ private:
+  const PagedCache& cache_;
+  size_t token_;
+};
 
 }  // namespace
 
@@ -72,30 +101,33 @@ PagedCache::PagedCache(const Tensor& state)
       row_size_bytes(row_bytes(state.dtype(), state.dim(4))),
       data_(state.data()) {}
 
-std::span<std::byte> PagedCache::row(const PagedBatch::Sequence& sequence, int64_t position, int64_t kind,
-                                     int64_t head) const {
-  const int64_t page = sequence.pages[static_cast<size_t>(position / page_tokens)];
-  const int64_t index = ((page * 2 + kind) * heads + head) * page_tokens + position % page_tokens;
-  return {data_ + static_cast<size_t>(index) * row_size_bytes, row_size_bytes};
-}
-
 void PagedCache::store(const PagedBatch::Sequence& sequence, int64_t position, std::span<const float> k,
                        std::span<const float> v) const {
   const auto d = static_cast<size_t>(head_size);
+  const KeyPlaces places(*this, position);
+  std::vector<std::byte> row(row_size_bytes);
   for (int64_t head = 0; head < heads; ++head) {
-    encode_blocks(dtype, k.subspan(static_cast<size_t>(head) * d, d), row(sequence, position, 0, head));
-    encode_blocks(dtype, v.subspan(static_cast<size_t>(head) * d, d), row(sequence, position, 1, head));
+    const size_t at = static_cast<size_t>(head) * d;
+    encode_blocks(dtype, v.subspan(at, d), {value_row(sequence, position, head), row_size_bytes});
+    encode_blocks(dtype, k.subspan(at, d), row);
+    places.visit([&](size_t in_row, size_t in_page, size_t size) {
+      std::memcpy(keys(sequence, position, head) + in_page, row.data() + in_row, size);
+    });
   }
 }
 
 void PagedCache::load_key(const PagedBatch::Sequence& sequence, int64_t position, int64_t head,
                           std::span<float> out) const {
-  decode_blocks(dtype, row(sequence, position, 0, head), out);
+  std::vector<std::byte> row(row_size_bytes);
+  KeyPlaces(*this, position).visit([&](size_t in_row, size_t in_page, size_t size) {
+    std::memcpy(row.data() + in_row, keys(sequence, position, head) + in_page, size);
+  });
+  decode_blocks(dtype, row, out);
 }
 
 void PagedCache::load_value(const PagedBatch::Sequence& sequence, int64_t position, int64_t head,
                             std::span<float> out) const {
-  decode_blocks(dtype, row(sequence, position, 1, head), out);
+  decode_blocks(dtype, {value_row(sequence, position, head), row_size_bytes}, out);
 }
 
 }  // namespace oag

@@ -28,7 +28,10 @@ struct PagedBatch {
   static PagedBatch read(const KernelContext& context);
 };
 
-// Element access to a paged cache of any storage; for reference kernels and tests.
+// A paged cache of any storage: state [pages, 2, heads, page_tokens, head_size], keys then values. Of one
+// head in one page, values stand position by position, as rows of the storage; keys stand dim by dim,
+// [head_size, page_tokens], so that the scores of neighbouring positions are neighbours (q8_0: int8 levels in
+// this order, then their f16 scales [head_size / 32, page_tokens]).
 struct PagedCache {
   explicit PagedCache(const Tensor& state);
 
@@ -40,15 +43,29 @@ struct PagedCache {
   void load_value(const PagedBatch::Sequence& sequence, int64_t position, int64_t head,
                   std::span<float> row) const;
 
-  // Bytes of one head's row at a position; kind is 0 for keys and 1 for values.
-  std::span<std::byte> row(const PagedBatch::Sequence& sequence, int64_t position, int64_t kind,
-                           int64_t head) const;
+  // The keys of one head in the page that holds the position.
+  std::byte* keys(const PagedBatch::Sequence& sequence, int64_t position, int64_t head) const {
+    return page_of(sequence, position, 0, head);
+  }
+  // Where the scales of q8_0 keys begin.
+  size_t key_scales_offset() const { return static_cast<size_t>(head_size * page_tokens); }
+  // One head's value row at a position.
+  std::byte* value_row(const PagedBatch::Sequence& sequence, int64_t position, int64_t head) const {
+    return page_of(sequence, position, 1, head) +
+           static_cast<size_t>(position % page_tokens) * row_size_bytes;
+  }
 
   DType dtype;
   int64_t pages, heads, page_tokens, head_size;
-  size_t row_size_bytes;
+  size_t row_size_bytes;  // of one position and head
 
  private:
+  std::byte* page_of(const PagedBatch::Sequence& sequence, int64_t position, int64_t kind,
+                     int64_t head) const {
+    const int64_t page = sequence.pages[static_cast<size_t>(position / page_tokens)];
+    return data_ + static_cast<size_t>(((page * 2 + kind) * heads + head) * page_tokens) * row_size_bytes;
+  }
+
   std::byte* data_;
 };
 

@@ -91,10 +91,20 @@ Step make_step(const Program& program, const Node& node, const CompileOptions& o
   return step;
 }
 
-void prepare(const Program& program) {
+void prepare(Program& program) {
+  constexpr size_t kAlign = 64;
+  const auto aligned = [](size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; };
+  size_t total = 0;
+  for (const Step& step : program.steps) total += aligned(step.kernel->packed_bytes());
+  program.packed = allocate_host_resident(total);
   const RunControl control;
-  for (const Step& step : program.steps)
-    step.kernel->prepare(program.devices[step.device]->make_stream(control)->env());
+  size_t at = 0;
+  for (const Step& step : program.steps) {
+    const size_t bytes = step.kernel->packed_bytes();
+    step.kernel->prepare(program.devices[step.device]->make_stream(control)->env(),
+                         {program.packed->data() + at, bytes});
+    at += aligned(bytes);
+  }
 }
 
 }  // namespace

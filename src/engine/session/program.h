@@ -27,6 +27,7 @@ struct Step {
 struct Program {
   Graph graph;
   std::vector<std::shared_ptr<Device>> devices;
+  std::shared_ptr<Buffer> packed;  // what the kernels keep their packed weights in
   std::vector<Step> steps;
   // For each value, the value whose memory it occupies (itself, or what its schema's aliases lead to).
   std::vector<ValueId> roots;

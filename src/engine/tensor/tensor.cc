@@ -1,5 +1,7 @@
 #include "engine/tensor/tensor.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <utility>
 
@@ -10,6 +12,7 @@ namespace oag {
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kLargePage = size_t{2} << 20;
 
 class HeapBuffer final : public Buffer {
  public:
@@ -30,13 +33,24 @@ class WrappedBuffer final : public Buffer {
   const MappedFile* file_;
 };
 
+std::shared_ptr<Buffer> allocate_aligned(size_t size_bytes, size_t alignment) {
+  const size_t rounded = (std::max<size_t>(size_bytes, 1) + alignment - 1) / alignment * alignment;
+  void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(alignment, rounded);
+  if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
+  return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
+}
+
 }  // namespace
 
 std::shared_ptr<Buffer> allocate_host(size_t size_bytes) {
-  const size_t rounded = (std::max<size_t>(size_bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-  void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(kAlignment, rounded);
-  if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
-  return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
+  return allocate_aligned(size_bytes, kAlignment);
+}
+
+std::shared_ptr<Buffer> allocate_host_resident(size_t size_bytes) {
+  if (size_bytes < kLargePage) return allocate_host(size_bytes);
+  std::shared_ptr<Buffer> buffer = allocate_aligned(size_bytes, kLargePage);
+  ::madvise(buffer->data(), size_bytes, MADV_HUGEPAGE);  // a wish: without it small pages do
+  return buffer;
 }
 
 std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

@@ -36,6 +36,10 @@ class Buffer {
 // Uninitialised host memory, aligned to 64 bytes. Errors: kOutOfMemory with the size.
 std::shared_ptr<Buffer> allocate_host(size_t size_bytes);
 
+// The same for bytes that will all be used and stay: on large pages where the system has them, which are
+// faster to touch and to read. Aligned to 64 bytes at least.
+std::shared_ptr<Buffer> allocate_host_resident(size_t size_bytes);
+
 // A buffer over memory that `owner` keeps alive; `file` when that is the file's mapping.
 std::shared_ptr<Buffer> wrap_host(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                                   const MappedFile* file = nullptr);

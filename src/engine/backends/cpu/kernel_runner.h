@@ -49,7 +49,9 @@ class KernelRunner {
     choice_ = device_->kernels().choose({graph_, graph_.nodes[0]});
     if (choice_.winner != nullptr)
       kernel_ = device_->kernels().make(*choice_.winner, {graph_, graph_.nodes[0]});
-    if (kernel_) kernel_->prepare(device_->make_stream(RunControl())->env());
+    if (!kernel_) return;
+    packed_ = allocate_host(kernel_->packed_bytes());
+    kernel_->prepare(device_->make_stream(RunControl())->env(), {packed_->data(), packed_->size_bytes()});
   }
 
   bool accepted() const { return kernel_ != nullptr; }
@@ -110,6 +112,7 @@ class KernelRunner {
   Graph graph_;
   const OpSchema* schema_ = nullptr;
   KernelTable::Choice choice_;
+  std::shared_ptr<Buffer> packed_;
   std::unique_ptr<Kernel> kernel_;
 };
 

@@ -123,15 +123,22 @@ class BlockLinear final : public Kernel {
     return total;
   }
 
-  void prepare(KernelEnv& env) override {
-    for (const Tensor& stored : stored_) packed_.emplace_back(micro_, stored, env);
+  void prepare(KernelEnv& env, std::span<std::byte> packed) override {
+    for (const Tensor& stored : stored_) {
+      const size_t bytes = PackedWeights::size_bytes(micro_, stored);
+      packed_.emplace_back(micro_, stored, env, packed.first(bytes));
+      packed = packed.subspan(bytes);
+    }
   }
 
   void run(KernelContext& context) const override {
     if (!packed_.empty()) return multiply(context, packed_);
     std::vector<PackedWeights> packed;
-    for (size_t i = 1; i < context.input_count(); i += 2)
-      packed.emplace_back(micro_, context.input(i), context.env());
+    for (size_t i = 1; i < context.input_count(); i += 2) {
+      const Tensor& stored = context.input(i);
+      const size_t bytes = PackedWeights::size_bytes(micro_, stored);
+      packed.emplace_back(micro_, stored, context.env(), std::span(context.env().workspace(bytes), bytes));
+    }
     if (!context.env().should_stop()) multiply(context, packed);
   }
 

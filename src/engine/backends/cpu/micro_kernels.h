@@ -58,6 +58,15 @@ struct FloatRows {
   int64_t stride_bytes;
 };
 
+// Keys of neighbouring positions: dim i of position t is values[i * stride + t]; for q8_0 times
+// scales[i / 32 * stride + t].
+struct KeyColumns {
+  const void* values;
+  const uint16_t* scales;
+  int64_t stride;
+};
+inline constexpr int64_t kScoreStride = 32;
+
 // A softmax under way over the positions seen so far: their largest score and Σ e^(score - top).
 struct SoftmaxState {
   float top;    // -infinity before the first
@@ -98,7 +107,13 @@ struct MicroKernels {
                             int64_t tokens, int64_t inputs, const float* bias, float* y, int64_t y_stride);
   FloatDot dot_f32, dot_f16, dot_bf16;
 
-  // --- attention (kernels/attention.cc); `width` is a multiple of 8
+  // --- attention (kernels/attention.cc); `width` is a multiple of 8, of 32 for q8_0
+  // scores[q * kScoreStride + t] = Σ_i q[q][i] · keys[i][t] for `count` <= kScoreStride positions, i in order
+  // (q8_0: within 32 dims, then those sums in order). Up to a vector behind the last position may be read,
+  // not used.
+  using KeyScores = void (*)(const KeyColumns& keys, int64_t count, const float* q, int64_t queries,
+                             int64_t width, float* scores);
+  KeyScores key_scores_f32, key_scores_f16, key_scores_q8_0;
   // acc[q][c] += Σ_r weights[q * weight_stride + r] · v[r][c], rows in order; acc is [queries, width].
   using WeightedSum = void (*)(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
                                int64_t queries, int64_t width, float* acc);

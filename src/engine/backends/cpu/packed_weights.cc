@@ -26,17 +26,17 @@ size_t PackedWeights::size_bytes(const MicroKernels& micro, const Tensor& stored
   if (__builtin_mul_overflow(static_cast<size_t>(panels), static_cast<size_t>(panel_bytes), &total))
     fail(ErrorCode::kOutOfMemory, "weights", "{} have more than 2^64 bytes once packed",
          to_string(stored.dims()));
-  return total;
+  return (total + 63) / 64 * 64;
 }
 
-PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env)
+PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env,
+                             std::span<std::byte> memory)
     : rows_{&format_of(micro, stored.dtype()), nullptr, stored.dim(0), stored.dim(1), 0},
       panels_((stored.dim(0) + micro.lanes - 1) / micro.lanes) {
   const BlockFormat& format = *rows_.format;
   const int64_t inputs = rows_.inputs, lanes = micro.lanes;
   rows_.record_bytes = record_bytes(format, micro.lanes);
-  buffer_ = allocate_host(size_bytes(micro, stored));
-  auto* panels = reinterpret_cast<uint8_t*>(buffer_->data());
+  auto* panels = reinterpret_cast<uint8_t*>(memory.data());
   rows_.panels = panels;
 
   const auto* from = reinterpret_cast<const uint8_t*>(stored.data());

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <span>
 
 #include "engine/backends/cpu/micro_kernels.h"
 #include "engine/ops/kernel.h"
@@ -11,9 +11,9 @@ namespace oag::cpu {
 // A block-format matrix [rows, inputs] in the layout that packed_dot reads.
 class PackedWeights {
  public:
-  // Packs on every thread that `env` has. Afterwards nothing reads `stored`, whose pages may leave memory.
-  // Errors: kOutOfMemory.
-  PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env);
+  // Packs into `memory` of size_bytes(), on every thread that `env` has. Afterwards nothing reads `stored`,
+  // whose pages may leave memory.
+  PackedWeights(const MicroKernels& micro, const Tensor& stored, KernelEnv& env, std::span<std::byte> memory);
 
   // What packing takes. Errors: as tensor_bytes.
   static size_t size_bytes(const MicroKernels& micro, const Tensor& stored);
@@ -25,7 +25,6 @@ class PackedWeights {
  private:
   PackedRows rows_;
   int64_t panels_;
-  std::shared_ptr<Buffer> buffer_;
 };
 
 }  // namespace oag::cpu

@@ -6,17 +6,18 @@
 // double: 2e-6 of max|v| per 1,000 positions, on top of the cache's storage, which is the same in both.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/ops/paged_cache.h"
-#include "engine/tensor/block_format.h"
 
 namespace oag::cpu {
 namespace {
 
-constexpr int64_t kBlock = 32;
+constexpr int64_t kBlock = kScoreStride;
 constexpr int64_t kChunk = 256;
+constexpr int64_t kHalves = 256;  // of a key that are converted at a time
 constexpr int64_t kQueriesPerTile = 24;
 // A sequence with this few new tokens has its chunks computed apart, so that one long decode uses every
 // thread.
@@ -63,7 +64,7 @@ class Attention {
     if (!store_new_tokens()) return;
     plan();
     KernelEnv& env = context_.env();
-    scratch_floats_ = query_limit() * (3 * width_ + kBlock + 4) + 2 * kBlock * width_;
+    scratch_floats_ = query_limit() * (3 * width_ + kBlock + 4) + kBlock * width_;
     scratch_ = floats(scratch_floats_ * env.workers());
     partials_ = floats(partial_count_ * partial_floats());
     const auto tiles = static_cast<int64_t>(tiles_.size());
@@ -80,7 +81,7 @@ class Attention {
 
  private:
   struct Work {  // a worker's scratch
-    float *q, *acc, *scores, *keys, *values;
+    float *q, *acc, *scores, *values;
     SoftmaxState* states;
   };
 
@@ -102,31 +103,51 @@ class Attention {
   }
   int64_t first_position(const Tile& tile) const { return begin_of(position_of(tile, 0)); }
 
+  // New tokens of one sequence that stand in one page.
+  struct PageRun {
+    const PagedBatch::Sequence* sequence;
+    int64_t token, count;  // of the sequence's new ones
+  };
+
   bool store_new_tokens() {
+    std::vector<PageRun> runs;
+    for (const PagedBatch::Sequence& sequence : batch_.sequences) {
+      for (int64_t i = 0; i < sequence.new_tokens; i += runs.back().count) {
+        const int64_t left = cache_.page_tokens - (sequence.first_position + i) % cache_.page_tokens;
+        runs.push_back({&sequence, i, std::min(left, sequence.new_tokens - i)});
+      }
+    }
+    const auto count = static_cast<int64_t>(runs.size());
+    const int64_t work = cache_.heads * width_ * (cache_.page_tokens < width_ ? cache_.page_tokens : width_);
+    return context_.env().parallel_for(count, batch_tokens() < cache_.page_tokens ? work / 32 : work,
+                                       [&](int64_t i, int) { store_run(runs[static_cast<size_t>(i)]); });
+  }
+  int64_t batch_tokens() const { return context_.input(0).dim(0); }
+
+  void store_run(const PageRun& run) const {
     const float* k = context_.input(1).values<float>().data();
     const float* v = context_.input(2).values<float>().data();
-    std::vector<const PagedBatch::Sequence*> owner(static_cast<size_t>(context_.input(0).dim(0)));
-    for (const PagedBatch::Sequence& sequence : batch_.sequences) {
-      for (int64_t i = 0; i < sequence.new_tokens; ++i)
-        owner[static_cast<size_t>(sequence.first_token + i)] = &sequence;
-    }
-    return context_.env().parallel_for(
-        static_cast<int64_t>(owner.size()), cache_.heads * width_, [&](int64_t t, int) {
-          const PagedBatch::Sequence* sequence = owner[static_cast<size_t>(t)];
-          if (sequence == nullptr) return;
-          const int64_t position = sequence->first_position + t - sequence->first_token;
-          for (int64_t head = 0; head < cache_.heads; ++head) {
-            const int64_t at = (t * cache_.heads + head) * width_;
-            store_row(k + at, cache_.row(*sequence, position, 0, head));
-            store_row(v + at, cache_.row(*sequence, position, 1, head));
-          }
-        });
-  }
-  void store_row(const float* from, std::span<std::byte> to) const {
-    if (cache_.dtype == DType::kF16) {
-      micro_.f16_from_f32(from, width_, reinterpret_cast<uint16_t*>(to.data()));
-    } else {
-      encode_blocks(cache_.dtype, {from, static_cast<size_t>(width_)}, to);
+    for (int64_t i = run.token; i < run.token + run.count; ++i) {
+      const int64_t token = run.sequence->first_token + i, position = run.sequence->first_position + i;
+      const auto row = static_cast<size_t>(token * cache_.heads * width_);
+      if (cache_.dtype != DType::kF16) {
+        const auto width = static_cast<size_t>(cache_.heads * width_);
+        cache_.store(*run.sequence, position, {k + row, width}, {v + row, width});
+        continue;
+      }
+      for (int64_t head = 0; head < cache_.heads; ++head) {
+        const float* from = k + row + head * width_;
+        micro_.f16_from_f32(v + row + head * width_, width_,
+                            reinterpret_cast<uint16_t*>(cache_.value_row(*run.sequence, position, head)));
+        auto* keys = reinterpret_cast<uint16_t*>(cache_.keys(*run.sequence, position, head)) +
+                     position % cache_.page_tokens;
+        uint16_t halves[kHalves];
+        for (int64_t d = 0; d < width_; d += kHalves) {
+          const int64_t some = std::min<int64_t>(kHalves, width_ - d);
+          micro_.f16_from_f32(from + d, some, halves);
+          for (int64_t at = 0; at < some; ++at) keys[(d + at) * cache_.page_tokens] = halves[at];
+        }
+      }
     }
   }
 
@@ -196,29 +217,36 @@ class Attention {
     for (int64_t q = 0; q < group_; ++q) write_out(first, q, states[q], acc + q * width_);
   }
 
-  // Asks for the rows of `count` positions from `begin`: pages lie apart, where no hardware follows.
-  void prefetch(const Tile& tile, int64_t begin, int64_t count) const {
-    constexpr size_t kLine = 64;
-    for (int64_t kind = 0; kind < 2; ++kind) {
-      for (int64_t at = begin; at < begin + count; at = (at / cache_.page_tokens + 1) * cache_.page_tokens) {
-        const int64_t end = std::min(begin + count, (at / cache_.page_tokens + 1) * cache_.page_tokens);
-        const std::byte* data = cache_.row(*tile.sequence, at, kind, tile.head).data();
-        for (size_t i = 0; i < static_cast<size_t>(end - at) * cache_.row_size_bytes; i += kLine)
-          __builtin_prefetch(data + i);
-      }
+  // Calls visit(position, count) for the parts of [begin, end) that lie in one page each.
+  template <typename Visit>
+  void for_pages(int64_t begin, int64_t end, Visit visit) const {
+    for (int64_t at = begin; at < end;) {
+      const int64_t next = std::min(end, (at / cache_.page_tokens + 1) * cache_.page_tokens);
+      visit(at, next - at);
+      at = next;
     }
+  }
+
+  // Asks for the keys and values of some positions: pages lie apart, where no hardware follows.
+  void prefetch(const Tile& tile, int64_t begin, int64_t end) const {
+    constexpr size_t kLine = 64;
+    for_pages(begin, end, [&](int64_t at, int64_t count) {
+      const size_t size = static_cast<size_t>(count) * cache_.row_size_bytes;
+      const std::byte* keys = cache_.keys(*tile.sequence, at, tile.head);
+      const std::byte* values = cache_.value_row(*tile.sequence, at, tile.head);
+      for (size_t i = 0; i < size; i += kLine) __builtin_prefetch(keys + i);
+      for (size_t i = 0; i < size; i += kLine) __builtin_prefetch(values + i);
+    });
   }
 
   // Positions [begin, end) lie in one block of kBlock.
   void attend_block(const Tile& tile, int64_t begin, int64_t end, const Work& work) const {
-    if (end < tile.end) prefetch(tile, end, std::min(kBlock, tile.end - end));
-    const int64_t count = end - begin, queries = tile.tokens * group_;
-    const FloatRows keys = rows(tile, begin, count, 0, queries, work.keys);
-    const auto dot = keys.stride_bytes == width_ * 2 ? micro_.dot_f16 : micro_.dot_f32;
-    dot(keys, count, work.q, width_, queries, width_, nullptr, work.scores, kBlock);
-    const FloatRows values = rows(tile, begin, count, 1, queries, work.values);
+    if (end < tile.end) prefetch(tile, end, std::min(end + kBlock, tile.end));
+    const int64_t count = end - begin;
+    score(tile, begin, end, work);
+    const FloatRows rows = values(tile, begin, count, work.values);
     const auto weighted_sum =
-        values.stride_bytes == width_ * 2 ? micro_.weighted_sum_f16 : micro_.weighted_sum_f32;
+        rows.stride_bytes == width_ * 2 ? micro_.weighted_sum_f16 : micro_.weighted_sum_f32;
     for (int64_t token = 0; token < tile.tokens; ++token) {
       const int64_t position = position_of(tile, token);
       const int64_t low = std::max(begin, begin_of(position)), high = std::min(end, end_of(tile, position));
@@ -229,41 +257,50 @@ class Attention {
         micro_.softmax_step(scores + g * kBlock, high - low, &work.states[token * group_ + g],
                             acc + g * width_, width_);
       }
-      const auto* data = static_cast<const std::byte*>(values.data) + (low - begin) * values.stride_bytes;
-      weighted_sum({data, values.stride_bytes}, high - low, scores, kBlock, group_, width_, acc);
+      const auto* data = static_cast<const std::byte*>(rows.data) + (low - begin) * rows.stride_bytes;
+      weighted_sum({data, rows.stride_bytes}, high - low, scores, kBlock, group_, width_, acc);
     }
   }
 
-  // Keys or values of some positions: in place where they lie together and converting costs little, else as
-  // f32 in `buffer`. Both ways give the same values.
-  FloatRows rows(const Tile& tile, int64_t begin, int64_t count, int64_t kind, int64_t queries,
-                 float* buffer) const {
+  void score(const Tile& tile, int64_t begin, int64_t end, const Work& work) const {
+    const auto key_scores = cache_.dtype == DType::kF32   ? micro_.key_scores_f32
+                            : cache_.dtype == DType::kF16 ? micro_.key_scores_f16
+                                                          : micro_.key_scores_q8_0;
+    const auto value_bytes = static_cast<int64_t>(cache_.dtype == DType::kF32   ? sizeof(float)
+                                                  : cache_.dtype == DType::kF16 ? sizeof(uint16_t)
+                                                                                : sizeof(int8_t));
+    for_pages(begin, end, [&](int64_t at, int64_t count) {
+      const std::byte* keys = cache_.keys(*tile.sequence, at, tile.head);
+      const int64_t first = at % cache_.page_tokens;
+      const KeyColumns columns = {
+          keys + first * value_bytes,
+          reinterpret_cast<const uint16_t*>(keys + cache_.key_scales_offset()) + first, cache_.page_tokens};
+      key_scores(columns, count, work.q, tile.tokens * group_, width_, work.scores + (at - begin));
+    });
+  }
+
+  // Values of some positions: in place where they lie together, else in `buffer`, as f32 for q8_0.
+  FloatRows values(const Tile& tile, int64_t begin, int64_t count, float* buffer) const {
     const bool together = begin / cache_.page_tokens == (begin + count - 1) / cache_.page_tokens;
-    const bool direct = cache_.dtype == DType::kF32 || (cache_.dtype == DType::kF16 && queries <= 4);
-    if (together && direct) {
-      return {cache_.row(*tile.sequence, begin, kind, tile.head).data(),
-              static_cast<int64_t>(cache_.row_size_bytes)};
-    }
+    const auto row_bytes = static_cast<int64_t>(cache_.row_size_bytes);
+    if (together && cache_.dtype != DType::kQ8_0)
+      return {cache_.value_row(*tile.sequence, begin, tile.head), row_bytes};
     for (int64_t i = 0; i < count; ++i) {
-      const auto row = cache_.row(*tile.sequence, begin + i, kind, tile.head);
-      float* to = buffer + i * width_;
-      switch (cache_.dtype) {
-        case DType::kF32: std::copy_n(reinterpret_cast<const float*>(row.data()), width_, to); break;
-        case DType::kF16:
-          micro_.f32_from_f16(reinterpret_cast<const uint16_t*>(row.data()), width_, to);
-          break;
-        default: micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row.data()), width_, to); break;
+      const std::byte* row = cache_.value_row(*tile.sequence, begin + i, tile.head);
+      if (cache_.dtype == DType::kQ8_0) {
+        micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row), width_, buffer + i * width_);
+      } else {
+        std::memcpy(reinterpret_cast<std::byte*>(buffer) + i * row_bytes, row, cache_.row_size_bytes);
       }
     }
-    return {buffer, width_ * static_cast<int64_t>(sizeof(float))};
+    return {buffer, cache_.dtype == DType::kQ8_0 ? width_ * static_cast<int64_t>(sizeof(float)) : row_bytes};
   }
 
   Work divide(float* scratch) const {
     const int64_t queries = query_limit();
     Work work;
-    work.keys = scratch;
-    work.values = work.keys + kBlock * width_;
-    work.q = scratch + 2 * kBlock * width_;
+    work.values = scratch;
+    work.q = scratch + kBlock * width_;
     work.acc = work.q + queries * width_;
     work.scores = work.acc + 2 * queries * width_;
     work.states = reinterpret_cast<SoftmaxState*>(work.scores + queries * kBlock);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/backends/cpu/kernel_runner.h"
+#include "engine/ops/paged_cache.h"
 
 namespace oag::cpu {
 namespace {
@@ -31,7 +32,7 @@ struct Batch {
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), std::mt19937(5));
     state = Tensor::host(storage, {pages + 3, 2, layout.heads, layout.page_tokens, layout.width});
-    encode_blocks(storage, random_f32(state.dims(), 6).values<float>(), state.bytes());
+    std::memset(state.data(), 0x7e, state.size_bytes());  // what was never stored must not matter
     starts = Tensor::host(DType::kI32, {static_cast<int64_t>(parts.size()) + 1});
     lengths = Tensor::host(DType::kI32, {static_cast<int64_t>(parts.size())});
     table = Tensor::host(DType::kI32, {static_cast<int64_t>(parts.size()), most_pages});
@@ -45,11 +46,22 @@ struct Batch {
         table.values<int32_t>()[s * static_cast<size_t>(most_pages) + static_cast<size_t>(p)] =
             order[static_cast<size_t>(page++)];
       }
+      fill_past(s, parts[s].context, layout, static_cast<uint32_t>(s));
     }
     starts.values<int32_t>()[parts.size()] = at;
     q = random_f32({tokens, layout.query_heads, layout.width}, 1, -2, 2);
     k = random_f32({tokens, layout.heads, layout.width}, 2);
     v = random_f32({tokens, layout.heads, layout.width}, 3);
+  }
+  void fill_past(size_t s, int64_t context, const Layout& layout, uint32_t seed) const {
+    const auto width = static_cast<size_t>(table.dim(1));
+    const PagedBatch::Sequence sequence{0, 0, 0, context, table.values<int32_t>().subspan(s * width, width)};
+    const Tensor rows = random_f32({context, 2, layout.heads * layout.width}, 6 + seed);
+    const auto row = static_cast<size_t>(layout.heads * layout.width);
+    for (int64_t p = 0; p < context; ++p) {
+      const auto both = rows.values<float>().subspan(static_cast<size_t>(p) * 2 * row, 2 * row);
+      PagedCache(state).store(sequence, p, both.first(row), both.last(row));
+    }
   }
   OperatorCase operation() const {
     return {"oag", "PagedAttention", attributes, {q, k, v, state, starts, lengths, table}, 2};

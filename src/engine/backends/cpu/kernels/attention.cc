@@ -13,6 +13,11 @@ float exp_of(float x) {
   return values[0];
 }
 
+template <int kCount>
+struct Count {
+  static constexpr int kValue = kCount;
+};
+
 struct FromF32 {
   static constexpr int64_t kBytes = 4;
   static F at(const char* p) { return load(reinterpret_cast<const float*>(p)); }
@@ -29,6 +34,83 @@ struct FromF16 {
     return load_f16(halves);
   }
 };
+
+struct FromQ8 {
+  static constexpr int64_t kBytes = 1;
+  static F at(const char* p) { return load_i8(reinterpret_cast<const int8_t*>(p)); }
+};
+
+// kVectors vectors of positions by Q queries.
+template <typename From, int Q, int kVectors>
+void score_tile(const KeyColumns& keys, int64_t at, int64_t count, const float* q, int64_t width,
+                float* scores) {
+  constexpr bool kScaled = From::kBytes == 1;
+  const char* values = static_cast<const char*>(keys.values) + at * From::kBytes;
+  const int64_t group = kScaled ? 32 : width;
+  F acc[Q][kVectors];
+  for (int i = 0; i < Q; ++i) {
+    for (int v = 0; v < kVectors; ++v) acc[i][v] = zero();
+  }
+  for (int64_t begin = 0; begin < width; begin += group) {
+    F part[Q][kVectors];
+    for (int i = 0; i < Q; ++i) {
+      for (int v = 0; v < kVectors; ++v) part[i][v] = zero();
+    }
+    for (int64_t d = begin; d < begin + group; ++d) {
+      F key[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        key[v] = From::at(values + (d * keys.stride + v * kLanes) * From::kBytes);
+#pragma GCC unroll 8
+      for (int i = 0; i < Q; ++i) {
+        const F query = splat(q[i * width + d]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) part[i][v] = mul_add(query, key[v], part[i][v]);
+      }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const F scale =
+          kScaled ? load_f16(keys.scales + begin / 32 * keys.stride + at + v * kLanes) : splat(1.0f);
+      for (int i = 0; i < Q; ++i) acc[i][v] = kScaled ? mul_add(scale, part[i][v], acc[i][v]) : part[i][v];
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t left = count - at - v * kLanes;
+    for (int i = 0; i < Q; ++i) {
+      float* to = scores + i * kScoreStride + at + v * kLanes;
+      if (left >= kLanes) {
+        store(to, acc[i][v]);
+      } else {
+        store_part(to, left, acc[i][v]);
+      }
+    }
+  }
+}
+
+template <typename From, int Q>
+void score_queries(const KeyColumns& keys, int64_t count, const float* q, int64_t width, float* scores) {
+  int64_t at = 0;
+  for (; at + kLanes < count; at += 2 * kLanes) score_tile<From, Q, 2>(keys, at, count, q, width, scores);
+  if (at < count) score_tile<From, Q, 1>(keys, at, count, q, width, scores);
+}
+
+template <typename From>
+void key_scores(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                float* scores) {
+  constexpr int kMost = From::kBytes > 1 && kRegisters == 32 ? 8 : 4;
+  const auto some = [&](auto query_count, int64_t i) {
+    score_queries<From, query_count.kValue>(keys, count, q + i * width, width, scores + i * kScoreStride);
+  };
+  int64_t i = 0;
+  for (; i + kMost <= queries; i += kMost) some(Count<kMost>(), i);
+  for (; i + 4 <= queries; i += 4) some(Count<4>(), i);
+  switch (queries - i) {
+    case 3: return some(Count<3>(), i);
+    case 2: return some(Count<2>(), i);
+    case 1: return some(Count<1>(), i);
+    default: return;
+  }
+}
 
 // kVectors vectors of Q queries' sums; each takes the rows in order.
 template <typename From, int Q, int kVectors>
@@ -97,6 +179,19 @@ void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_
 }
 
 }  // namespace
+
+void key_scores_f32(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                    float* scores) {
+  key_scores<FromF32>(keys, count, q, queries, width, scores);
+}
+void key_scores_f16(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                    float* scores) {
+  key_scores<FromF16>(keys, count, q, queries, width, scores);
+}
+void key_scores_q8_0(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                     float* scores) {
+  key_scores<FromQ8>(keys, count, q, queries, width, scores);
+}
 
 void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
                       int64_t queries, int64_t width, float* acc) {

@@ -36,6 +36,12 @@ void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride
               int64_t inputs, const float* bias, float* y, int64_t y_stride);
 
 // attention.cc
+void key_scores_f32(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                    float* scores);
+void key_scores_f16(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                    float* scores);
+void key_scores_q8_0(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
+                     float* scores);
 void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
                       int64_t queries, int64_t width, float* acc);
 void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
