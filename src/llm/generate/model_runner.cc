@@ -154,12 +154,11 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
     state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
   const MemoryNeed need(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
-  Device& device = *runtime->devices().front();
   try {
-    for (int64_t i = 0; i < config_.layers; ++i) {
-      states_.emplace_back(options_.cache_dtype, dims,
-                           device.allocate(tensor_bytes(options_.cache_dtype, dims)));
-    }
+    const size_t layer_bytes = tensor_bytes(options_.cache_dtype, dims);
+    const auto cache = allocate_host_resident(layer_bytes * static_cast<size_t>(config_.layers));
+    for (int64_t i = 0; i < config_.layers; ++i)
+      states_.emplace_back(options_.cache_dtype, dims, cache, static_cast<size_t>(i) * layer_bytes);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kOutOfMemory) throw;
     // The machine has it, but this process is not given it.
