@@ -154,6 +154,9 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
     state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
   const MemoryNeed need(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
+  // What loading read of the files, above all the vocabulary, has been copied; rows of the embedding come
+  // back as they are used.
+  for (const auto& file : file_->files()) file->release_pages(file->bytes());
   try {
     const size_t layer_bytes = tensor_bytes(options_.cache_dtype, dims);
     const auto cache = allocate_host_resident(layer_bytes * static_cast<size_t>(config_.layers));

@@ -295,8 +295,6 @@ TEST_F(Download, RetriesATransientStatus) {
 }
 
 TEST_F(Download, RefusesWhatIsNotHttp) {
-  std::string sent;
-  HttpTestServer server([&](TestPeer& peer, const std::string&) { peer.send(sent); });
   for (const std::string& garbage :
        {std::string("SSH-2.0-OpenSSH_9.2\r\n"),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
@@ -304,7 +302,7 @@ TEST_F(Download, RefusesWhatIsNotHttp) {
         std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"),
         "HTTP/1.1 200 OK\r\nX: " + std::string(200'000, 'a') + "\r\n\r\n",
         std::string("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")}) {
-    sent = garbage;
+    HttpTestServer server([&](TestPeer& peer, const std::string&) { peer.send(garbage); });
     EXPECT_EQ(failure(request(server.url("/"))).code(), ErrorCode::kNetwork) << garbage.substr(0, 80);
   }
 }

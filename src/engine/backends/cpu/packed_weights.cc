@@ -53,8 +53,10 @@ PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, Ke
       micro.pack_panel(format, from + row * stride, stride, static_cast<int>(count), inputs,
                        scratch + static_cast<size_t>(worker) * scratch_bytes, panels + p * panel_bytes());
     }
+    const auto begin = static_cast<size_t>(tile * kPanelsPerTile * lanes * stride);
+    const auto size = static_cast<size_t>(kPanelsPerTile * lanes * stride);
+    stored.buffer()->drop_pages(stored.bytes().subspan(begin, std::min(size, stored.size_bytes() - begin)));
   });
-  stored.buffer()->drop_pages(stored.bytes());
 }
 
 }  // namespace oag::cpu
