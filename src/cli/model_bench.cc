@@ -11,7 +11,7 @@
 namespace oag::cli {
 namespace {
 
-constexpr int64_t kStepTokens = 512;  // of a prefill step, as in LanguageModel
+constexpr int64_t kStepTokens = 256;  // of a prefill step, as in LanguageModel
 constexpr int64_t kWarmUpSteps = 8;
 
 int64_t longest(const std::vector<int64_t>& values) {

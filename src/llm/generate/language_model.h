@@ -16,7 +16,7 @@ struct LanguageModelOptions {
   RunnerOptions runner;
   int64_t max_sequences = 8;   // at work at once; more wait
   int64_t max_waiting = 1024;  // submits beyond are refused
-  int64_t step_tokens = 512;   // most tokens in one step
+  int64_t step_tokens = 256;   // most tokens in one step
   int64_t shared_step_tokens =
       128;  // the same while some sequence is decoding, so that it is not held up for long
 };
