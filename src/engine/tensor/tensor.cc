@@ -1,19 +1,32 @@
 #include "engine/tensor/tensor.h"
 
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/promised_memory.h"
 
 namespace oag {
 namespace {
 
 constexpr size_t kAlignment = 64;
 
+// What is smaller does not change whether a model fits.
+constexpr size_t kPromiseBytes = size_t{1} << 20;
+
 class HeapBuffer final : public Buffer {
  public:
-  HeapBuffer(std::byte* data, size_t size_bytes) : Buffer(data, size_bytes) {}
-  ~HeapBuffer() override { std::free(data()); }
+  HeapBuffer(std::byte* data, size_t size_bytes) : Buffer(data, size_bytes) {
+    if (size_bytes >= kPromiseBytes) promised_.emplace(data, size_bytes);
+  }
+  ~HeapBuffer() override {
+    promised_.reset();
+    std::free(data());
+  }
+
+ private:
+  std::optional<PromisedMemory> promised_;
 };
 
 class WrappedBuffer final : public Buffer {
