@@ -87,7 +87,7 @@ Generation LanguageModel::submit(GenerationRequest request) {
     std::lock_guard lock(mutex_);
     if (stopping_) fail(ErrorCode::kCancelled, "model", "is being taken down and takes no more requests");
     if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting) {
-      fail(ErrorCode::kUnsupported, "queue", "{} requests wait already; try again later", waiting_.size());
+      fail(ErrorCode::kBusy, "queue", "{} requests wait already; try again later", waiting_.size());
     }
     insert_by_priority(waiting_, shared);
   }

@@ -34,7 +34,7 @@ class LanguageModel {
 
   // Requests that wait are admitted by priority, and among those at work the higher priorities' prompts are
   // read first. Errors: kInvalidArgument for an empty prompt, one longer than the context, or options out of
-  // range; kUnsupported when too many requests wait.
+  // range; kBusy when too many requests wait.
   Generation submit(GenerationRequest request);
 
   const ModelRunner& runner() const { return runner_; }

@@ -238,7 +238,8 @@ TEST(LanguageModel, RefusesWhenTooManyWait) {
   for (int i = 0; i < 10; ++i) {
     try {
       accepted.push_back(model.submit(greedy(prompt_of(i, 100), 300)));
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBusy);
       ++refused;
     }
   }
