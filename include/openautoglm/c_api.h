@@ -115,7 +115,8 @@ typedef struct oag_model_options {
 OAG_API oag_status oag_model_load(oag_runtime* runtime, const char* model, const oag_model_options* options,
                                   oag_model** out);
 
-/* Cancels the model's generations and waits for them. Not from a token callback. */
+/* Cancels the model's generations and waits for them. Inside a token callback of the model it only cancels.
+ */
 OAG_API void oag_model_free(oag_model* model);
 
 typedef struct oag_model_info {

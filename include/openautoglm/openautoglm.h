@@ -220,7 +220,8 @@ class OPENAUTOGLM_API Model {
   // network part; what was not pulled yet is not fetched here). Blocks while it loads. Errors: kNotFound,
   // kCorruptData, kUnsupported, kOutOfMemory before memory is taken, kInvalidArgument for options.
   Model(const Runtime& runtime, const std::string& model, const ModelOptions& options = {});
-  ~Model();  // cancels its generations and waits for them
+  // Cancels its generations and waits for them. Inside a callback of one of them it only cancels.
+  ~Model();
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
