@@ -47,7 +47,8 @@ enum {
   OAG_ERROR_CANCELLED = 8,         /* stopped on request */
   OAG_ERROR_DEADLINE_EXCEEDED = 9, /* ran past its deadline */
   OAG_ERROR_INTERNAL = 10,         /* a bug of the library */
-  OAG_ERROR_BUFFER_TOO_SMALL = 11  /* nothing was written; the needed size was stored */
+  OAG_ERROR_BUSY = 11,             /* a queue is full; the same may be taken later */
+  OAG_ERROR_BUFFER_TOO_SMALL = 12  /* nothing was written; the needed size was stored */
 };
 
 /* "invalid argument", … ; static. */
@@ -114,7 +115,8 @@ typedef struct oag_model_options {
 OAG_API oag_status oag_model_load(oag_runtime* runtime, const char* model, const oag_model_options* options,
                                   oag_model** out);
 
-/* Cancels the model's generations and waits for them. Not from a token callback. */
+/* Cancels the model's generations and waits for them. Inside a token callback of the model it only cancels.
+ */
 OAG_API void oag_model_free(oag_model* model);
 
 typedef struct oag_model_info {
@@ -218,7 +220,8 @@ typedef struct oag_request {
    NULL, 0, 0, 0, 0, NULL, NULL}
 /* clang-format on */
 
-/* Queues a request and returns at once. The callback may run before this returns. */
+/* Queues a request and returns at once. The callback may run before this returns. OAG_ERROR_BUSY when too
+ * many requests wait already. */
 OAG_API oag_status oag_generate_submit(oag_model* model, const oag_request* request, oag_generation** out);
 
 /* *done becomes 1 when the generation has ended, else 0. Never blocks. */

@@ -50,6 +50,7 @@ enum class ErrorCode {
   kCancelled,         // stopped on request
   kDeadlineExceeded,  // ran past its deadline
   kInternal,          // a bug of the library
+  kBusy,              // a queue is full; the same may be taken later
 };
 
 // What every function here throws for bad input. what() is "where: message", one line.
@@ -219,7 +220,8 @@ class OPENAUTOGLM_API Model {
   // network part; what was not pulled yet is not fetched here). Blocks while it loads. Errors: kNotFound,
   // kCorruptData, kUnsupported, kOutOfMemory before memory is taken, kInvalidArgument for options.
   Model(const Runtime& runtime, const std::string& model, const ModelOptions& options = {});
-  ~Model();  // cancels its generations and waits for them
+  // Cancels its generations and waits for them. Inside a callback of one of them it only cancels.
+  ~Model();
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
@@ -237,7 +239,7 @@ class OPENAUTOGLM_API Model {
   std::string apply_chat_template(std::span<const Message> messages, bool add_generation_prompt = true) const;
 
   // Queues a request and returns at once. Errors: kInvalidArgument for an empty prompt, one longer than the
-  // context, or options out of range; kUnsupported when 1,024 requests wait already.
+  // context, or options out of range; kBusy when 1,024 requests wait already.
   [[nodiscard]] Generation submit(Request request);
 
  private:

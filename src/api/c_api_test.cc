@@ -364,6 +364,7 @@ TEST(CApiDevices, AreListedAndTakenByName) {
 TEST(CApiNames, AreTextForPeople) {
   EXPECT_STREQ(oag_version(), "0.1.0");
   EXPECT_STREQ(oag_status_name(OAG_ERROR_NOT_FOUND), "not found");
+  EXPECT_STREQ(oag_status_name(OAG_ERROR_BUSY), "busy");
   EXPECT_STREQ(oag_status_name(999), "unknown status");
 }
 

@@ -39,6 +39,7 @@ const char* oag_status_name(oag_status status) {
     case OAG_ERROR_CANCELLED: return "cancelled";
     case OAG_ERROR_DEADLINE_EXCEEDED: return "deadline exceeded";
     case OAG_ERROR_INTERNAL: return "internal error";
+    case OAG_ERROR_BUSY: return "busy";
     case OAG_ERROR_BUFFER_TOO_SMALL: return "buffer too small";
     default: return "unknown status";
   }

@@ -37,6 +37,7 @@ static_assert(static_cast<int>(ErrorCode::kNetwork) + 1 == OAG_ERROR_NETWORK);
 static_assert(static_cast<int>(ErrorCode::kCancelled) + 1 == OAG_ERROR_CANCELLED);
 static_assert(static_cast<int>(ErrorCode::kDeadlineExceeded) + 1 == OAG_ERROR_DEADLINE_EXCEEDED);
 static_assert(static_cast<int>(ErrorCode::kInternal) + 1 == OAG_ERROR_INTERNAL);
+static_assert(static_cast<int>(ErrorCode::kBusy) + 1 == OAG_ERROR_BUSY);
 
 // Fails with kInvalidArgument when a pointer that a function needs is null.
 template <typename T>

@@ -340,6 +340,21 @@ TEST(Api, AnAnswerOutlivesItsModelAndRuntime) {
   EXPECT_FALSE(running->result().token_ids.empty());
 }
 
+TEST(Api, AModelMayBeDroppedInsideACallbackOfItsOwn) {
+  std::latch submitted(1);
+  auto model = std::make_unique<Model>(load(Runtime()));
+  Request request = greedy(100);
+  request.on_token = [&](const Token&) {
+    submitted.wait();
+    model.reset();
+    return true;
+  };
+  const Generation generation = model->submit(std::move(request));
+  submitted.count_down();
+  EXPECT_EQ(generation.result().finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(generation.result().token_ids.size(), 1u);
+}
+
 TEST(Api, TwoRuntimesDoNotSeeEachOther) {
   auto one = std::make_unique<Runtime>(RuntimeOptions{.threads = 1});
   Runtime two({.threads = 2});

@@ -18,6 +18,7 @@ static_assert(same(ErrorCode::kNetwork, oag::ErrorCode::kNetwork));
 static_assert(same(ErrorCode::kCancelled, oag::ErrorCode::kCancelled));
 static_assert(same(ErrorCode::kDeadlineExceeded, oag::ErrorCode::kDeadlineExceeded));
 static_assert(same(ErrorCode::kInternal, oag::ErrorCode::kInternal));
+static_assert(same(ErrorCode::kBusy, oag::ErrorCode::kBusy));
 
 static_assert(same(FinishReason::kStop, oag::FinishReason::kStop));
 static_assert(same(FinishReason::kLength, oag::FinishReason::kLength));

@@ -16,6 +16,9 @@ constexpr int kNobody = INT_MIN;
 // A sleeping worker costs tens of microseconds to wake, so it first looks for work this long.
 constexpr auto kSpin = std::chrono::microseconds(50);
 
+// Nobody is told of a cancel, so a region that waits looks for one this often.
+constexpr auto kLook = std::chrono::milliseconds(2);
+
 void pause_briefly(int round) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -68,12 +71,14 @@ bool ComputePool::outranked(int priority) const {
   return best_waiting_.load(std::memory_order_relaxed) > priority;
 }
 
-void ComputePool::acquire(int priority) {
+// Waits for the pool; false when `control` stops the run first.
+bool ComputePool::acquire(const RunControl& control) {
   std::unique_lock lock(admission_mutex_);
   if (!busy_ && waiters_.empty()) {
     busy_ = true;
-    return;
+    return true;
   }
+  const int priority = control.priority();
   const uint64_t ticket = next_ticket_++;
   waiters_.push_back({priority, ticket});
   best_waiting_.store(std::max(best_waiting_.load(), priority));
@@ -82,12 +87,23 @@ void ComputePool::acquire(int priority) {
       return other.priority > priority || (other.priority == priority && other.ticket < ticket);
     });
   };
-  admission_changed_.wait(lock, [&] { return !busy_ && is_first(); });
+  const auto may_enter = [&] { return !busy_ && is_first(); };
+  while (!may_enter() && !control.should_stop()) {
+    const TimePoint look = Clock::now() + kLook;
+    admission_changed_.wait_until(lock, std::min(look, control.deadline().value_or(look)), may_enter);
+  }
+  const bool entered = may_enter();
   std::erase_if(waiters_, [&](const Waiter& waiter) { return waiter.ticket == ticket; });
   int best = kNobody;
   for (const Waiter& waiter : waiters_) best = std::max(best, waiter.priority);
   best_waiting_.store(best);
-  busy_ = true;
+  if (entered) {
+    busy_ = true;
+    return true;
+  }
+  lock.unlock();
+  admission_changed_.notify_all();  // who was behind may be first now
+  return false;
 }
 
 void ComputePool::release() {
@@ -147,7 +163,7 @@ bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t
   }
   Region region{control, tiles, tile};
   do {
-    acquire(control.priority());
+    if (!acquire(control)) return false;
     run_region(region);
     release();
   } while (!region.error && region.next.load() < tiles && !control.should_stop());

@@ -111,6 +111,66 @@ TEST(ComputePool, AHigherPriorityOvertakesARegionUnderWay) {
   EXPECT_EQ(low_tiles.load(), kLowTotal);
 }
 
+// Two tiles that keep the pool until they are let go, or 5 s have passed.
+class Holder {
+ public:
+  explicit Holder(ComputePool& pool) : thread_([this, &pool] {
+    const RunControl control;
+    finished_ = pool.parallel_for(control, 2, kSlow, [&](int64_t, int) {
+      inside_.store(true);
+      for (const TimePoint begin = Clock::now(); !go_.load() && elapsed_ms(begin) < 5000;)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  }) {
+    while (!inside_.load()) std::this_thread::yield();
+  }
+  bool finish() {
+    go_.store(true);
+    thread_.join();
+    return finished_;
+  }
+
+ private:
+  std::atomic<bool> inside_{false}, go_{false};
+  bool finished_ = false;
+  std::thread thread_;
+};
+
+TEST(ComputePool, ARegionThatWaitsStopsAtItsDeadline) {
+  ComputePool pool(2);
+  Holder holder(pool);
+  const RunControl control(0, Clock::now() + std::chrono::milliseconds(30));
+  const TimePoint begin = Clock::now();
+  EXPECT_FALSE(pool.parallel_for(control, 4, kSlow, [](int64_t, int) { ADD_FAILURE() << "it computed"; }));
+  EXPECT_LT(elapsed_ms(begin), 2500);  // not when the pool became free
+  EXPECT_TRUE(holder.finish());
+}
+
+TEST(ComputePool, ACancelledWaiterLeavesAndThoseBehindItGoOn) {
+  ComputePool pool(2);
+  Holder holder(pool);
+  RunControl first(7);
+  std::atomic<bool> left{false};
+  std::thread waiter([&] {
+    EXPECT_FALSE(pool.parallel_for(first, 4, kSlow, [](int64_t, int) { ADD_FAILURE() << "it computed"; }));
+    left.store(true);
+  });
+  std::atomic<int> tiles{0};
+  std::thread behind([&] {
+    const RunControl control;
+    EXPECT_TRUE(pool.parallel_for(control, 4, kSlow, [&](int64_t, int) { ++tiles; }));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // both wait by now, or soon
+  first.cancel();
+  for (const TimePoint begin = Clock::now(); !left.load() && elapsed_ms(begin) < 2500;)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(left.load());
+  EXPECT_TRUE(holder.finish());  // and gives way to nobody who has left
+  waiter.join();
+  behind.join();
+  EXPECT_EQ(tiles.load(), 4);
+}
+
 TEST(ComputePool, ManyCallersShareItWithoutLosingTiles) {
   ComputePool pool(3);
   std::vector<std::thread> callers;

@@ -14,6 +14,7 @@ std::string_view error_code_name(ErrorCode code) {
     case ErrorCode::kCancelled: return "cancelled";
     case ErrorCode::kDeadlineExceeded: return "deadline exceeded";
     case ErrorCode::kInternal: return "internal error";
+    case ErrorCode::kBusy: return "busy";
   }
   return "unknown error";
 }

@@ -21,6 +21,7 @@ enum class ErrorCode {
   kCancelled,         // stopped on request
   kDeadlineExceeded,  // ran past its deadline
   kInternal,          // a bug of ours
+  kBusy,              // a queue is full; the same may be taken later
 };
 
 // "invalid argument", "corrupt data", …

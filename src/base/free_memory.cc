@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/promised_memory.h"
+
 namespace oag {
 namespace {
 
@@ -84,6 +86,7 @@ std::optional<uint64_t> free_memory_bytes(const fs::path& root) {
     const auto left = left_in_groups(root, line.substr(second + 1), version_2 ? kVersion2 : kVersion1);
     if (left) least = std::min(*left, least.value_or(*left));
   }
+  if (least) least = minus(*least, promised_bytes());
   return least;
 }
 

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <fstream>
 #include <string>
+
+#include "base/promised_memory.h"
 
 namespace oag {
 namespace {
@@ -41,6 +44,18 @@ constexpr uint64_t kAvailable = 1000 * 1024;
 
 TEST_F(FreeMemoryTest, IsWhatTheSystemHasAvailable) {
   EXPECT_EQ(free_bytes(), kAvailable);
+}
+
+TEST_F(FreeMemoryTest, IsLessWhatWasPromisedAndNotYetTaken) {
+  constexpr size_t kPromised = 400 * 1024;
+  void* pages = ::mmap(nullptr, kPromised, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  {
+    const PromisedMemory promised(pages, kPromised);
+    EXPECT_EQ(free_bytes(), kAvailable - kPromised);
+  }
+  EXPECT_EQ(free_bytes(), kAvailable);
+  ::munmap(pages, kPromised);
 }
 
 TEST_F(FreeMemoryTest, IsNoMoreThanTheGroupLeaves) {

@@ -18,6 +18,16 @@ int64_t longest(const std::vector<int64_t>& values) {
   return *std::max_element(values.begin(), values.end());
 }
 
+// Which tokens they are does not matter for the time they take; these are the same in every run.
+std::vector<TokenId> arbitrary_tokens(int64_t count, int64_t vocabulary) {
+  std::minstd_rand random(1);
+  std::vector<TokenId> tokens(static_cast<size_t>(count));
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % static_cast<uint64_t>(vocabulary));
+  return tokens;
+}
+
+}  // namespace
+
 RunnerOptions bench_options(const ModelOptions& options, const BenchPlan& plan, const ModelBundle& bundle) {
   RunnerOptions runner = runner_options(options, bundle);
   runner.context_tokens = plan.longest_sequence();
@@ -30,19 +40,15 @@ RunnerOptions bench_options(const ModelOptions& options, const BenchPlan& plan, 
         bundle.config.context_tokens, bundle.name());
   }
   const int64_t pages = (runner.context_tokens + runner.page_tokens - 1) / runner.page_tokens;
-  runner.cache_tokens = longest(plan.batches) * pages * runner.page_tokens;
+  const int64_t batch = longest(plan.batches);
+  runner.cache_tokens = batch * pages * runner.page_tokens;
+  // Prompts, and what fills the cache before, come in steps of kStepTokens; a decode step has a token of
+  // each.
+  const int64_t prompts = batch * std::max(plan.prefill_tokens, longest(plan.contexts));
+  runner.step_tokens = std::max(std::min(prompts, kStepTokens), batch);
+  runner.logits_rows = batch;
   return runner;
 }
-
-// Which tokens they are does not matter for the time they take; these are the same in every run.
-std::vector<TokenId> arbitrary_tokens(int64_t count, int64_t vocabulary) {
-  std::minstd_rand random(1);
-  std::vector<TokenId> tokens(static_cast<size_t>(count));
-  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % static_cast<uint64_t>(vocabulary));
-  return tokens;
-}
-
-}  // namespace
 
 int64_t BenchPlan::longest_sequence() const {
   return longest(contexts) + std::max(prefill_tokens, decode_tokens);

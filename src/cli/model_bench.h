@@ -22,6 +22,10 @@ struct BenchPlan {
   int64_t longest_sequence() const;
 };
 
+// What a ModelRunner needs for a plan: the longest sequence, all sequences' cache, and the largest steps.
+// Errors: kInvalidArgument when a sequence would be longer than the model's context.
+RunnerOptions bench_options(const ModelOptions& options, const BenchPlan& plan, const ModelBundle& bundle);
+
 // Sorted samples and what is read off them.
 class Samples {
  public:

@@ -54,11 +54,13 @@ class PerplexityRun {
       : window_(flags.window_tokens), bundle_(bundle), runtime_(std::move(runtime)) {
     RunnerOptions options = runner_options(flags.model, bundle);
     options.context_tokens = window_;
+    step_tokens_ = std::clamp<int64_t>(
+        kLogitsBytes / (bundle.config.vocab_size * static_cast<int64_t>(sizeof(float))), 16, kStepTokens);
+    options.step_tokens = kStepTokens;
+    options.logits_rows = step_tokens_;  // of one step, see score_window
     runner_ = std::make_unique<ModelRunner>(runtime_, bundle, options);
     pages_.resize(static_cast<size_t>(runner_->pages()));
     std::iota(pages_.begin(), pages_.end(), 0);
-    step_tokens_ = std::clamp<int64_t>(
-        kLogitsBytes / (runner_->vocab_size() * static_cast<int64_t>(sizeof(float))), 16, kStepTokens);
   }
 
   const Program& program() const { return runner_->session().program(); }
@@ -104,7 +106,7 @@ class PerplexityRun {
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<ModelRunner> runner_;
   std::vector<int32_t> pages_;
-  int64_t step_tokens_ = 0;
+  int64_t step_tokens_;  // of a step that has logits of all its tokens
 };
 
 int perplexity(const PerplexityFlags& flags) {

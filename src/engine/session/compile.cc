@@ -10,6 +10,9 @@
 namespace oag {
 namespace {
 
+// What a decomposition is made of may need its own; deeper than this they lead back to themselves.
+constexpr int kMostExpansions = 8;
+
 struct Placement {
   size_t device = 0;
   const KernelImpl* implementation = nullptr;
@@ -114,7 +117,13 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
   auto program = std::make_shared<Program>();
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
                      options.cache_page_tokens});
-  if (expand_unsupported(graph, options)) infer_types(graph, *options.registry);
+  for (int round = 0; expand_unsupported(graph, options); ++round) {
+    if (round == kMostExpansions) {
+      fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
+           kMostExpansions);
+    }
+    infer_types(graph, *options.registry);
+  }
   program->graph = std::move(graph);
   program->devices = options.devices;
   program->roots = find_roots(program->graph, *options.registry);

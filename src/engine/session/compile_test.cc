@@ -4,12 +4,62 @@
 
 #include <string>
 
+#include "base/error.h"
 #include "tests/session_fixture.h"
 
 namespace oag {
 namespace {
 
 using namespace session_test;
+
+// Operators without kernel and reference: each is the next one, the last is Neg; the endless one is itself.
+template <int kLevel>
+std::vector<ValueId> decompose_level(Graph& graph, const Node& node) {
+  if constexpr (kLevel == 0) return {graph.add("", "Neg", {node.inputs[0]})};
+  return {graph.add("test", kLevel == 2 ? "Level1" : "Level0", {node.inputs[0]})};
+}
+std::vector<ValueId> decompose_endlessly(Graph& graph, const Node& node) {
+  return {graph.add("test", "Endless", {node.inputs[0]})};
+}
+
+OpSchema composed(std::string_view op, std::vector<ValueId> (*decompose)(Graph&, const Node&)) {
+  return {
+      .domain = "test",
+      .op = op,
+      .since_version = 1,
+      .inputs = {{"x", "T", {DType::kF32}}},
+      .outputs = {{"y", "T", {DType::kF32}}},
+      .attributes = {},
+      .infer = [](InferenceContext& context) { context.set_output(0, context.dtype(0), context.shape(0)); },
+      .decompose = decompose};
+}
+
+Graph one_node(std::string_view op) {
+  Graph graph("composed");
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("N")}));
+  graph.outputs.push_back(graph.add("test", std::string(op), {x}));
+  return graph;
+}
+
+TEST(Compile, ExpandsWhatDecompositionsAreMadeOfUntilItCanRun) {
+  const OpSchema schemas[] = {composed("Level0", decompose_level<0>), composed("Level1", decompose_level<1>),
+                              composed("Level2", decompose_level<2>),
+                              composed("Endless", decompose_endlessly)};
+  OperatorRegistry registry = OperatorRegistry::builtin();
+  for (const OpSchema& schema : schemas) registry.add(&schema);
+  CompileOptions options;
+  options.registry = &registry;
+  const Session session(test_runtime(), one_node("Level2"), options);
+  std::vector<Tensor> outputs;
+  ASSERT_EQ(session.run({{floats({1, -2}, {2})}, {}}, RunControl(), outputs), RunState::kDone);
+  EXPECT_EQ(numbers(outputs[0]), (std::vector<float>{-1, 2}));
+  try {
+    Session endless(test_runtime(), one_node("Endless"), options);
+    ADD_FAILURE() << "an endless decomposition was compiled";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "composed: decompositions of its operators do not end after 8 rounds");
+  }
+}
 
 TEST(Explain, RowsAreOfNodesWithTheSameKernelAndTheSameRefusals) {
   Graph graph("norms");

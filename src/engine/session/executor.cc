@@ -35,7 +35,18 @@ void check_given(const Value& output, const Tensor& given, const Dims& dims) {
 }
 
 bool overlap(const Tensor& a, const Tensor& b) {
-  return a.data() < b.data() + b.size_bytes() && b.data() < a.data() + a.size_bytes();
+  return a.size_bytes() > 0 && b.size_bytes() > 0 && a.data() < b.data() + b.size_bytes() &&
+         b.data() < a.data() + a.size_bytes();
+}
+
+void check_apart(const Graph& graph, const RunBindings& bindings) {
+  for (size_t a = 0; a < bindings.outputs.size(); ++a) {
+    for (size_t b = a + 1; b < bindings.outputs.size(); ++b) {
+      if (!overlap(bindings.outputs[a], bindings.outputs[b])) continue;
+      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[b]).name,
+           "its memory overlaps that of output {}; give each its own", graph.value(graph.outputs[a]).name);
+    }
+  }
 }
 
 }  // namespace
@@ -49,7 +60,25 @@ struct Executor::Buffers {
   std::vector<bool> fixed;  // values bound once per plan: constants, arena values and views of them
 };
 
+// A run's set of buffers, returned at its end.
+class Executor::Lease {
+ public:
+  Lease(Executor& executor, std::unique_ptr<Buffers> buffers)
+      : executor_(executor), buffers_(std::move(buffers)) {}
+  ~Lease() { executor_.return_buffers(std::move(buffers_)); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  Buffers& operator*() const { return *buffers_; }
+  Buffers* operator->() const { return buffers_.get(); }
+
+ private:
+  Executor& executor_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
 Executor::Executor(std::shared_ptr<const Program> program) : program_(std::move(program)) {
+  idle_.reserve(kIdleBuffersKept);
   uses_.resize(program_->graph.value_count());
   makers_.assign(program_->graph.value_count(), {kNowhere, 0});
   for (size_t s = 0; s < program_->steps.size(); ++s) {
@@ -235,7 +264,7 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const 
 }
 
 // Lets go of what belongs to this run alone: inputs, outputs, states and values whose dims depended on data.
-void Executor::release_run_tensors(Buffers& buffers) const {
+void Executor::release_run_tensors(Buffers& buffers) const noexcept {
   for (size_t s = 0; s < program_->steps.size(); ++s) {
     const Node& node = *program_->steps[s].node;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -260,6 +289,7 @@ void Executor::place_outputs(Buffers& buffers, const RunBindings& bindings) cons
     fail(ErrorCode::kInvalidArgument, "run", "got memory for {} outputs, the graph {} has {}",
          bindings.outputs.size(), graph.name, graph.outputs.size());
   }
+  check_apart(graph, bindings);
   for (size_t o = 0; o < graph.outputs.size(); ++o) {
     const Tensor* given = given_output(bindings, o);
     if (const auto& dims = buffers.plan->dims[static_cast<size_t>(graph.outputs[o])];
@@ -282,25 +312,47 @@ void Executor::place_outputs(Buffers& buffers, const RunBindings& bindings) cons
 
 std::vector<Tensor> Executor::collect_outputs(const Buffers& buffers, const RunBindings& bindings) const {
   const Graph& graph = program_->graph;
-  std::vector<Tensor> outputs;
-  for (size_t o = 0; o < graph.outputs.size(); ++o) {
-    const Tensor& made = buffers.values[static_cast<size_t>(graph.outputs[o])];
+  std::vector<Tensor> made;
+  for (const ValueId output : graph.outputs) made.push_back(buffers.values[static_cast<size_t>(output)]);
+  std::vector<size_t> to_copy;
+  for (size_t o = 0; o < made.size(); ++o) {
     const Tensor* given = given_output(bindings, o);
-    if (given == nullptr) {
-      outputs.push_back(made);
-      continue;
-    }
-    check_given(graph.value(graph.outputs[o]), *given, made.dims());
-    if (given->data() != made.data() && made.size_bytes() > 0)
-      std::memmove(given->data(), made.data(), made.size_bytes());
-    outputs.push_back(*given);
+    if (given == nullptr) continue;
+    check_given(graph.value(graph.outputs[o]), *given, made[o].dims());
+    if (given->data() != made[o].data() && made[o].size_bytes() > 0) to_copy.push_back(o);
   }
-  return outputs;
+  // Before anything is copied: a copy must not change what another output shows or is copied from.
+  for (size_t o = 0; o < made.size(); ++o) {
+    const auto overwriting = std::find_if(to_copy.begin(), to_copy.end(), [&](size_t copied) {
+      return copied != o && overlap(made[o], bindings.outputs[copied]);
+    });
+    if (overwriting == to_copy.end()) continue;
+    if (given_output(bindings, o) == nullptr) {
+      fail(ErrorCode::kInvalidArgument, "output " + graph.value(graph.outputs[*overwriting]).name,
+           "its memory is what output {} shows, an input's or a constant's; give {} memory of its own",
+           graph.value(graph.outputs[o]).name, graph.value(graph.outputs[o]).name);
+    }
+    const Tensor staged = Tensor::host(made[o].dtype(), made[o].dims());
+    std::memcpy(staged.data(), made[o].data(), made[o].size_bytes());
+    made[o] = staged;
+  }
+  for (const size_t o : to_copy)
+    std::memmove(bindings.outputs[o].data(), made[o].data(), made[o].size_bytes());
+  for (size_t o = 0; o < made.size(); ++o) {
+    if (const Tensor* given = given_output(bindings, o)) made[o] = *given;
+  }
+  return made;
+}
+
+void Executor::return_buffers(std::unique_ptr<Buffers> buffers) noexcept {
+  release_run_tensors(*buffers);
+  std::lock_guard lock(mutex_);
+  if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));
 }
 
 RunState Executor::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) {
   const Graph& graph = program_->graph;
-  std::unique_ptr<Buffers> buffers = take_buffers(plan_for(bind_dims(bindings)));
+  const Lease buffers(*this, take_buffers(plan_for(bind_dims(bindings))));
   const auto bind = [&](ValueId id, const Tensor& tensor) {
     for (const auto& [step, position] : uses_[static_cast<size_t>(id)])
       buffers->inputs[step][position] = tensor;
@@ -310,9 +362,6 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
   place_outputs(*buffers, bindings);
   const RunState state = run_steps(*buffers, control);
   if (state == RunState::kDone) outputs = collect_outputs(*buffers, bindings);
-  release_run_tensors(*buffers);
-  std::lock_guard lock(mutex_);
-  if (idle_.size() < kIdleBuffersKept) idle_.push_back(std::move(buffers));
   return state;
 }
 

@@ -12,22 +12,23 @@
 
 namespace oag {
 
-// Runs a program. Thread safe: each run takes a set of buffers from a pool and returns it when it ends,
-// however it ends.
+// Runs a program. Thread safe: each run takes a set of buffers from a pool and returns it when it ends, also
+// when it ends with an error.
 class Executor {
  public:
   explicit Executor(std::shared_ptr<const Program> program);
   ~Executor();
 
   // Runs on the calling thread until done, cancelled or past the deadline; fills `outputs` when done.
-  // Errors: kInvalidArgument when bindings do not fit the graph's inputs and outputs; what kernels throw on
-  // bad data.
+  // Errors: kInvalidArgument when bindings do not fit the graph's inputs and outputs, or given outputs share
+  // memory with each other or with an output that is not given; what kernels throw on bad data.
   RunState run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs);
 
   const Program& program() const { return *program_; }
 
  private:
   struct Buffers;
+  class Lease;
 
   DimBindings bind_dims(const RunBindings& bindings) const;
   std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
@@ -35,7 +36,8 @@ class Executor {
   void allocate_late_outputs(Buffers& buffers, size_t step) const;
   void place_outputs(Buffers& buffers, const RunBindings& bindings) const;
   std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
-  void release_run_tensors(Buffers& buffers) const;
+  void release_run_tensors(Buffers& buffers) const noexcept;
+  void return_buffers(std::unique_ptr<Buffers> buffers) noexcept;
   RunState run_steps(Buffers& buffers, const RunControl& control) const;
 
   std::shared_ptr<const Program> program_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 
 #include "base/error.h"
 #include "tests/session_fixture.h"
@@ -102,6 +103,84 @@ TEST(RunMemory, AnOutputMayTakeTheMemoryOfAnInput) {
   ASSERT_EQ(session.run({{mine}, {mine}}, RunControl(), outputs), RunState::kDone);
   EXPECT_EQ(numbers(mine), (std::vector<float>{-1, -2, -3}));
   EXPECT_EQ(numbers(outputs[1]), (std::vector<float>{2, 4, 6}));
+}
+
+// c = -x + e^x, next to its summands.
+TEST(RunMemory, RefusesMemoryThatTwoOutputsShare) {
+  Graph graph("shared");
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("N")}));
+  const ValueId a = graph.add("", "Neg", {x}, {}, "a"), b = graph.add("", "Exp", {x}, {}, "b");
+  graph.outputs = {graph.add("", "Add", {a, b}, {}, "c"), a, b};
+  const Session session(test_runtime(), std::move(graph));
+  const auto buffer = floats({0, 0, 0, 0}, {4}).buffer();
+  const auto place = [&](size_t first) { return Tensor(DType::kF32, {2}, buffer, first * sizeof(float)); };
+  std::vector<Tensor> outputs;
+  for (const size_t second : {size_t{0}, size_t{1}}) {
+    try {
+      session.run({{floats({0, 1}, {2})}, {Tensor(), place(0), place(second)}}, RunControl(), outputs);
+      ADD_FAILURE() << "two outputs were written to one place";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_STREQ(error.what(), "output b: its memory overlaps that of output a; give each its own");
+    }
+  }
+  ASSERT_EQ(session.run({{floats({0, 1}, {2})}, {Tensor(), place(0), place(2)}}, RunControl(), outputs),
+            RunState::kDone);
+  EXPECT_EQ(numbers(outputs[0])[0], 1);
+  EXPECT_EQ(numbers(outputs[1]), (std::vector<float>{0, -1}));
+}
+
+TEST(RunMemory, AnOutputThatShowsAnInputIsNotOverwrittenByAnotherOne) {
+  Graph graph("shown");
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("N")}));
+  graph.outputs = {graph.add("", "Neg", {x}, {}, "negative"), graph.add("", "Identity", {x}, {}, "same")};
+  const Session session(test_runtime(), std::move(graph));
+  std::vector<Tensor> outputs;
+  const Tensor mine = floats({1, 2}, {2});
+  try {
+    session.run({{mine}, {mine}}, RunControl(), outputs);
+    ADD_FAILURE() << "the output \"same\" shows other values than the input's";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_STREQ(
+        error.what(),
+        "output negative: its memory is what output same shows, an input's or a constant's; give same "
+        "memory of its own");
+  }
+  EXPECT_EQ(numbers(mine), (std::vector<float>{1, 2}));
+  const Tensor same = floats({0, 0}, {2});
+  ASSERT_EQ(session.run({{mine}, {mine, same}}, RunControl(), outputs), RunState::kDone);
+  EXPECT_EQ(numbers(mine), (std::vector<float>{-1, -2}));
+  EXPECT_EQ(numbers(same), (std::vector<float>{1, 2}));
+}
+
+TEST(RunMemory, ARunThatFailsReturnsItsBuffers) {
+  const Session session(test_runtime(), unusual_outputs());
+  std::weak_ptr<Buffer> input;
+  std::vector<Tensor> outputs;
+  {
+    RunBindings bindings = unusual_inputs();
+    bindings.inputs[1] = count(5).reshaped({1});  // 4 values do not become 5
+    input = bindings.inputs[0].buffer();
+    EXPECT_THROW(session.run(bindings, RunControl(), outputs), Error);
+  }
+  EXPECT_TRUE(input.expired());
+  ASSERT_EQ(session.run(unusual_inputs(), RunControl(), outputs), RunState::kDone);
+  EXPECT_EQ(numbers(outputs[0]), (std::vector<float>{1, 4, 9, 16}));
+}
+
+TEST(RunMemory, ASubmittedRunHasLetGoOfItsInputsWhenItEnds) {
+  const Session session(test_runtime(), polynomial());
+  RunBindings bindings{{floats({3}, {1})}, {}};
+  const std::weak_ptr<Buffer> input = bindings.inputs[0].buffer();
+  std::promise<bool> held;
+  const RunHandle handle = [&] {
+    const RunHandle submitted = session.submit(std::move(bindings));
+    submitted.on_done([&](RunState) { held.set_value(!input.expired()); });
+    return submitted;
+  }();
+  EXPECT_FALSE(held.get_future().get());
+  EXPECT_EQ(handle.outputs()[0].values<float>()[0], 27);
 }
 
 TEST(RunMemory, AnUpdatedStateIsCopiedWhereTheCallerWantsIt) {

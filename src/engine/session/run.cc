@@ -13,6 +13,17 @@ bool has_ended(RunState state) {
   return state != RunState::kQueued && state != RunState::kRunning;
 }
 
+// Whatever a callback throws is its own affair: neither the run nor other callbacks suffer.
+void call_done(const std::function<void(RunState)>& callback, RunState state) {
+  try {
+    callback(state);
+  } catch (const std::exception& thrown) {
+    log(LogLevel::kError, "a run's on_done callback threw: {}", thrown.what());
+  } catch (...) {
+    log(LogLevel::kError, "a run's on_done callback threw");
+  }
+}
+
 }  // namespace
 
 void RunHandle::Shared::start() {
@@ -29,13 +40,7 @@ void RunHandle::Shared::finish(RunState final_state, std::exception_ptr why) {
     to_call.swap(callbacks);
   }
   ended.notify_all();
-  for (const auto& callback : to_call) {
-    try {
-      callback(final_state);
-    } catch (const std::exception& thrown) {
-      log(LogLevel::kError, "a run's on_done callback threw: {}", thrown.what());
-    }
-  }
+  for (const auto& callback : to_call) call_done(callback, final_state);
 }
 
 RunState RunHandle::status() const {
@@ -78,7 +83,7 @@ void RunHandle::on_done(std::function<void(RunState)> callback) const {
       return;
     }
   }
-  callback(state);
+  call_done(callback, state);
 }
 
 }  // namespace oag

@@ -44,8 +44,8 @@ class RunHandle {
   // are Errors too.
   std::vector<Tensor> outputs() const;
 
-  // Calls `callback` once when the run ends, on the thread that ran it or that cancelled it while it waited,
-  // or at once if it has ended.
+  // Calls `callback` once when the run ends, on the thread that ran it, that cancelled it while it waited or
+  // that saw its deadline pass; or at once if it has ended. What it throws is logged.
   void on_done(std::function<void(RunState)> callback) const;
 
  private:

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "engine/device/device_name.h"
 
 namespace oag {
@@ -17,15 +18,50 @@ struct Runtime::Queue {
     int priority;
     uint64_t id;
     std::function<void()> work;
+    std::optional<TimePoint> deadline;
+    std::function<void()> expire;
   };
   std::mutex mutex;
   std::condition_variable changed;
+  std::condition_variable deadlines_changed;
   std::deque<Pending> pending;
   uint64_t next_id = 0;
   size_t idle_drivers = 0;
   size_t working = 0;  // drivers that run something
   bool stopping = false;
+
+  // Of what waits; the latest time there is when nothing has one.
+  TimePoint next_deadline() const {
+    TimePoint next = TimePoint::max();
+    for (const Pending& each : pending) next = std::min(next, each.deadline.value_or(next));
+    return next;
+  }
 };
+
+namespace {
+
+// What was submitted deals with its own errors; what escapes all the same ends nothing else.
+void run_guarded(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& thrown) {
+    log(LogLevel::kError, "submitted work threw: {}", thrown.what());
+  } catch (...) {
+    log(LogLevel::kError, "submitted work threw");
+  }
+}
+
+// Waits for a thread to end; the calling thread itself is left to end once its caller returns.
+void end_thread(std::thread& thread) {
+  if (!thread.joinable()) return;
+  if (thread.get_id() == std::this_thread::get_id()) {
+    thread.detach();
+  } else {
+    thread.join();
+  }
+}
+
+}  // namespace
 
 Runtime::Runtime(const RuntimeOptions& options)
     : pool_(std::make_shared<ComputePool>(options.threads)),
@@ -54,13 +90,10 @@ Runtime::~Runtime() {
     queue_->stopping = true;
   }
   queue_->changed.notify_all();
-  for (std::thread& driver : drivers_) {
-    if (driver.get_id() == std::this_thread::get_id()) {
-      driver.detach();  // it ends by itself once the work that dropped this Runtime returns
-    } else {
-      driver.join();
-    }
-  }
+  queue_->deadlines_changed.notify_all();
+  // One of them may be at work that dropped this Runtime.
+  for (std::thread& driver : drivers_) end_thread(driver);
+  end_thread(watch_);
 }
 
 void Runtime::start_driver() {
@@ -74,7 +107,19 @@ void Runtime::start_driver() {
   }
 }
 
-Runtime::Ticket Runtime::enqueue(int priority, std::function<void()> work) {
+void Runtime::start_watch() {
+  if (watch_.joinable()) return;
+  try {
+    watch_ = std::thread([queue = queue_] { watch_deadlines(queue); });
+  } catch (const std::system_error& error) {
+    fail(ErrorCode::kOutOfMemory, "runtime",
+         "the system gives no thread to watch deadlines ({}); raise the limit on threads or memory (ulimit)",
+         error.what());
+  }
+}
+
+Runtime::Ticket Runtime::enqueue(int priority, std::function<void()> work, std::optional<TimePoint> deadline,
+                                 std::function<void()> expire) {
   uint64_t id = 0;
   {
     std::lock_guard lock(queue_->mutex);
@@ -82,30 +127,57 @@ Runtime::Ticket Runtime::enqueue(int priority, std::function<void()> work) {
     if (queue_->stopping)
       fail(ErrorCode::kCancelled, "runtime", "is being taken down and takes no more runs");
     if (pending.size() + queue_->working >= max_drivers_ + max_queued_) {
-      fail(ErrorCode::kUnsupported, "queue", "{} runs are at work and {} wait already; try again later",
+      fail(ErrorCode::kBusy, "queue", "{} runs are at work and {} wait already; try again later",
            queue_->working, pending.size());
     }
     if (pending.size() >= queue_->idle_drivers && drivers_.size() < max_drivers_) start_driver();
+    if (deadline) start_watch();
     const auto after = std::find_if(pending.begin(), pending.end(),
                                     [&](const Queue::Pending& other) { return other.priority < priority; });
     id = queue_->next_id++;
-    pending.insert(after, {priority, id, std::move(work)});
+    pending.insert(after, {priority, id, std::move(work), deadline, std::move(expire)});
   }
   queue_->changed.notify_one();
+  if (deadline) queue_->deadlines_changed.notify_one();
   return {queue_, id};
 }
 
 bool Runtime::Ticket::withdraw() const {
   const auto queue = queue_.lock();
   if (!queue) return false;
-  std::function<void()> work;  // what it holds is let go without the lock
+  std::function<void()> work, expire;  // what they hold is let go without the lock
   std::lock_guard lock(queue->mutex);
   const auto found = std::find_if(queue->pending.begin(), queue->pending.end(),
                                   [&](const Queue::Pending& other) { return other.id == id_; });
   if (found == queue->pending.end()) return false;
   work = std::move(found->work);
+  expire = std::move(found->expire);
   queue->pending.erase(found);
   return true;
+}
+
+void Runtime::watch_deadlines(const std::shared_ptr<Queue>& queue) {
+  std::unique_lock lock(queue->mutex);
+  while (!queue->stopping) {  // then drivers take what is left, and runs look at their deadlines themselves
+    const TimePoint next = queue->next_deadline();
+    if (next == TimePoint::max()) {
+      queue->deadlines_changed.wait(lock);
+      continue;
+    }
+    if (Clock::now() < next) {
+      queue->deadlines_changed.wait_until(lock, next);
+      continue;
+    }
+    const auto expired = std::find_if(queue->pending.begin(), queue->pending.end(),
+                                      [&](const Queue::Pending& each) { return each.deadline == next; });
+    Queue::Pending taken = std::move(*expired);
+    queue->pending.erase(expired);
+    lock.unlock();
+    taken.work = nullptr;
+    if (taken.expire) run_guarded(taken.expire);
+    taken.expire = nullptr;
+    lock.lock();
+  }
 }
 
 void Runtime::drive(const std::shared_ptr<Queue>& queue) {
@@ -115,12 +187,13 @@ void Runtime::drive(const std::shared_ptr<Queue>& queue) {
     queue->changed.wait(lock, [&] { return queue->stopping || !queue->pending.empty(); });
     --queue->idle_drivers;
     if (queue->pending.empty()) return;  // stopping, and nothing is left to finish
-    std::function<void()> work = std::move(queue->pending.front().work);
+    Queue::Pending taken = std::move(queue->pending.front());
     queue->pending.pop_front();
     ++queue->working;
     lock.unlock();
-    work();
-    work = nullptr;  // what it holds is let go without the lock
+    run_guarded(taken.work);
+    taken.work = nullptr;  // what they hold is let go without the lock
+    taken.expire = nullptr;
     lock.lock();
     --queue->working;
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -37,10 +38,12 @@ class Runtime {
   // What was queued.
   class Ticket;
 
-  // Runs `work` on a driver thread, higher priority first, then in order of arrival. Errors: kUnsupported
-  // when max_queued wait already; kCancelled once the Runtime is being taken down; kOutOfMemory when there is
-  // no driver thread yet and the system gives none. After an error nothing is queued.
-  Ticket enqueue(int priority, std::function<void()> work);
+  // Runs `work` on a driver thread, higher priority first, then in order of arrival. Work that still waits at
+  // its deadline leaves the queue, and `expire` runs in its place. Errors: kBusy when max_queued wait
+  // already; kCancelled once the Runtime is being taken down; kOutOfMemory when there is no thread yet and
+  // the system gives none. After an error nothing is queued.
+  Ticket enqueue(int priority, std::function<void()> work, std::optional<TimePoint> deadline = {},
+                 std::function<void()> expire = nullptr);
 
  private:
   std::shared_ptr<ComputePool> pool_;
@@ -48,11 +51,14 @@ class Runtime {
 
   struct Queue;
   static void drive(const std::shared_ptr<Queue>& queue);
+  static void watch_deadlines(const std::shared_ptr<Queue>& queue);
   void start_driver();
+  void start_watch();
 
   std::shared_ptr<Queue>
       queue_;  // shared with the drivers: one of them may drop the last reference to the Runtime
   std::vector<std::thread> drivers_;  // guarded by the queue's mutex
+  std::thread watch_;                 // likewise; of deadlines, started for the first one
   size_t max_drivers_, max_queued_;
 };
 
@@ -61,7 +67,8 @@ class Runtime::Ticket {
  public:
   Ticket() = default;
 
-  // Takes the work out of the queue; false when a driver has it already. After true it never runs.
+  // Takes the work out of the queue; false when a driver has it already, or it has expired. After true
+  // neither it nor `expire` runs.
   bool withdraw() const;
 
  private:

@@ -1,14 +1,15 @@
 #include "engine/session/runtime.h"
 
 #include <gtest/gtest.h>
-#include <pthread.h>
 
 #include <future>
 #include <optional>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
+#include "tests/no_new_threads.h"
 #include "tests/session_fixture.h"
 
 namespace oag {
@@ -95,7 +96,7 @@ TEST(Session, RefusesSubmitsBeyondTheQueue) {
     submit();
     ADD_FAILURE() << "a third run was queued";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(error.code(), ErrorCode::kBusy);
     EXPECT_STREQ(error.what(), "queue: 1 runs are at work and 2 wait already; try again later");
   }
   first.cancel();
@@ -105,33 +106,54 @@ TEST(Session, RefusesSubmitsBeyondTheQueue) {
   EXPECT_EQ(third.wait(), RunState::kDone);
 }
 
-#if defined(__GLIBC__)
-// While it lives no thread can be started: stacks are larger than the address space.
-class NoNewThreads {
- public:
-  NoNewThreads() {
-    EXPECT_EQ(::pthread_getattr_default_np(&usual_), 0);
-    pthread_attr_t absurd;
-    ::pthread_attr_init(&absurd);
-    ::pthread_attr_setstacksize(&absurd, size_t{1} << 50);
-    EXPECT_EQ(::pthread_setattr_default_np(&absurd), 0);
-    ::pthread_attr_destroy(&absurd);
-  }
-  ~NoNewThreads() {
-    ::pthread_setattr_default_np(&usual_);
-    ::pthread_attr_destroy(&usual_);
-  }
+TEST(Session, ADeadlineEndsARunThatWaitsAndFreesItsPlace) {
+  const auto runtime = one_driver(2);
+  const Session session(runtime, polynomial());
+  Gate gate(*runtime);
+  const auto submit = [&](std::optional<TimePoint> deadline) {
+    return session.submit({{floats({3}, {1})}, {}}, {.deadline = deadline});
+  };
+  const RunHandle patient = submit({});
+  std::promise<RunState> told;
+  const RunHandle late = submit(Clock::now() + std::chrono::milliseconds(20));
+  late.on_done([&](RunState state) { told.set_value(state); });
+  ASSERT_EQ(late.wait(Clock::now() + std::chrono::seconds(10)), RunState::kDeadlineExceeded);
+  EXPECT_EQ(told.get_future().get(), RunState::kDeadlineExceeded);
+  EXPECT_THROW(late.outputs(), Error);
+  late.cancel();
+  EXPECT_EQ(late.status(), RunState::kDeadlineExceeded);
+  const RunHandle next = submit(Clock::now() + std::chrono::hours(1));  // in the place that became free
+  EXPECT_EQ(patient.status(), RunState::kQueued);
+  gate.open();
+  EXPECT_EQ(patient.wait(), RunState::kDone);
+  EXPECT_EQ(next.wait(), RunState::kDone);
+}
 
- private:
-  pthread_attr_t usual_;
-};
+TEST(Session, ACallbackThatThrowsStopsNeitherTheOthersNorTheDriver) {
+  const auto runtime = one_driver();
+  const Session session(runtime, polynomial());
+  const auto submit = [&] { return session.submit({{floats({3}, {1})}, {}}); };
+  Gate gate(*runtime);
+  const RunHandle handle = submit();
+  std::promise<RunState> told;
+  handle.on_done([](RunState) { throw 7; });
+  handle.on_done([](RunState) { throw std::runtime_error("disk is full"); });
+  handle.on_done([&](RunState state) { told.set_value(state); });
+  gate.open();
+  EXPECT_EQ(told.get_future().get(), RunState::kDone);
+  handle.on_done([](RunState) { throw 7; });  // at once, on this thread
+  runtime->enqueue(0, [] { throw 7; });
+  EXPECT_EQ(submit().wait(), RunState::kDone);
+}
+
+#if defined(__GLIBC__)
 
 TEST(Runtime, ADriverThatCannotStartIsAnErrorAndNothingIsQueued) {
   const auto runtime = one_driver(0);
   const Session session(runtime, polynomial());
   const RunBindings bindings{{floats({3}, {1})}, {}};
   {
-    const NoNewThreads none;
+    const test::NoNewThreads none;
     for (int i = 0; i < 3; ++i) {
       try {
         session.submit(bindings);
@@ -149,7 +171,7 @@ TEST(Runtime, DriversThatRunTakeTheWorkOfOneThatCannotStart) {
   const auto runtime = std::make_shared<Runtime>(RuntimeOptions{default_backends(), "cpu", 1, 2});
   const Session session(runtime, polynomial());
   Gate gate(*runtime);
-  const NoNewThreads none;
+  const test::NoNewThreads none;
   const RunHandle handle = session.submit({{floats({3}, {1})}, {}});
   gate.open();
   EXPECT_EQ(handle.wait(), RunState::kDone);

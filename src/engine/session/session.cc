@@ -30,7 +30,7 @@ Session::Session(std::shared_ptr<Runtime> runtime, Graph graph, CompileOptions o
 
 RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
   auto shared = std::make_shared<RunHandle::Shared>(options);
-  auto work = [shared, executor = executor_, bindings = std::move(bindings)] {
+  auto work = [shared, executor = executor_, bindings = std::move(bindings)]() mutable {
     shared->start();
     RunState state = RunState::kFailed;
     std::exception_ptr error;
@@ -39,9 +39,12 @@ RunHandle Session::submit(RunBindings bindings, RunOptions options) const {
     } catch (...) {
       error = std::current_exception();
     }
+    bindings = {};  // who waits for the end finds them let go
+    executor.reset();
     shared->finish(state, error);
   };
-  shared->ticket = runtime_->enqueue(options.priority, std::move(work));
+  auto expire = [shared] { shared->finish(RunState::kDeadlineExceeded, nullptr); };
+  shared->ticket = runtime_->enqueue(options.priority, std::move(work), options.deadline, std::move(expire));
   return RunHandle(std::move(shared));
 }
 

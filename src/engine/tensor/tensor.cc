@@ -3,10 +3,12 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/promised_memory.h"
 
 namespace oag {
 namespace {
@@ -14,10 +16,21 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kLargePage = size_t{2} << 20;
 
+// What is smaller does not change whether a model fits.
+constexpr size_t kPromiseBytes = size_t{1} << 20;
+
 class HeapBuffer final : public Buffer {
  public:
-  HeapBuffer(std::byte* data, size_t size_bytes) : Buffer(data, size_bytes) {}
-  ~HeapBuffer() override { std::free(data()); }
+  HeapBuffer(std::byte* data, size_t size_bytes) : Buffer(data, size_bytes) {
+    if (size_bytes >= kPromiseBytes) promised_.emplace(data, size_bytes);
+  }
+  ~HeapBuffer() override {
+    promised_.reset();
+    std::free(data());
+  }
+
+ private:
+  std::optional<PromisedMemory> promised_;
 };
 
 class WrappedBuffer final : public Buffer {

@@ -61,7 +61,7 @@ class Generation {
   GenerationResult result() const;
 
  private:
-  friend class LanguageModel;
+  friend class Scheduler;
   struct Shared;
   explicit Generation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   std::shared_ptr<Shared> shared_;

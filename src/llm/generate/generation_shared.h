@@ -29,9 +29,10 @@ struct Generation::Shared {
 
   Sampler sampler;
   StopMatcher text;
-  std::vector<TokenId> tokens;  // prompt and answer
-  std::string callback_error;   // of a callback that threw
-  int64_t cached = 0;           // tokens whose keys and values are in the cache
+  std::vector<TokenId> tokens;    // prompt and answer
+  std::string callback_error;     // of a callback that threw
+  bool callback_stopped = false;  // it wants no more
+  int64_t cached = 0;             // tokens whose keys and values are in the cache
   std::vector<int32_t> pages;
   TimePoint submitted = Clock::now(), started{}, first_token{}, last_token{};
 

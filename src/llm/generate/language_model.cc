@@ -1,284 +1,48 @@
 #include "llm/generate/language_model.h"
 
-#include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
-#include "llm/generate/generation_shared.h"
+#include "llm/generate/scheduler.h"
 
 namespace oag {
-namespace {
-
-LanguageModelOptions complete(LanguageModelOptions options) {
-  options.max_sequences = std::max<int64_t>(1, options.max_sequences);
-  options.step_tokens = std::max(options.step_tokens, options.max_sequences);
-  options.shared_step_tokens =
-      std::clamp(options.shared_step_tokens, options.max_sequences, options.step_tokens);
-  options.runner.step_tokens = options.step_tokens;
-  options.runner.logits_rows = options.max_sequences;
-  return options;
-}
-
-// Keeps a list in order of priority, then arrival.
-template <typename SharedPtr>
-void insert_by_priority(std::vector<SharedPtr>& list, SharedPtr added) {
-  const auto after = std::find_if(list.begin(), list.end(), [&](const auto& other) {
-    return other->request.priority < added->request.priority;
-  });
-  list.insert(after, std::move(added));
-}
-
-}  // namespace
 
 LanguageModel::LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
                              const LanguageModelOptions& options)
-    : tokenizer_(bundle.tokenizer),
-      options_(complete(options)),
-      runner_(std::move(runtime), bundle, options_.runner),
-      pages_(runner_.pages()),
-      thread_([this] { schedule(); }) {}
-
-LanguageModel::~LanguageModel() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto* list : {&waiting_, &active_}) {
-      for (const SharedPtr& generation : *list) Generation(generation).cancel();
-    }
+    : scheduler_(std::make_shared<Scheduler>(std::move(runtime), bundle, options)) {
+  try {
+    thread_ = std::thread([scheduler = scheduler_] { scheduler->run(); });
+  } catch (const std::system_error& error) {
+    fail(ErrorCode::kOutOfMemory, bundle.path.string(),
+         "the system gives no thread to run it ({}); raise the limit on threads or memory (ulimit)",
+         error.what());
   }
-  changed_.notify_all();
-  thread_.join();
 }
 
-int64_t LanguageModel::free_pages() const {
-  std::lock_guard lock(mutex_);
-  return pages_.free_pages();
+LanguageModel::~LanguageModel() {
+  scheduler_->stop();
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();  // it ends by itself once the callback that dropped this model is done
+  } else {
+    thread_.join();
+  }
 }
 
 Generation LanguageModel::submit(GenerationRequest request) {
-  const int64_t context = runner_.options().context_tokens;
-  const auto prompt_size = static_cast<int64_t>(request.prompt.size());
-  if (prompt_size == 0)
-    fail(ErrorCode::kInvalidArgument, "prompt", "has no tokens; there is nothing to continue");
-  if (prompt_size >= context) {
-    fail(ErrorCode::kInvalidArgument, "prompt",
-         "has {} tokens, the context holds {} with at least one for the answer; shorten it or raise --ctx",
-         prompt_size, context);
-  }
-  for (const TokenId id : request.prompt) {
-    if (id < 0 || id >= runner_.vocab_size())
-      fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
-  }
-  if (request.max_tokens < -1) {
-    fail(ErrorCode::kInvalidArgument, "max_tokens", "must be at least 0, or -1 for no limit, not {}",
-         request.max_tokens);
-  }
-  request.sampling.validate();
-  const int64_t room = context - prompt_size;
-  request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
-  if (runner_.pages_for(prompt_size + request.max_tokens) > pages_.total_pages()) {
-    fail(ErrorCode::kInvalidArgument, "prompt",
-         "{} tokens and {} of answer need {} cache pages, there are {}", prompt_size, request.max_tokens,
-         runner_.pages_for(prompt_size + request.max_tokens), pages_.total_pages());
-  }
-  auto shared = std::make_shared<Generation::Shared>(std::move(request), tokenizer_);
-  shared->tokens = shared->request.prompt;
-  shared->result.prompt_tokens = prompt_size;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) fail(ErrorCode::kCancelled, "model", "is being taken down and takes no more requests");
-    if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting) {
-      fail(ErrorCode::kUnsupported, "queue", "{} requests wait already; try again later", waiting_.size());
-    }
-    insert_by_priority(waiting_, shared);
-  }
-  changed_.notify_all();
-  return Generation(std::move(shared));
+  return scheduler_->submit(std::move(request));
 }
 
-// Hands a token out. A callback that wants no more or throws ends its own answer and nobody else's.
-void LanguageModel::emit(Generation::Shared& generation, const TokenEvent& event) {
-  if (!generation.request.on_token) return;
-  try {
-    if (generation.request.on_token(event)) return;
-  } catch (const std::exception& error) {
-    generation.callback_error = std::string("the token callback threw: ") + error.what();
-  } catch (...) {
-    generation.callback_error = "the token callback threw";
-  }
-  generation.request.on_token = nullptr;
-  generation.cancel_asked.store(true);
+const ModelRunner& LanguageModel::runner() const {
+  return scheduler_->runner();
 }
 
-void LanguageModel::finish(Generation::Shared& generation, FinishReason reason, std::string error) {
-  // What was held back for a stop string that did not come belongs to the answer.
-  const std::string tail = generation.text.matched() ? "" : generation.text.flush();
-  if (!tail.empty() && !generation.result.token_ids.empty()) {
-    emit(generation, {generation.result.token_ids.back(), tail});
-  }
-  generation.request.on_token = nullptr;
-  if (!generation.callback_error.empty()) {  // also where the answer's last token brought it
-    reason = FinishReason::kError;
-    error = generation.callback_error;
-  }
-  {
-    std::lock_guard lock(mutex_);
-    pages_.release(generation.pages);
-    generation.pages.clear();
-  }
-  std::lock_guard lock(generation.mutex);
-  GenerationResult& result = generation.result;
-  result.text += tail;
-  result.finish_reason = reason;
-  result.error = std::move(error);
-  if (generation.started != TimePoint{})
-    result.queue_ms = elapsed_ms(generation.submitted, generation.started);
-  if (generation.first_token != TimePoint{}) {
-    result.prefill_ms = elapsed_ms(generation.started, generation.first_token);
-    result.ttft_ms = elapsed_ms(generation.submitted, generation.first_token);
-    result.decode_ms = elapsed_ms(generation.first_token, generation.last_token);
-  }
-  generation.interruptible_step.reset();
-  generation.has_ended = true;
-  generation.ended.notify_all();
+const std::shared_ptr<const Tokenizer>& LanguageModel::tokenizer() const {
+  return scheduler_->tokenizer();
 }
 
-void LanguageModel::drop_stopped() {
-  std::vector<SharedPtr> dropped;
-  {
-    std::lock_guard lock(mutex_);
-    const auto stops = [](const SharedPtr& generation) {
-      return generation->cancel_asked.load() || generation->expired();
-    };
-    for (auto* list : {&waiting_, &active_}) {
-      std::copy_if(list->begin(), list->end(), std::back_inserter(dropped), stops);
-      std::erase_if(*list, stops);
-    }
-  }
-  for (const SharedPtr& generation : dropped) {
-    if (generation->cancel_asked.load()) {
-      finish(*generation, FinishReason::kCancelled);
-    } else {
-      finish(*generation, FinishReason::kError, "passed its deadline");
-    }
-  }
-}
-
-void LanguageModel::admit() {
-  std::lock_guard lock(mutex_);
-  while (!waiting_.empty() && static_cast<int64_t>(active_.size()) < options_.max_sequences) {
-    const SharedPtr& next = waiting_.front();
-    auto pages = pages_.allocate(runner_.pages_for(next->prompt_size() + next->request.max_tokens));
-    if (!pages) return;
-    next->pages = *std::move(pages);
-    next->started = Clock::now();
-    insert_by_priority(active_, next);
-    waiting_.erase(waiting_.begin());
-  }
-}
-
-void LanguageModel::take_token(Generation::Shared& generation, std::span<const float> logits) {
-  const TimePoint now = Clock::now();
-  if (generation.first_token == TimePoint{}) generation.first_token = now;
-  generation.last_token = now;
-  if (generation.request.max_tokens == 0) {
-    finish(generation, FinishReason::kLength);
-    return;
-  }
-  const TokenId id = generation.sampler.pick(logits, static_cast<int64_t>(tokenizer_->size_tokens()));
-  if (!generation.request.ignore_end && tokenizer_->is_end(id)) {
-    finish(generation, FinishReason::kStop);
-    return;
-  }
-  generation.tokens.push_back(id);
-  generation.result.token_ids.push_back(id);
-  const std::string text = generation.text.push(id);
-  generation.result.text += text;
-  emit(generation, {id, text});
-  if (generation.text.matched()) {
-    finish(generation, FinishReason::kStop);
-  } else if (static_cast<int64_t>(generation.result.token_ids.size()) >= generation.request.max_tokens) {
-    finish(generation, FinishReason::kLength);
-  }
-}
-
-void LanguageModel::run_step() {
-  const bool decoding = std::any_of(active_.begin(), active_.end(),
-                                    [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
-  int64_t budget = decoding ? options_.shared_step_tokens : options_.step_tokens;
-  budget -= std::count_if(active_.begin(), active_.end(),
-                          [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
-  const int priority = active_.front()->request.priority;  // the highest, see insert_by_priority
-  std::vector<SequenceStep> steps;
-  std::vector<Generation::Shared*> members;
-  for (const SharedPtr& generation : active_) {
-    const auto pending = static_cast<int64_t>(generation->tokens.size()) - generation->cached;
-    const bool decodes = generation->cached >= generation->prompt_size();
-    const int64_t count = decodes ? pending : std::min(pending, budget);
-    if (count <= 0) continue;
-    if (!decodes) budget -= count;
-    const bool complete = count == pending;
-    const std::span<const TokenId> tokens(generation->tokens);
-    steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)),
-                     generation->cached, generation->pages, complete ? count - 1 : count});
-    members.push_back(generation.get());
-  }
-  // The step stops early for a deadline under the same condition as for a cancel, see below.
-  std::optional<TimePoint> deadline;
-  for (size_t i = 0; i < members.size(); ++i) {
-    const auto& wanted = members[i]->request.deadline;
-    if (wanted && (members.size() == 1 || steps[i].tokens.size() > 1))
-      deadline = std::min(deadline.value_or(*wanted), *wanted);
-  }
-  const auto control = std::make_shared<RunControl>(priority, deadline);
-  for (size_t i = 0; i < members.size(); ++i) {
-    // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
-    // thrown away.
-    std::lock_guard lock(members[i]->mutex);
-    if (members.size() == 1 || steps[i].tokens.size() > 1) members[i]->interruptible_step = control;
-    if (members[i]->cancel_asked.load() && members[i]->interruptible_step) control->cancel();
-  }
-  Tensor logits;
-  const RunState state = runner_.step(steps, *control, logits);
-  for (Generation::Shared* member : members) {
-    std::lock_guard lock(member->mutex);
-    member->interruptible_step.reset();
-  }
-  if (state != RunState::kDone) return;
-  size_t row = 0;
-  const auto vocab = static_cast<size_t>(runner_.vocab_size());
-  for (size_t i = 0; i < members.size(); ++i) {
-    const auto count = static_cast<int64_t>(steps[i].tokens.size());
-    const bool wanted = steps[i].logits_from < count;
-    members[i]->cached += count;
-    if (wanted) take_token(*members[i], logits.values<float>().subspan(vocab * row++, vocab));
-  }
-  std::lock_guard lock(mutex_);
-  std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });
-}
-
-void LanguageModel::schedule() {
-  for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return stopping_ || !waiting_.empty() || !active_.empty(); });
-      if (stopping_ && waiting_.empty() && active_.empty()) return;
-    }
-    drop_stopped();
-    admit();
-    if (active_.empty()) continue;
-    try {
-      run_step();
-    } catch (const std::exception& error) {
-      std::vector<SharedPtr> failed;
-      {
-        std::lock_guard lock(mutex_);
-        failed.swap(active_);
-      }
-      for (const SharedPtr& generation : failed) {
-        if (!generation->has_ended) finish(*generation, FinishReason::kError, error.what());
-      }
-    }
-  }
+int64_t LanguageModel::free_pages() const {
+  return scheduler_->free_pages();
 }
 
 }  // namespace oag

@@ -3,12 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <latch>
 #include <stdexcept>
 #include <thread>
 
 #include "api/backends.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "engine/formats/gguf/gguf_file.h"
+#include "tests/no_new_threads.h"
 #include "tests/tiny_models.h"
 
 namespace oag {
@@ -189,6 +195,94 @@ TEST(LanguageModel, ACallbackThatWantsNoMoreEndsItsAnswerAndIsLetGo) {
   EXPECT_EQ(calls.use_count(), 1);
 }
 
+TEST(LanguageModel, ACallbackThatWantsNoMoreAtTheLastTokenCancelsToo) {
+  LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
+  GenerationRequest request = greedy(prompt_of(4, 12), 5);
+  int calls = 0;
+  request.on_token = [&](const TokenEvent&) { return ++calls < 5; };
+  const GenerationResult last = model.submit(request).result();
+  EXPECT_EQ(last.finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(last.token_ids.size(), 5u);
+
+  // Held back: all of the text might become the stop text, which goes on with a byte that no text has.
+  request = greedy(prompt_of(2, 10), 5);
+  const std::string whole = model.submit(request).result().text;
+  ASSERT_FALSE(whole.empty());
+  request.stop = {whole + "\xFF"};
+  request.on_token = [](const TokenEvent& event) { return event.text.empty(); };
+  const GenerationResult tail = model.submit(request).result();
+  EXPECT_EQ(tail.finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(tail.text, whole);
+}
+
+TEST(LanguageModel, ACallbackMayHoldTheLastReferenceToTheModel) {
+  for (const bool while_called : {false, true}) {
+    auto model = std::make_shared<LanguageModel>(test_runtime(), tiny(), options(128, 512, 2));
+    const std::weak_ptr<LanguageModel> gone = model;
+    std::latch dropped_here(1);
+    auto owner = std::make_shared<std::shared_ptr<LanguageModel>>();
+    GenerationRequest request = greedy(prompt_of(4, 12), 3);
+    request.on_token = [&dropped_here, owner, while_called](const TokenEvent&) {
+      dropped_here.wait();
+      if (while_called) owner->reset();
+      return true;
+    };
+    GenerationRequest waiting = greedy(prompt_of(5, 12), 100);
+    const Generation first = model->submit(std::move(request));
+    const Generation second = model->submit(std::move(waiting));
+    *owner = std::move(model);
+    owner.reset();
+    dropped_here.count_down();
+    first.wait();
+    EXPECT_EQ(first.result().finish_reason, while_called ? FinishReason::kCancelled : FinishReason::kLength);
+    EXPECT_EQ(second.result().finish_reason, FinishReason::kCancelled);
+    EXPECT_TRUE(gone.expired());
+  }
+}
+
+// A norm whose weights are NaN makes every logit NaN.
+TEST(LanguageModel, LogitsThatAreNotNumbersFailTheAnswer) {
+  const std::filesystem::path path = test::tiny_models_detail::scratch_folder() / "nan.gguf";
+  std::filesystem::copy_file(test::tiny_model("llama", "f32"), path,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto file = GgufFile::open(path);
+  std::fstream bytes(path, std::ios::binary | std::ios::in | std::ios::out);
+  const std::string original = read_file(path);
+  for (const GgufTensor& tensor : file->tensors()) {
+    if (tensor.name != "output_norm.weight") continue;
+    const std::vector<float> nans(tensor.bytes.size() / sizeof(float), std::nanf(""));
+    const std::string_view stored(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+    bytes.seekp(static_cast<std::streamoff>(original.find(stored)));
+    bytes.write(reinterpret_cast<const char*>(nans.data()), static_cast<std::streamsize>(stored.size()));
+  }
+  bytes.close();
+  const ModelBundle bundle = load_bundle(path);
+  LanguageModel model(test_runtime(), bundle, options(64, 0, 2));
+  for (const float temperature : {0.0f, 0.7f}) {
+    GenerationRequest request = greedy(prompt_of(1, 10), 5);
+    request.sampling.temperature = temperature;
+    const GenerationResult result = model.submit(std::move(request)).result();
+    EXPECT_EQ(result.finish_reason, FinishReason::kError);
+    EXPECT_NE(result.error.find("NaN"), std::string::npos) << result.error;
+    EXPECT_TRUE(result.token_ids.empty());
+  }
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+#if defined(__GLIBC__)
+TEST(LanguageModel, AThreadThatCannotStartIsAnError) {
+  const auto runtime = test_runtime();
+  const test::NoNewThreads none;
+  try {
+    LanguageModel model(runtime, tiny(), options(32, 0, 1));
+    ADD_FAILURE() << "a model without a thread";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+    EXPECT_NE(error.message().find("no thread"), std::string::npos) << error.what();
+  }
+}
+#endif
+
 TEST(LanguageModel, AStopTextEndsTheAnswerBeforeIt) {
   LanguageModel model(test_runtime(), tiny(), options(128, 0, 1));
   const std::string whole = model.submit(greedy(prompt_of(2, 10), 40)).result().text;
@@ -238,7 +332,8 @@ TEST(LanguageModel, RefusesWhenTooManyWait) {
   for (int i = 0; i < 10; ++i) {
     try {
       accepted.push_back(model.submit(greedy(prompt_of(i, 100), 300)));
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBusy);
       ++refused;
     }
   }

@@ -109,13 +109,16 @@ void check_memory(const Device& device, const MemoryNeed& need, const ModelBundl
                          !__builtin_add_overflow(total, need.step, &total);
   if (!free_bytes || (countable && total <= *free_bytes)) return;
   const uint64_t left = *free_bytes - std::min(*free_bytes, need.weights);
-  const uint64_t fitting =
-      (left - std::min(left, need.step)) / cache_bytes_per_token(bundle.config, options.cache_dtype);
+  const auto page = static_cast<uint64_t>(options.page_tokens);
+  const uint64_t fitting = (left - std::min(left, need.step)) /
+                           (page * cache_bytes_per_token(bundle.config, options.cache_dtype)) * page;
   fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}", need.text(options),
        megabytes(*free_bytes),
-       fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting)
-       : left > 0  ? "weights and a step leave nothing for a cache"
-                   : "the weights alone do not fit");
+       fitting > static_cast<uint64_t>(options.context_tokens)
+           ? fmt::format("a cache of {} positions would fit", fitting)
+       : fitting > 0 ? fmt::format("a context of {} tokens would fit (--ctx)", fitting)
+       : left > 0    ? "weights and a step leave nothing for a cache"
+                     : "the weights alone do not fit");
 }
 
 // Refuses, before weights are packed, what does not fit.

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 #include <numeric>
 
 #include "api/backends.h"
 #include "base/error.h"
+#include "base/promised_memory.h"
 #include "tests/tiny_models.h"
 
 namespace oag {
@@ -37,7 +39,9 @@ class SmallMachine final : public Device {
   SmallMachine(std::shared_ptr<Device> device) : device_(std::move(device)) {}
 
   const DeviceProperties& properties() const override { return device_->properties(); }
-  std::optional<uint64_t> free_memory_bytes() const override { return free_bytes; }
+  std::optional<uint64_t> free_memory_bytes() const override {
+    return free_bytes - std::min(free_bytes, promised_bytes());
+  }
   std::shared_ptr<Buffer> allocate(size_t size_bytes) override {
     allocated_bytes += size_bytes;
     return device_->allocate(size_bytes);
@@ -125,7 +129,7 @@ TEST(ModelRunner, CountsWeightsCacheAndTheValuesOfAStepBeforeItAllocates) {
   machine.free_bytes = needed - 1;  // after the device was opened
   const std::string line = refusal(runtime, wanted, ErrorCode::kOutOfMemory);
   EXPECT_NE(line.find("for a step"), std::string::npos) << line;
-  EXPECT_NE(line.find("a context of 63 tokens would fit (--ctx)"), std::string::npos) << line;
+  EXPECT_NE(line.find("a context of 32 tokens would fit (--ctx)"), std::string::npos) << line;
   EXPECT_EQ(machine.allocated_bytes, 0u);
   machine.free_bytes = needed;
   EXPECT_EQ(refusal(runtime, wanted, ErrorCode::kInternal), "accepted");
@@ -135,6 +139,38 @@ TEST(ModelRunner, CountsWeightsCacheAndTheValuesOfAStepBeforeItAllocates) {
   machine.free_bytes = 0;
   EXPECT_NE(refusal(runtime, wanted, ErrorCode::kOutOfMemory).find("the weights alone do not fit"),
             std::string::npos);
+}
+
+// The first one's cache has no pages yet when the second one asks.
+TEST(ModelRunner, CountsTheCachesOfOthersThatAreNotWrittenYet) {
+  const auto first_runtime = small_runtime(), second_runtime = small_runtime();
+  RunnerOptions wanted = options(64);
+  wanted.cache_tokens = 1 << 16;
+  const uint64_t cache = (1 << 16) * cache_bytes_per_token(tiny().config, DType::kF32);
+  ASSERT_GT(cache, uint64_t{8} << 20);
+  const uint64_t enough_for_one = tiny().weight_bytes() + cache + cache / 2;
+  machine_of(*first_runtime).free_bytes = enough_for_one;
+  machine_of(*second_runtime).free_bytes = enough_for_one;
+  {
+    const ModelRunner first(first_runtime, tiny(), wanted);
+    for (const auto& runtime : {first_runtime, second_runtime})
+      EXPECT_NE(refusal(runtime, wanted, ErrorCode::kOutOfMemory).find("would fit"), std::string::npos);
+  }
+  EXPECT_EQ(refusal(second_runtime, wanted, ErrorCode::kInternal), "accepted");
+}
+
+TEST(ModelRunner, SuggestsCachePositionsWhereAContextWouldFitManyTimes) {
+  const auto runtime = small_runtime();
+  RunnerOptions wanted = options(64);
+  const uint64_t per_token = cache_bytes_per_token(tiny().config, DType::kF32);
+  wanted.cache_tokens = 1024;
+  wanted.step_tokens = 64;
+  wanted.logits_rows = 16;
+  const uint64_t step = allocated_by_a_step(runtime, wanted);
+  machine_of(*runtime).free_bytes = tiny().weight_bytes() + step + 1023 * per_token;
+  const std::string line = refusal(runtime, wanted, ErrorCode::kOutOfMemory);
+  EXPECT_NE(line.find("a cache of 992 positions would fit"), std::string::npos) << line;
+  EXPECT_EQ(line.find("--ctx"), std::string::npos) << line;
 }
 
 TEST(ModelRunner, RefusesCachesOutOfRangeAndSaysWhichAreNot) {
@@ -159,8 +195,8 @@ TEST(ModelRunner, RefusesCachesOutOfRangeAndSaysWhichAreNot) {
 }
 
 TEST(ModelRunner, AFileThatIsCutShortWhileItIsUsedEndsTheStepWithAnError) {
-  const fs::path copy = fs::path(testing::TempDir()) / "oag_model_runner_test_cut.gguf";
-  fs::copy_file(test::tiny_model("llama", "bf16"), copy, fs::copy_options::overwrite_existing);
+  const fs::path copy = test::tiny_models_detail::scratch_folder() / "cut.gguf";
+  fs::copy_file(test::tiny_model("llama", "bf16"), copy);
   {
     const ModelBundle bundle = load_bundle(copy);
     ModelRunner runner(test_runtime(), bundle, options(64));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -20,6 +21,22 @@ uint64_t next_random(uint64_t& state) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
   return z ^ (z >> 31);
+}
+
+// The first of the largest logits. NaN is never the largest.
+TokenId largest(std::span<const float> logits) {
+  float most = -std::numeric_limits<float>::infinity();
+  TokenId id = -1;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] > most)) continue;
+    most = logits[i];
+    id = static_cast<TokenId>(i);
+  }
+  if (id < 0) {
+    fail(ErrorCode::kCorruptData, "logits",
+         "all {} are NaN or -inf, so there is no next token; the model file may be damaged", logits.size());
+  }
+  return id;
 }
 
 }  // namespace
@@ -93,13 +110,13 @@ TokenId Sampler::draw() {
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
   };
-  for (Candidate& candidate : candidates_) candidate.logit /= options_.temperature;
-  if (options_.min_p > 0) {
-    float top = candidates_.front().logit;
-    for (const Candidate& candidate : candidates_) top = std::max(top, candidate.logit);
-    const float least = top + std::log(options_.min_p);
-    std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.logit < least; });
-  }
+  // From here on the largest is 0: divided by a tiny temperature several would become infinite, and equal.
+  float most = candidates_.front().logit;
+  for (const Candidate& candidate : candidates_) most = std::max(most, candidate.logit);
+  for (Candidate& candidate : candidates_)
+    candidate.logit = candidate.logit == most ? 0.0f : (candidate.logit - most) / options_.temperature;
+  const float least = options_.min_p > 0 ? std::log(options_.min_p) : std::numeric_limits<float>::lowest();
+  std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.logit < least; });
   if (const auto k = static_cast<size_t>(options_.top_k); k > 0 && k < candidates_.size()) {
     std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1,
                      candidates_.end(), better);
@@ -121,17 +138,17 @@ TokenId Sampler::draw() {
 }
 
 TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens) {
-  const auto usable = std::min(logits.size(), static_cast<size_t>(usable_tokens));
+  logits = logits.first(std::min(logits.size(), static_cast<size_t>(usable_tokens)));
   const bool penalties = options_.repeat_penalty != 1.0f || options_.frequency_penalty != 0.0f ||
                          options_.presence_penalty != 0.0f;
-  TokenId picked;
-  if (options_.temperature == 0.0f && !penalties) {
-    picked = static_cast<TokenId>(
-        std::max_element(logits.begin(), logits.begin() + static_cast<std::ptrdiff_t>(usable)) -
-        logits.begin());
-  } else {
-    candidates_.resize(usable);
-    for (size_t i = 0; i < usable; ++i) candidates_[i] = {logits[i], static_cast<TokenId>(i)};
+  TokenId picked = largest(logits);
+  if (options_.temperature != 0.0f || penalties) {
+    candidates_.resize(logits.size());
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const bool is_number = !std::isnan(logits[i]);
+      candidates_[i] = {is_number ? logits[i] : -std::numeric_limits<float>::infinity(),
+                        static_cast<TokenId>(i)};
+    }
     penalize();
     if (options_.temperature == 0.0f) {
       picked = std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {

@@ -31,7 +31,8 @@ class Sampler {
   Sampler(const SamplingOptions& options, std::span<const TokenId> prompt);
 
   // The next token, given logits [vocab]. It counts as part of the answer from then on. Ids from
-  // `usable_tokens` up, which exist only to pad the embedding, are never picked.
+  // `usable_tokens` up, which exist only to pad the embedding, are never picked, and NaN counts as -inf.
+  // Errors: kCorruptData when no logit is above -inf.
   TokenId pick(std::span<const float> logits, int64_t usable_tokens);
 
  private:

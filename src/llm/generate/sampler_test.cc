@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "base/error.h"
@@ -131,6 +132,46 @@ TEST(Sampler, TheSameSeedGivesTheSameTokens) {
   const auto first = run();
   options.seed = 43;
   EXPECT_NE(run(), first);
+}
+
+// The smallest float that is not 0 turns every difference into infinity.
+TEST(Sampler, ATinyTemperaturePicksTheMostLikely) {
+  for (const float temperature : {1e-3f, 1e-30f, 1e-38f, 1e-45f}) {
+    for (const float min_p : {0.0f, 0.05f}) {
+      SamplingOptions options = plain(temperature);
+      options.min_p = min_p;
+      options.top_p = 0.9f;
+      EXPECT_EQ(Sampler(options, {}).pick(std::vector<float>{3, 17, 20, 19.5f, -2}, 5), 2) << temperature;
+      EXPECT_EQ(Sampler(options, {}).pick(std::vector<float>{-9, -7, -3, -2, -8}, 5), 3) << temperature;
+    }
+  }
+}
+
+TEST(Sampler, NeverPicksWhatIsNotANumber) {
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  SamplingOptions penalized = plain(0);
+  penalized.presence_penalty = 0.1f;
+  SamplingOptions usual;
+  for (const SamplingOptions& options : {plain(0), plain(1), penalized, usual}) {
+    for (const std::vector<float>& logits :
+         {std::vector<float>{nan, 1, nan}, {nan, 1, -inf}, {-inf, -50, nan}, {nan, inf, 2}}) {
+      EXPECT_EQ(Sampler(options, {}).pick(logits, 3), 1);
+    }
+  }
+}
+
+TEST(Sampler, SaysWhenNoTokenCanBePicked) {
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  for (const float temperature : {0.0f, 1.0f}) {
+    try {
+      Sampler(plain(temperature), {}).pick(std::vector<float>{nan, -inf, nan, 5}, 3);
+      ADD_FAILURE() << "a token was picked";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
+      EXPECT_STREQ(error.what(),
+                   "logits: all 3 are NaN or -inf, so there is no next token; the model file may be damaged");
+    }
+  }
 }
 
 TEST(Sampler, RefusesOptionsOutOfRange) {

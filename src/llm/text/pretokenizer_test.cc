@@ -50,9 +50,10 @@ TEST(Pretokenizer, KnowsWhatFamiliesImplyBesidesTheirCuts) {
 
 // 200,000 characters take some 10 ms; a quadratic scanner takes minutes.
 TEST(Pretokenizer, TakesTimeThatGrowsWithTheTextAlone) {
-  const auto longest_ms = [](std::string_view unit, size_t count) {
+  const auto longest_ms = [](std::string_view unit, size_t count, std::string_view last = "") {
     std::string text;
     for (size_t i = 0; i < count; ++i) text += unit;
+    text += last;
     double longest = 0;
     for (const char* name : {"gpt-4o", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "bloom"}) {
       const auto begin = std::chrono::steady_clock::now();
@@ -65,6 +66,7 @@ TEST(Pretokenizer, TakesTimeThatGrowsWithTheTextAlone) {
   };
   for (const char* unit : {"A", " ", "中", "\u0301", "1", "'", "A中", "\n ", "\u0301A"})
     EXPECT_LT(longest_ms(unit, 200'000), 1000.0) << unit;
+  for (const char* last : {"1", "中", "1 ", "中 "}) EXPECT_LT(longest_ms(" ", 200'000, last), 1000.0) << last;
 }
 
 }  // namespace

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "llm/generate/generation.h"
+#include "llm/generate/language_model.h"
+#include "llm/generate/model_runner.h"
+#include "llm/generate/page_pool.h"
+
+namespace oag {
+
+// What works for a LanguageModel: the model, the requests that wait and run, and the loop over them. The
+// thread that runs the loop shares it, so it outlives a LanguageModel that goes away on that thread.
+class Scheduler {
+ public:
+  Scheduler(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const LanguageModelOptions& options);
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Loops until stop() was called and every request has ended. Errors end the answers they concern.
+  void run();
+
+  // Cancels every request and takes no more; returns at once.
+  void stop();
+
+  Generation submit(GenerationRequest request);
+  const ModelRunner& runner() const { return runner_; }
+  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
+  int64_t free_pages() const;
+
+ private:
+  using SharedPtr = std::shared_ptr<Generation::Shared>;
+
+  void admit();
+  void drop_stopped();
+  void run_step();
+  void fail_all(const char* why);
+  void take_token(Generation::Shared& generation, std::span<const float> logits);
+  void emit(Generation::Shared& generation, const TokenEvent& event);
+  void finish(Generation::Shared& generation, FinishReason reason, std::string error = "") noexcept;
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  LanguageModelOptions options_;
+  ModelRunner runner_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<SharedPtr> waiting_;  // by priority, then arrival
+  std::vector<SharedPtr> active_;   // likewise; the scheduler's own, others read it under mutex_
+  PagePool pages_;
+  bool stopping_ = false;
+};
+
+}  // namespace oag
