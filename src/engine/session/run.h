@@ -21,7 +21,8 @@ struct RunOptions {
 // What a run reads and, where the caller wants to own the memory, writes. In the order of the graph's inputs
 // and outputs. A defined output has the dims that the run gives, and receives its bytes whatever the output
 // is (a view, an input, a constant, a state); an undefined one is allocated, or shows the memory of the
-// input, constant or other output that it is a view of.
+// input, constant or other output that it is a view of. Defined ones overlap neither each other nor what an
+// undefined one shows; they may overlap inputs.
 struct RunBindings {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
