@@ -3,6 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "service/hub/hub.h"
 #if OAG_ENGINE
@@ -41,8 +43,7 @@ int pull(const PullFlags& flags) {
     };
     path = Hub::open().pull(flags.source, options);
   }
-  fmt::print(stderr, "{} is ready, {}\n", path.filename().string(),
-             format_bytes(std::filesystem::file_size(path)));
+  print_stderr("{} is ready, {}\n", path.filename().string(), format_bytes(std::filesystem::file_size(path)));
   fmt::print("{}\n", path.string());
   return kExitOk;
 }
@@ -57,7 +58,8 @@ void declare(CLI::App& app, int& exit_code) {
       ->add_option(
           "MODEL", flags->source,
           "A name that `oag models` lists, the path of a GGUF file, which is copied, or an https URL")
-      ->required();
+      ->required()
+      ->check(not_empty());
   command->add_flag("--force", flags->force, "Fetch again what is there already");
   command->callback([flags, &exit_code] { exit_code = pull(*flags); });
 }
