@@ -34,18 +34,21 @@ constexpr std::initializer_list<const Command*> kCommands = {
 };
 
 constexpr const char* kFooter =
-    "MODEL is a name that `oag models` lists, a GGUF file or a folder.\n"
+    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command, 130 cancelled.\n"
     "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
     "OAG_CPU_ISA (force an instruction set), NO_COLOR.";
 
-// `oag help COMMAND` is `oag COMMAND --help`.
-std::vector<std::string> arguments_of(int argc, char** argv) {
+bool is_command(const CLI::App& app, const std::string& name) {
+  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }).empty();
+}
+
+// `oag help COMMAND` is `oag COMMAND --help`; what is no command stays, to be refused.
+std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
-  if (!arguments.empty() && arguments.front() == "help") {
-    arguments.erase(arguments.begin());
-    arguments.emplace_back("--help");
-  }
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  if (arguments.empty() || is_command(app, arguments.front())) arguments.emplace_back("--help");
   return arguments;
 }
 
@@ -59,7 +62,7 @@ int parse_and_run(int argc, char** argv) {
   for (const Command* command : kCommands) command->declare(app, exit_code);
   app.footer(kFooter);  // after the commands, which would take it over
   try {
-    std::vector<std::string> arguments = arguments_of(argc, argv);
+    std::vector<std::string> arguments = arguments_of(app, argc, argv);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     app.parse(std::move(arguments));
   } catch (const CLI::Success& asked) {  // --help and --version

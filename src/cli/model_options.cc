@@ -41,7 +41,8 @@ std::string without_own_version(const std::string& device) {
 
 void declare_model(CLI::App& command, std::string& model) {
   command
-      .add_option("MODEL", model, "A name that `oag models` lists, a GGUF file or a folder that holds one")
+      .add_option("MODEL", model,
+                  "A name that `oag models` lists, a GGUF file or a folder that holds exactly one")
       ->required()
       ->check(not_empty());
 }

@@ -67,11 +67,11 @@ std::string usage_text(const CLI::App& app, const CLI::ParseError& error) {
   }
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     const std::string name = message.substr(0, message.find(' '));
-    return name + ": is missing";
+    return name + " is missing";
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     const std::vector<std::string> left = app.remaining(true);
-    return fmt::format("\"{}\": {} not expected here", fmt::join(left, "\", \""),
+    return fmt::format("\"{}\" {} not expected here", fmt::join(left, "\", \""),
                        left.size() == 1 ? "is" : "are");
   }
   if (message.find(" excludes ") != std::string::npos) {
