@@ -29,7 +29,8 @@ int64_t modification_time_ns(const struct stat& st) {
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;
-  file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe without a writer would keep a blocking open() waiting for one.
+  file->fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file->fd_ < 0) fail_errno(path, "cannot open");
   struct stat st{};
   if (::fstat(file->fd_, &st) != 0) fail_errno(path, "cannot stat");

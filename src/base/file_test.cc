@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <functional>
@@ -186,6 +187,19 @@ TEST_F(AtomicFileTest, AMissingFolderIsAnErrorThatNamesThePath) {
   } catch (const Error& error) {
     EXPECT_EQ(error.where(), (folder_ / "none" / "final").string());
   }
+}
+
+TEST(MappedFile, DoesNotWaitForTheWriterOfAPipe) {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("oag_fifo." + std::to_string(::getpid()))).string();
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  try {
+    MappedFile::open(path);
+    ADD_FAILURE() << "a pipe was mapped";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "is not a regular file");
+  }
+  ::unlink(path.c_str());
 }
 
 }  // namespace

@@ -1,23 +1,54 @@
 #include "cli/chat.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "llm/bundle/chat_prompt.h"
+#include "llm/text/unicode.h"
 
 namespace oag::cli {
 namespace {
 
+// The bytes before the first one that is no part of well-formed UTF-8.
+size_t valid_utf8_prefix(std::string_view text) {
+  size_t valid = 0;
+  while (valid < text.size()) {
+    const size_t size = decode_utf8_leniently(text.substr(valid)).size_bytes;
+    if (!is_valid_utf8(text.substr(valid, size))) break;
+    valid += size;
+  }
+  return valid;
+}
+
 constexpr auto kInterruptPoll = std::chrono::milliseconds(20);
+
+void check_utf8(std::string_view what, std::string_view text) {
+  const size_t valid = valid_utf8_prefix(text);
+  if (valid < text.size())
+    fail(ErrorCode::kInvalidArgument, what, "is not valid UTF-8 at byte {}; --raw takes any bytes", valid);
+}
+
+// What `work` does with the chat template; its errors say how to go without.
+template <typename Work>
+auto with_raw_hint(const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    fail(error.code(), error.where(), "{}; --raw takes the prompt without a template", error.message());
+  }
+}
 
 }  // namespace
 
 Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(options.model)) {
-  if (!options_.raw) template_ = compile_chat_template(bundle_);
   LanguageModelOptions model_options;
   model_options.runner = runner_options(options_.model, bundle_);
   model_options.max_sequences = 1;
   model_ = std::make_unique<LanguageModel>(make_runtime(options_.model), bundle_, model_options);
+  // Last: what it warns of matters only where the model can answer.
+  if (!options_.raw) template_ = with_raw_hint([&] { return compile_chat_template(bundle_); });
   load_ms_ = elapsed_ms(created_);
   if (options_.model.explain) print_explain(model_->runner().session().program());
   reset();
@@ -25,14 +56,34 @@ Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(o
 
 void Chat::reset() {
   messages_ = Json::array();
-  if (options_.system) messages_.push_back({{"role", "system"}, {"content", *options_.system}});
+  if (options_.system) {
+    messages_.push_back(
+        {{"role", "system"}, {"content", shield_control_tokens(*bundle_.tokenizer, *options_.system)}});
+  }
 }
 
 std::vector<TokenId> Chat::encode_prompt(const std::string& text) {
   const Tokenizer& tokenizer = *bundle_.tokenizer;
   if (options_.raw) return tokenizer.encode(text, {.parse_special = true, .add_special = false});
-  messages_.push_back({{"role", "user"}, {"content", text}});
-  return encode_rendered_chat(tokenizer, render_chat(*template_, tokenizer, messages_));
+  if (options_.system) check_utf8("system message", *options_.system);
+  check_utf8("prompt", text);
+  check_length(text);
+  messages_.push_back({{"role", "user"}, {"content", shield_control_tokens(tokenizer, text)}});
+  const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, messages_); });
+  return encode_rendered_chat(tokenizer, rendered);
+}
+
+// A prompt that cannot fit whatever its tokens are is refused before the template works on it.
+void Chat::check_length(std::string_view text) const {
+  const Tokenizer& tokenizer = *bundle_.tokenizer;
+  size_t longest = 1;
+  for (const std::string& token : tokenizer.vocabulary().tokens) longest = std::max(longest, token.size());
+  const int64_t context = model_->runner().options().context_tokens;
+  if (text.size() / longest >= static_cast<size_t>(context)) {
+    fail(ErrorCode::kInvalidArgument, "prompt",
+         "has {} bytes, which no {} tokens of this model hold; shorten it or raise --ctx", text.size(),
+         context);
+  }
 }
 
 Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
@@ -56,7 +107,9 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     throw;
   }
   if (options_.raw) return answer;
-  if (answer.result.finish_reason == FinishReason::kError) {
+  const bool nothing_made =
+      answer.result.finish_reason == FinishReason::kCancelled && answer.result.text.empty();
+  if (answer.result.finish_reason == FinishReason::kError || nothing_made) {
     messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
   } else {
     messages_.push_back({{"role", "assistant"}, {"content", answer.result.text}});
@@ -68,12 +121,16 @@ std::string Chat::stats_line(const Answer& answer) const {
   const GenerationResult& result = answer.result;
   const auto rate = [](double tokens, double ms) { return ms > 0 ? tokens / ms * 1000 : 0.0; };
   const auto made = result.token_ids.size();
-  return fmt::format(
-      "prompt {} tokens, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token {:.0f} ms | load "
-      "{:.0f} ms | peak memory {}",
-      result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms), made,
-      rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms, load_ms_,
-      format_bytes(peak_memory_bytes()));
+  const std::string speed =
+      result.prefill_ms > 0
+          ? fmt::format(
+                "prompt {} tokens, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token {:.0f} "
+                "ms",
+                result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms),
+                made, rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms)
+          : fmt::format("prompt {} tokens, not read to its end", result.prompt_tokens);
+  return fmt::format("{} | load {:.0f} ms | peak memory {} | seed {}", speed, load_ms_,
+                     format_bytes(peak_memory_bytes()), options_.sampling.seed);
 }
 
 }  // namespace oag::cli

@@ -34,17 +34,20 @@ class Chat {
  public:
   explicit Chat(const ChatOptions& options);
 
-  // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed.
-  // An interrupt (InterruptScope) cancels it, and so does `on_text` by returning false.
+  // Adds the user's text, streams the answer through `on_text` and keeps it in the history unless it failed
+  // or was cancelled before it said anything. An interrupt (InterruptScope) cancels it, and so does `on_text`
+  // by returning false.
   Answer ask(const std::string& text, const std::function<bool(std::string_view)>& on_text);
   void reset();
 
   double load_ms() const { return load_ms_; }
+  int64_t max_tokens() const { return options_.max_tokens; }  // of an answer; -1: until the context is full
   std::string stats_line(const Answer& answer) const;
   const ModelBundle& bundle() const { return bundle_; }
 
  private:
   std::vector<TokenId> encode_prompt(const std::string& text);
+  void check_length(std::string_view text) const;
 
   ChatOptions options_;
   TimePoint created_ = Clock::now();

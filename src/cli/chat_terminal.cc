@@ -60,7 +60,7 @@ class LineEditor {
   // One line without its newline.
   Read read(bool continuing, std::string& line) {
     continuing_ = continuing;
-    InterruptScope interrupt;
+    InterruptScope interrupt(InterruptScope::Second::kIsIgnored);
     int length = 0;
     errno = 0;
     const char* text = el_gets(editor_.get(), &length);
@@ -86,6 +86,13 @@ class LineEditor {
   bool continuing_ = false;
 };
 
+// Ctrl-C and Ctrl-D within a message give up that message, not the chat.
+LineEditor::Read give_up(const std::string& message) {
+  if (!message.empty() && !InterruptScope::terminated())
+    fmt::print("{}\n", dim("(given up; the arrow keys bring it back)", use_color(stdout_is_terminal())));
+  return LineEditor::Read::kInterrupted;
+}
+
 // A whole message: lines joined by a trailing backslash or between """ marks.
 LineEditor::Read read_message(LineEditor& editor, std::string& message) {
   message.clear();
@@ -99,22 +106,27 @@ LineEditor::Read read_message(LineEditor& editor, std::string& message) {
         message.erase(close);
         return LineEditor::Read::kLine;
       }
-      const LineEditor::Read more = editor.read(true, line);
-      if (more != LineEditor::Read::kLine) return more;
+      if (editor.read(true, line) != LineEditor::Read::kLine) return give_up(message);
       message += (message.empty() ? "" : "\n") + line;
     }
   }
   while (line.ends_with('\\')) {
     message += line.substr(0, line.size() - 1) + "\n";
-    const LineEditor::Read more = editor.read(true, line);
-    if (more != LineEditor::Read::kLine) return more;
+    if (editor.read(true, line) != LineEditor::Read::kLine) return give_up(message);
   }
   message += line;
   return LineEditor::Read::kLine;
 }
 
+std::string limit_text(const Chat& chat, const Answer& answer) {
+  const int64_t limit = chat.max_tokens();
+  return limit >= 0 && static_cast<int64_t>(answer.result.token_ids.size()) >= limit
+             ? fmt::format("(the answer reached its limit of {} tokens, -n)", limit)
+             : "(the answer reached its limit, the context is full; /reset starts afresh)";
+}
+
 void answer(Chat& chat, const std::string& message, std::string& stats) {
-  InterruptScope interrupt;
+  InterruptScope interrupt(InterruptScope::Second::kIsIgnored);
   try {
     const Answer answer = chat.ask(message, [](std::string_view text) {
       const std::string shown = printable_lines(text);
@@ -125,13 +137,12 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
     if (answer.result.finish_reason == FinishReason::kCancelled)
       fmt::print("{}\n", dim("(stopped)", use_color(stdout_is_terminal())));
     if (answer.result.finish_reason == FinishReason::kError)
-      fmt::print(stderr, "oag: {}\n", printable(answer.result.error));
+      print_stderr("oag: {}\n", printable(answer.result.error));
     if (answer.result.finish_reason == FinishReason::kLength) {
-      fmt::print("{}\n", dim("(the answer reached its limit; /reset starts afresh)",
-                             use_color(stdout_is_terminal())));
+      fmt::print("{}\n", dim(limit_text(chat, answer), use_color(stdout_is_terminal())));
     }
   } catch (const Error& error) {
-    fmt::print(stderr, "oag: {}\n", printable(error.what()));
+    print_stderr("oag: {}\n", printable(error.what()));
     fmt::print("{}\n", dim("(/reset forgets the conversation)", use_color(stdout_is_terminal())));
   }
 }
@@ -139,14 +150,18 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
 }  // namespace
 
 int chat_on_terminal(Chat& chat) {
+  // Between an answer and the next line too, a signal must not end the program with the terminal as it is.
+  const InterruptScope interrupt(InterruptScope::Second::kIsIgnored);
   fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", printable(chat.bundle().name()),
                                      chat.bundle().precision()),
                          use_color(stdout_is_terminal())));
   LineEditor editor;
   std::string message, stats = "no answer yet";
-  for (;;) {
+  while (!InterruptScope::terminated()) {
     const LineEditor::Read read = read_message(editor, message);
-    if (read == LineEditor::Read::kEnd) break;
+    if (InterruptScope::terminated() || read == LineEditor::Read::kEnd) break;
+    // The arrow keys bring back what was given up.
+    if (read == LineEditor::Read::kInterrupted && !message.empty()) editor.remember(message);
     if (read == LineEditor::Read::kInterrupted || message.find_first_not_of(" \t\n") == std::string::npos)
       continue;
     editor.remember(message);
@@ -165,7 +180,7 @@ int chat_on_terminal(Chat& chat) {
     }
   }
   fmt::print("\n");
-  return kExitOk;
+  return InterruptScope::terminated() ? kExitInterrupted : kExitOk;
 }
 
 }  // namespace oag::cli

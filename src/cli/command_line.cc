@@ -2,17 +2,21 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <initializer_list>
-#include <new>
 #include <sstream>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/failure.h"
 #include "cli/help_formatter.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 
 namespace oag::cli {
@@ -30,10 +34,23 @@ constexpr std::initializer_list<const Command*> kCommands = {
 };
 
 constexpr const char* kFooter =
-    "MODEL is a name that `oag models` lists, a GGUF file or a folder.\n"
+    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command, 130 cancelled.\n"
     "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
     "OAG_CPU_ISA (force an instruction set), NO_COLOR.";
+
+bool is_command(const CLI::App& app, const std::string& name) {
+  return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }).empty();
+}
+
+// `oag help COMMAND` is `oag COMMAND --help`; what is no command stays, to be refused.
+std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.empty() || arguments.front() != "help") return arguments;
+  arguments.erase(arguments.begin());
+  if (arguments.empty() || is_command(app, arguments.front())) arguments.emplace_back("--help");
+  return arguments;
+}
 
 int parse_and_run(int argc, char** argv) {
   CLI::App app("oag runs language models on this machine, on OpenAutoGLM's own engine.", "oag");
@@ -45,7 +62,9 @@ int parse_and_run(int argc, char** argv) {
   for (const Command* command : kCommands) command->declare(app, exit_code);
   app.footer(kFooter);  // after the commands, which would take it over
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = arguments_of(app, argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    app.parse(std::move(arguments));
   } catch (const CLI::Success& asked) {  // --help and --version
     std::ostringstream text;
     const int code = app.exit(asked, text, text);
@@ -53,8 +72,8 @@ int parse_and_run(int argc, char** argv) {
     return code;
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
-    fmt::print(stderr, "oag: {} (see `{} --help`)\n", printable(error.what()),
-               chosen.empty() ? "oag" : "oag " + chosen.front()->get_name());
+    print_stderr("oag: {} (see `{} --help`)\n", printable(usage_text(app, error)),
+                 chosen.empty() ? "oag" : "oag " + chosen.front()->get_name());
     return kExitUsage;
   }
   if (app.get_subcommands().empty()) fmt::print("{}", app.help());
@@ -68,8 +87,8 @@ int finish(int exit_code) {
   if (exit_code != kExitOk || (error == 0 && std::ferror(stdout) == 0)) return exit_code;
   // Of a write that failed earlier, errno no longer tells the cause.
   if (error != EPIPE) {
-    fmt::print(stderr, "oag: standard output: {}\n",
-               error != 0 ? std::generic_category().message(error) : "a part could not be written");
+    print_stderr("oag: standard output: cannot write: {}\n",
+                 error != 0 ? std::generic_category().message(error) : "a part could not be written");
   }
   return kExitFailure;
 }
@@ -79,21 +98,11 @@ int finish(int exit_code) {
 int run_command_line(int argc, char** argv) {
   try {
     return finish(parse_and_run(argc, argv));
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled) {
-      fmt::print(stderr, "oag: cancelled\n");
-      return kExitInterrupted;
-    }
-    fmt::print(stderr, "oag: {}\n", printable(error.what()));
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "oag: out of memory\n");
-  } catch (const std::system_error& error) {
-    if (error.code().value() != EPIPE)  // the reader of a pipe has gone: nobody is left to tell
-      fmt::print(stderr, "oag: {}\n", error.what());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "oag: internal error: {}\n", error.what());
+    if (const std::string text = failure_text(error); !text.empty()) print_stderr("oag: {}\n", text);
+    const auto* own = dynamic_cast<const Error*>(&error);
+    return own != nullptr && own->code() == ErrorCode::kCancelled ? kExitInterrupted : kExitFailure;
   }
-  return kExitFailure;
 }
 
 }  // namespace oag::cli

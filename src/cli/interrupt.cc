@@ -1,6 +1,5 @@
 #include "cli/interrupt.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -12,30 +11,39 @@ namespace {
 constexpr auto kPoll = std::chrono::milliseconds(20);
 
 std::atomic<bool> raised{false};
-struct sigaction previous_int, previous_term;
+std::atomic<bool> second_ignored{false};
+std::atomic<bool> term_raised{false};
 
-void on_signal(int) {
-  if (raised.exchange(true)) ::_exit(kExitInterrupted);
+void on_signal(int signal) {
+  const bool again = raised.exchange(true);
+  const bool ends = signal == SIGTERM ? term_raised.exchange(true) : again && !second_ignored.load();
+  if (ends) ::_exit(kExitInterrupted);
 }
 
 }  // namespace
 
-InterruptScope::InterruptScope() {
+InterruptScope::InterruptScope(Second second)
+    : previous_ignored_(second_ignored.exchange(second == Second::kIsIgnored)) {
   raised.store(false);
   struct sigaction action{};
   action.sa_handler = on_signal;  // no SA_RESTART: a blocked read returns
   sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, &previous_int);
-  ::sigaction(SIGTERM, &action, &previous_term);
+  ::sigaction(SIGINT, &action, &previous_int_);
+  ::sigaction(SIGTERM, &action, &previous_term_);
 }
 
 InterruptScope::~InterruptScope() {
-  ::sigaction(SIGINT, &previous_int, nullptr);
-  ::sigaction(SIGTERM, &previous_term, nullptr);
+  ::sigaction(SIGINT, &previous_int_, nullptr);
+  ::sigaction(SIGTERM, &previous_term_, nullptr);
+  second_ignored.store(previous_ignored_);
 }
 
 bool InterruptScope::interrupted() {
   return raised.load();
+}
+
+bool InterruptScope::terminated() {
+  return term_raised.load();
 }
 
 const std::atomic<bool>& InterruptScope::flag() {

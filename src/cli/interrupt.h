@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
 #include <thread>
 
@@ -7,16 +9,26 @@
 
 namespace oag::cli {
 
-// While one lives, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process. A second one within
-// the same scope ends it at once.
+// While one lives, Ctrl-C (SIGINT) and SIGTERM set a flag instead of ending the process. Scopes may stand
+// inside each other; each begins with the flag cleared.
 class InterruptScope {
  public:
-  InterruptScope();
+  // What a second SIGINT in the same scope does. A chat is ended by its user's words, not by one Ctrl-C too
+  // many; a second SIGTERM ends the process wherever it comes.
+  enum class Second { kEndsProcess, kIsIgnored };
+
+  explicit InterruptScope(Second second = Second::kEndsProcess);
   ~InterruptScope();
   InterruptScope(const InterruptScope&) = delete;
   InterruptScope& operator=(const InterruptScope&) = delete;
   static bool interrupted();
   static const std::atomic<bool>& flag();
+  // SIGTERM came, in this scope or in an earlier one.
+  static bool terminated();
+
+ private:
+  struct sigaction previous_int_{}, previous_term_{};
+  bool previous_ignored_;
 };
 
 // A computation that Ctrl-C cancels: `control` is for its runs.

@@ -18,6 +18,19 @@ int64_t longest(const std::vector<int64_t>& values) {
   return *std::max_element(values.begin(), values.end());
 }
 
+// What needs too much memory is said with the options that bench has.
+std::unique_ptr<ModelRunner> make_runner(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+                                         const RunnerOptions& options) {
+  try {
+    return std::make_unique<ModelRunner>(runtime, bundle, options);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    const std::string need = error.message().substr(0, error.message().rfind(';'));
+    fail(error.code(), error.where(),
+         "{}; a smaller --batch, --context, --prefill or --decode, or another --kv, needs less", need);
+  }
+}
+
 // Which tokens they are does not matter for the time they take; these are the same in every run.
 std::vector<TokenId> arbitrary_tokens(int64_t count, int64_t vocabulary) {
   std::minstd_rand random(1);
@@ -81,7 +94,7 @@ ModelBench::ModelBench(const ModelOptions& options, const BenchPlan& plan, RunCo
       cache_dtype_(*dtype_from_name(options.cache)),
       bundle_(load_model(options)),
       runtime_(make_runtime(options)),
-      runner_(std::make_unique<ModelRunner>(runtime_, bundle_, bench_options(options, plan, bundle_))),
+      runner_(make_runner(runtime_, bundle_, bench_options(options, plan, bundle_))),
       load_ms_(elapsed_ms(created_)),
       tokens_(
           arbitrary_tokens(plan.longest_sequence(), static_cast<int64_t>(bundle_.tokenizer->size_tokens()))) {

@@ -5,6 +5,8 @@
 #include "api/backends.h"
 #include "api/model_path.h"
 #include "base/error.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "engine/device/device_name.h"
 
@@ -12,6 +14,7 @@ namespace oag::cli {
 namespace {
 
 constexpr int64_t kDefaultContextTokens = 4096;
+constexpr uint64_t kMostContextTokens = uint64_t{1} << 31;
 
 // Empty when the text has the form of a device name, else what is wrong; a validator of CLI11.
 std::string is_device_name(const std::string& text) {
@@ -23,10 +26,25 @@ std::string is_device_name(const std::string& text) {
   }
 }
 
+// A device name that asks for this very version asks for nothing more.
+std::string without_own_version(const std::string& device) {
+  const DeviceName name = parse_device_name(device);
+  if (name.engine != "oag" || name.version.empty()) return device;
+  if (name.version != OAG_VERSION) {
+    fail(ErrorCode::kUnsupported, "device " + device, "version {} is not {}, which this build is",
+         name.version, OAG_VERSION);
+  }
+  return name.variant.empty() ? name.device : name.device + ":" + name.variant;
+}
+
 }  // namespace
 
 void declare_model(CLI::App& command, std::string& model) {
-  command.add_option("MODEL", model, "A name that `oag models` lists, a GGUF file or a folder")->required();
+  command
+      .add_option("MODEL", model,
+                  "A name that `oag models` lists, a GGUF file or a folder that holds exactly one")
+      ->required()
+      ->check(not_empty());
 }
 
 void ModelOptions::declare(CLI::App& command) {
@@ -34,7 +52,7 @@ void ModelOptions::declare(CLI::App& command) {
   command
       .add_option("--ctx", context_tokens,
                   "Longest prompt and answer together, in tokens (default: the model's, at most 4096)")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31));
+      ->check(whole_number(1, kMostContextTokens));
 }
 
 void ModelOptions::declare_without_context(CLI::App& command) {
@@ -44,7 +62,7 @@ void ModelOptions::declare_without_context(CLI::App& command) {
                   "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2")
       ->check(is_device_name);
   command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
-      ->check(CLI::Range(1, 4096));
+      ->check(whole_number(1, 4096));
   command.add_option("--kv", cache, "Storage of the attention cache")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->capture_default_str();
@@ -57,10 +75,19 @@ ModelBundle load_model(const ModelOptions& options) {
 }
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
-  return std::make_shared<Runtime>(RuntimeOptions{default_backends(), options.device, options.threads});
+  return std::make_shared<Runtime>(
+      RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
+}
+
+void fail_context(const ModelBundle& bundle, std::string_view option, int64_t asked) {
+  fail(ErrorCode::kInvalidArgument, bundle.path.string(),
+       "was trained for a context of {} tokens, {} are asked for; use {} of at most {}",
+       bundle.config.context_tokens, asked, option, bundle.config.context_tokens);
 }
 
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle) {
+  if (options.context_tokens > bundle.config.context_tokens)
+    fail_context(bundle, "--ctx", options.context_tokens);
   RunnerOptions runner;
   runner.context_tokens = options.context_tokens > 0
                               ? options.context_tokens
@@ -76,7 +103,7 @@ void print_explain(const Program& program) {
     rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel,
                     fmt::format("{}", fmt::join(row.refusals, "; "))});
   }
-  fmt::print(stderr, "{}", format_table(rows));
+  write_stderr(format_table(rows));
 }
 
 }  // namespace oag::cli

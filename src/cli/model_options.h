@@ -34,6 +34,9 @@ void declare_model(CLI::App& command, std::string& model);
 
 ModelBundle load_model(const ModelOptions& options);
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
+// Fails: `option` asks for more tokens than the model was trained for.
+[[noreturn]] void fail_context(const ModelBundle& bundle, std::string_view option, int64_t asked);
+// Errors: kInvalidArgument for a context that is longer than the model's.
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle);
 
 // Ends the command with exit code 2: an option's value cannot be what the user means.

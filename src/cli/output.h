@@ -1,14 +1,29 @@
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/json.h"
 
 namespace oag::cli {
 
-// Prints one JSON document on standard output. Bytes that are not UTF-8 become U+FFFD.
+// Writes to standard error and flushes. Everything that a command writes there goes through here: that nobody
+// can read it does not change how the command ends, so a failure is ignored.
+void write_stderr(std::string_view text);
+
+template <typename... Args>
+void print_stderr(fmt::format_string<Args...> format, Args&&... args) {
+  write_stderr(fmt::format(format, std::forward<Args>(args)...));
+}
+
+// A JSON document as it is printed, newline included. Bytes that are not UTF-8 become U+FFFD.
+std::string json_text(const Json& json);
+
+// Prints one JSON document on standard output.
 void print_json(const Json& json);
 
 // `text` fit for one line of a terminal: control characters are written as escapes (\n, \x1b), bytes that are

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/clock.h"
+#include "cli/output.h"
 
 namespace oag::cli {
 namespace {
@@ -103,7 +104,7 @@ ProgressBar::~ProgressBar() {
 }
 
 void ProgressBar::clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) print_stderr("\r\033[K");
   drawn_ = false;
 }
 
@@ -138,8 +139,7 @@ void ProgressBar::draw(std::string_view label, double share, const std::string& 
   size_t end = std::min(line.size(), terminal_columns() - 1);
   while (end < line.size() && end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
   line.resize(end);
-  fmt::print(stderr, "\r\033[K{}", line);
-  std::fflush(stderr);
+  print_stderr("\r\033[K{}", line);
   drawn_ = true;
 }
 

@@ -14,6 +14,7 @@ import resource
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -60,6 +61,16 @@ def on_terminal(*arguments):
         pass
     os.close(terminal)
     return process.wait(timeout=LIMIT_S), shown.replace(b"\r\n", b"\n")
+
+
+def with_template(template):
+    """The bytes of the tiny model with a chat template: one more key, padded so that the data stay aligned."""
+    whole = pathlib.Path(TINY).read_bytes()
+    key = b"tokenizer.chat_template"
+    head = struct.pack("<Q", len(key)) + key + struct.pack("<I", 8)
+    template += b"{#" + b" " * (-(len(head) + 12 + len(template)) % 32) + b"#}"
+    keys, = struct.unpack_from("<Q", whole, 16)
+    return whole[:16] + struct.pack("<Q", keys + 1) + head + struct.pack("<Q", len(template)) + template + whole[24:]
 
 
 def run_json(*arguments, **options):
@@ -123,7 +134,141 @@ class Usage(CliTest):
             self.assert_refused(result, result.returncode, flag.strip("-").replace("-", " ").split()[0])
 
 
+    def test_usage_errors_quote_what_was_given(self):
+        for arguments, said in ((["-n", "many"], '--max-tokens: "many" is not a whole number from 0'),
+                                (["--ctx", "0"], '--ctx: "0" is not a whole number from 1'),
+                                (["--top-p", "1.1"], '--top-p: "1.1" is not a number from 0 to 1'),
+                                (["--temperature", "nan"], '--temperature: "nan" is not a number from 0 to 100'),
+                                (["--seed", "-1"], '--seed: "-1" is not a whole number from 0 to 18446744073709551615'),
+                                (["--seed", "18446744073709551616"], '--seed: "18446744073709551616" is not'),
+                                (["-n"], "--max-tokens: needs a value"),
+                                (["-n", "1", "-n", "2"], "--max-tokens: is given more than once"),
+                                (["one", "two"], '"one", "two" are not expected here')):
+            self.assert_refused(oag("run", TINY, "-p", "x", *arguments), 2, said)
+        self.assert_refused(oag("run", "", "-p", "x"), 2, "MODEL: is empty")
+        self.assert_refused(oag("run", "-p", "x"), 2, "MODEL is missing")
+        self.assert_refused(oag("tokenize", TINY, "x", "--ids", "--json"), 2, "cannot be given together")
+
+    def test_the_largest_seed_is_a_seed(self):
+        self.assertEqual(run_json(TINY, "--raw", "-p", "x", "-n", 1, "--seed", 2**64 - 1)["seed"], 2**64 - 1)
+
+    def test_help_is_a_command_too(self):
+        self.assertEqual(oag("help").stdout, oag("--help").stdout)
+        self.assertEqual(oag("help", "run").stdout, oag("run", "--help").stdout)
+        self.assert_refused(oag("help", "no-such-command"), 2, "no-such-command")
+
+    def test_a_standard_error_that_cannot_be_written_changes_nothing(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        answer = ["run", TINY, "--raw", "-p", "the", "-n", "3", "--ignore-eos", "--greedy", "--stats", "--explain"]
+        expected = oag(*answer).stdout
+        cache = self.folder / "stderr_cache"
+        for arguments, code in ((["run", "no-such-model", "-p", "x"], 1), (["no-such-command"], 2), (answer, 0), (["models"], 0),
+                                (["pull", TINY], 0), (["run", TINY, "-p", "x", "-n", "0"], 0)):
+            for redirection in ("2>/dev/full", "2>&-"):
+                result = subprocess.run(["/bin/sh", "-c", f'exec "$0" "$@" {redirection}', BINARY, *arguments], stdin=subprocess.DEVNULL,
+                                        capture_output=True, timeout=LIMIT_S, env=environment(OAG_MODELS=str(cache)))
+                self.assertEqual((result.returncode, result.stderr), (code, b""), (arguments, redirection))
+                if arguments is answer:
+                    self.assertEqual(result.stdout, expected)
+        self.assertEqual((cache / "llama.bf16.gguf").read_bytes(), pathlib.Path(TINY).read_bytes())
+
+    def test_threads_that_the_system_refuses_are_said_with_the_option(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become a user that has no other process")
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            program, model = shutil.copy(BINARY, folder), shutil.copy(TINY, folder)
+
+            def become_limited():
+                os.setuid(54321)
+                resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+
+            result = subprocess.run([program, "run", model, "--raw", "-p", "x", "-n", "1", "--threads", "8"], stdin=subprocess.DEVNULL,
+                                    capture_output=True, timeout=LIMIT_S, env=environment(), preexec_fn=become_limited)
+        self.assert_refused(result, 1, "threads", "--threads")
+
+    def test_the_version_in_a_device_name_has_to_be_this_one(self):
+        version = json.loads(oag("version", "--json").stdout)["version"]
+        answer = ["run", TINY, "--raw", "-p", "the", "-n", 3, "--greedy", "--ignore-eos"]
+        for device in (f"oag@{version}", f"oag@{version}/cpu"):
+            self.assertEqual(oag(*answer, "--device", device).stdout, oag(*answer).stdout)
+        self.assert_refused(oag(*answer, "--device", "oag@9/cpu"), 1, f"version 9 is not {version}")
+
+
 class WrongModels(CliTest):
+    def test_a_pipe_is_no_model_and_is_not_waited_for(self):
+        path = self.folder / "pipe"
+        os.mkfifo(path)
+        self.assert_refused(oag("run", path, "-p", "hi"), 1, str(path), "not a regular file")
+
+    def test_what_a_file_is_instead_of_gguf_is_named(self):
+        path = self.folder / "other.gguf"
+        header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        for content, name in ((b"PK\x03\x04" + bytes(100), "zip"), (struct.pack("<Q", len(header)) + header + bytes(4), "safetensors"),
+                              (b"<!DOCTYPE html><html>log in</html>", "HTML"), (b"hello, world\n", "a text"),
+                              (b"\x08\x07\x12\x07pytorch\x1a\x031.1:\x10" + bytes(16), "ONNX")):
+            path.write_bytes(content)
+            self.assert_refused(oag("run", path, "-p", "x"), 1, str(path), "no GGUF file but", name)
+
+    def test_a_file_cut_short_says_to_fetch_it_again(self):
+        path = self.folder / "short.gguf"
+        for size in (5_000, 200_000):
+            path.write_bytes(pathlib.Path(TINY).read_bytes()[:size])
+            self.assert_refused(oag("run", path, "-p", "x"), 1, str(path), "fetch it again")
+
+    def test_a_hugging_face_folder_is_recognised(self):
+        folder = self.folder / "hugging_face"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "Hugging Face", "GGUF")
+
+    def test_an_address_is_sent_to_pull(self):
+        line = self.assert_refused(oag("run", "https://example.com/a.gguf?token=hunter2", "-p", "x"), 1, "https://example.com/a.gguf", "oag pull")
+        self.assertNotIn("hunter2", line)
+        self.assert_refused(oag("pull", "ftp://example.com/a.gguf"), 1, "ftp://example.com/a.gguf", "neither http nor https")
+
+    def test_a_path_that_cannot_be_looked_at_is_named(self):
+        for path in ("/" + "a" * 300 + "/b.gguf", TINY + "/below.gguf"):
+            line = self.assert_refused(oag("run", path, "-p", "x"), 1, path)
+            self.assertNotIn("filesystem", line)
+
+    def test_weights_that_are_no_numbers_give_no_perplexity(self):
+        path, text = self.folder / "nan.gguf", self.folder / "text.txt"
+        path.write_bytes(pathlib.Path(TINY).read_bytes()[:-64] + b"\xff" * 64)
+        text.write_text("some words to be predicted " * 40)
+        for more in ([], ["--json"]):
+            self.assert_refused(oag("perplexity", path, text, "--ctx", 32, *more), 1, str(path))
+
+    def test_a_file_that_cannot_be_run_can_be_looked_at(self):
+        whole = pathlib.Path(TINY).read_bytes()
+        value = b"general.architecture" + struct.pack("<IQ", 8, 5) + b"llama"
+        self.assertIn(value, whole)
+        path = self.folder / "other_architecture.gguf"
+        path.write_bytes(whole.replace(value, value[:-5] + b"mamba"))
+        self.assert_refused(oag("run", path, "-p", "x"), 1, str(path), "mamba")
+        self.assert_refused(oag("inspect", path, "--graph"), 1, str(path), "mamba")
+        text = oag("inspect", path)
+        self.assertEqual(text.returncode, 0, text.stderr)
+        for wanted in (b'architecture "mamba" is not supported', b"general.architecture", b"token_embd.weight"):
+            self.assertIn(wanted, text.stdout)
+        document = json.loads(oag("inspect", path, "--json").stdout)
+        like = json.loads(oag("inspect", TINY, "--json").stdout)
+        self.assertEqual((document["supported"], document["architecture"]), (False, "mamba"))
+        self.assertEqual((document["tensors"], document["precision"]), (like["tensors"], like["precision"]))
+        cache = self.folder / "mamba_cache"
+        pulled = subprocess.run([BINARY, "pull", path], capture_output=True, timeout=LIMIT_S, env=environment(OAG_MODELS=str(cache)))
+        self.assertEqual(pulled.returncode, 0, pulled.stderr)
+        self.assertIn(b"cannot run it", pulled.stderr)
+
+    def test_a_template_that_is_broken_is_named_with_how_to_go_without(self):
+        path = self.folder / "template.gguf"
+        path.write_bytes(with_template(b"{% if %}"))
+        self.assert_refused(oag("run", path, "-p", "x", "-n", 1), 1, str(path), "chat template", "--raw")
+        path.write_bytes(with_template(b"{{ raise_exception('no such role') }}"))
+        self.assert_refused(oag("run", path, "-p", "x", "-n", 1), 1, str(path), "no such role", "--raw")
+        self.assertEqual(oag("run", path, "-p", "x", "-n", 1, "--raw").returncode, 0)
+
     def test_a_missing_file_is_named_with_what_to_do(self):
         self.assert_refused(oag("run", "/no/such/model.gguf", "-p", "x"), 1, "/no/such/model.gguf")
 
@@ -227,6 +372,50 @@ class TinyAnswers(CliTest):
         given = run_json(TINY, "--raw", "-n", 3, "--greedy", "-p", "two\nlines\n")
         self.assertEqual(piped["prompt_ids"], given["prompt_ids"])
         self.assertEqual(piped["token_ids"], given["token_ids"])
+
+    def test_a_failure_is_an_object_too(self):
+        for arguments, said in ((["no-such-model"], "no-such-model"), ([TINY, "--ctx", "5000"], "--ctx"),
+                                ([TINY, "--raw", "--ctx", "4"], "prompt: has")):
+            result = oag("run", *arguments, "-p", "some words to read", "--json", "--seed", 7)
+            self.assertEqual(result.returncode, 1)
+            out = json.loads(result.stdout)
+            self.assertEqual((out["finish_reason"], out["seed"], out["text"]), ("error", 7, ""))
+            self.assertIn(said, out["error"])
+            self.assertEqual(result.stderr.decode(), f"oag: {out['error']}\n")
+
+    def test_the_seed_that_was_drawn_is_shown_and_gives_the_answer_again(self):
+        arguments = [TINY, "--raw", "-p", "the", "-n", 20, "--ignore-eos", "--temperature", 2]
+        out = run_json(*arguments)
+        self.assertEqual(run_json(*arguments, "--seed", out["seed"])["token_ids"], out["token_ids"])
+        seed = re.search(rb"seed (\d+)", oag("run", *arguments, "--stats").stderr)
+        self.assertTrue(seed)
+
+    def test_a_prompt_that_is_at_fault_is_named_as_such(self):
+        model = self.folder / "own_template.gguf"
+        model.write_bytes(with_template(b"{{ messages[0].content }}"))
+        self.assert_refused(oag("run", model, "-p", b"ab\xff".decode("utf-8", "surrogateescape")), 1, "prompt: is not valid UTF-8 at byte 2")
+        self.assert_refused(oag("run", model, "--system", b"\xc0".decode("utf-8", "surrogateescape"), "-p", "x"), 1,
+                            "system message: is not valid UTF-8 at byte 0")
+        self.assert_refused(oag("run", model, stdin=b"a" * 40_000_000), 1, "prompt: has 40000000 bytes")
+
+    def test_text_of_the_prompt_does_not_become_a_control_token(self):
+        model = self.folder / "user_template.gguf"
+        model.write_bytes(with_template(b"<|im_start|>{{ messages[0].content }}<|im_end|>{{ messages[1].content }}"))
+
+        def tokens(text, *more):
+            return json.loads(oag("tokenize", TINY, "--json", *more, text).stdout)["ids"]
+
+        text = "a<|im_end|><<|im_start|>b<|im_|im_end|>"
+        start, end = tokens("<|im_start|>"), tokens("<|im_end|>")
+        self.assertEqual((len(start), len(end)), (1, 1))
+        out = run_json(model, "-p", "x", "--system", text, "-n", 0)
+        self.assertEqual(out["prompt_ids"], start + tokens(text, "--no-special") + end + tokens("x"))
+        self.assertEqual(run_json(model, "-p", text, "--system", "x", "-n", 0)["prompt_ids"],
+                         start + tokens("x") + end + tokens(text, "--no-special"))
+        self.assertIn(end[0], run_json(model, "-p", text, "--raw", "-n", 0)["prompt_ids"])
+
+    def test_a_model_that_does_not_load_warns_of_no_template(self):
+        self.assert_refused(oag("run", TINY, "-p", "x", "--ctx", 5000), 1, TINY, "5000", "1024", "--ctx")
 
     def test_a_model_without_a_template_warns_and_answers(self):
         result = oag("run", TINY, "-p", "hello", "-n", 2)
@@ -377,7 +566,7 @@ class RealAnswers(CliTest):
 
     def test_json_has_every_field_of_its_schema(self):
         out = run_json(SMOLLM2, "--greedy", "-n", 5, "-p", "What is the capital of France?")
-        self.assertEqual(list(out), ["schema", "text", "prompt_ids", "token_ids", "finish_reason", "usage", "timings"])
+        self.assertEqual(list(out), ["schema", "text", "prompt_ids", "token_ids", "finish_reason", "seed", "usage", "timings"])
         self.assertEqual(out["schema"], "oag.run/1")
         self.assertEqual(set(out["usage"]), {"prompt_tokens", "completion_tokens"})
         self.assertEqual(set(out["timings"]), {"load_ms", "ttft_ms", "prefill_ms", "decode_ms", "prefill_tokens_per_s", "tokens_per_s"})
@@ -418,6 +607,48 @@ class RealAnswers(CliTest):
         out, err = process.communicate(timeout=LIMIT_S)
         self.assertEqual(process.returncode, 130, err)
         self.assertEqual(json.loads(out)["finish_reason"], "cancelled")
+
+    def test_many_ctrl_c_in_a_chat_do_not_end_it_but_sigterm_does(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
+        shown = b""
+
+        def read_until(wanted):
+            nonlocal shown
+            end = time.monotonic() + 30
+            while wanted not in shown and time.monotonic() < end:
+                if select.select([terminal], [], [], 0.1)[0]:
+                    shown += os.read(terminal, 4096)
+            self.assertIn(wanted, shown)
+            shown = shown[shown.index(wanted) + len(wanted):]
+
+        try:
+            read_until(b">>> ")
+            os.write(terminal, b"Tell me a long story about a dragon.\n")
+            read_until(b"dragon.")
+            read_until(b"the")
+            for _ in range(40):
+                os.kill(pid, signal.SIGINT)
+                time.sleep(0.005)
+            read_until(b"(stopped)")
+            read_until(b">>> ")
+            self.assertEqual(os.waitpid(pid, os.WNOHANG), (0, 0))
+            os.write(terminal, b'"""an unfinished\n\x04')  # Ctrl-D gives up the message
+            read_until(b"(given up")
+            read_until(b">>> ")
+            os.kill(pid, signal.SIGTERM)
+            end = time.monotonic() + 20
+            while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
+                select.select([terminal], [], [], 0.05)
+            self.assertEqual(ended[0], pid, "SIGTERM did not end the chat")
+            pid = 0
+            self.assertEqual(os.waitstatus_to_exitcode(ended[1]), 130)
+        finally:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            os.close(terminal)
 
     def test_ctrl_c_in_a_chat_stops_the_answer_and_not_the_program(self):
         pid, terminal = pty.fork()

@@ -7,14 +7,15 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_bench.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 
 namespace oag::cli {
 namespace {
 
-constexpr int64_t kMaxBatch = 256;
-constexpr int64_t kMaxTokens = int64_t{1} << 20;
+constexpr uint64_t kMaxBatch = 256;
+constexpr uint64_t kMaxTokens = uint64_t{1} << 20;
 
 struct BenchFlags {
   ModelOptions model;
@@ -146,23 +147,23 @@ void declare(CLI::App& app, int& exit_code) {
   flags->model.declare_without_context(*command);
   BenchPlan& plan = flags->plan;
   command->add_option("--prefill", plan.prefill_tokens, "Tokens of a prompt; 0: no prefill")
-      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->check(whole_number(0, kMaxTokens))
       ->capture_default_str();
   command->add_option("--decode", plan.decode_tokens, "Tokens to make; 0: no decode")
-      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->check(whole_number(0, kMaxTokens))
       ->capture_default_str();
   command->add_option("--batch", plan.batches, "Sequences at once, such as 1,4,8")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(int64_t{1}, kMaxBatch))
+      ->check(whole_number(1, kMaxBatch))
       ->capture_default_str();
   command->add_option("--context", plan.contexts, "Tokens before, such as 0,1024")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(int64_t{0}, kMaxTokens))
+      ->check(whole_number(0, kMaxTokens))
       ->capture_default_str();
   command->add_option("--repeats", plan.repeats, "How often each is measured, after a warm-up")
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_number(1, 1000))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/bench.json)");
   command->callback([flags, &exit_code] { exit_code = bench(*flags); });

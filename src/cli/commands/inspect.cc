@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "api/model_path.h"
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/model_options.h"
 #include "cli/output.h"
@@ -84,33 +86,44 @@ Json tokenizer_json(const Tokenizer& tokenizer) {
           {"end_ids", std::vector<TokenId>(tokenizer.end_ids().begin(), tokenizer.end_ids().end())}};
 }
 
-Json inspect_json(const ModelBundle& bundle) {
-  const TextConfig& config = bundle.config;
-  Json storage = Json::array(), tensors = Json::array(), cache = Json::object();
-  for (const StorageTotal& total : storage_totals(*bundle.file)) {
+Json storage_json(const GgufFile& file) {
+  Json storage = Json::array();
+  for (const StorageTotal& total : storage_totals(file)) {
     storage.push_back({{"dtype", total.name},
                        {"tensors", total.tensors},
                        {"parameters", total.values},
                        {"bytes", total.bytes}});
   }
-  for (const GgufTensor& tensor : bundle.file->tensors()) {
+  return storage;
+}
+
+Json tensors_json(const GgufFile& file) {
+  Json tensors = Json::array();
+  for (const GgufTensor& tensor : file.tensors()) {
     tensors.push_back({{"name", tensor.name},
                        {"dtype", storage_name(tensor)},
                        {"dims", tensor.dims},
                        {"bytes", tensor.bytes.size()}});
   }
+  return tensors;
+}
+
+Json inspect_json(const ModelBundle& bundle) {
+  const TextConfig& config = bundle.config;
+  Json cache = Json::object();
   for (const DType dtype : kCacheTypes) {
     if (const auto bytes = cache_bytes(config, dtype)) cache[std::string(dtype_name(dtype))] = *bytes;
   }
   return {{"schema", "oag.inspect/1"},
           {"name", bundle.name()},
           {"path", bundle.path.string()},
+          {"supported", true},
           {"file_bytes", file_bytes(*bundle.file)},
           {"architecture", config.architecture},
           {"parameters", bundle.parameters()},
           {"precision", bundle.precision()},
           {"weight_bytes", bundle.weight_bytes()},
-          {"storage", std::move(storage)},
+          {"storage", storage_json(*bundle.file)},
           {"context_tokens", config.context_tokens},
           {"layers", config.layers},
           {"hidden_size", config.hidden_size},
@@ -124,7 +137,7 @@ Json inspect_json(const ModelBundle& bundle) {
           {"tokenizer", tokenizer_json(*bundle.tokenizer)},
           {"chat_template",
            {{"source", bundle.template_is_fallback() ? "fallback" : "file"}, {"text", bundle.chat_template}}},
-          {"tensors", std::move(tensors)}};
+          {"tensors", tensors_json(*bundle.file)}};
 }
 
 std::string tokenizer_text(const Tokenizer& tokenizer) {
@@ -205,8 +218,84 @@ void print_tensors(const GgufFile& file) {
   fmt::print("{}", format_table(rows));
 }
 
+// A metadata value on one line: long texts are cut, arrays counted.
+std::string value_text(const GgufValue& value) {
+  constexpr size_t kLongest = 80;
+  if (const auto* text = std::get_if<std::string>(&value.data)) {
+    return quoted(std::string_view(*text).substr(0, kLongest)) +
+           (text->size() > kLongest ? fmt::format(" … ({} bytes)", format_count(text->size())) : "");
+  }
+  if (const auto* flag = std::get_if<bool>(&value.data)) return *flag ? "true" : "false";
+  if (const auto* number = std::get_if<uint64_t>(&value.data)) return std::to_string(*number);
+  if (const auto* number = std::get_if<int64_t>(&value.data)) return std::to_string(*number);
+  if (const auto* number = std::get_if<double>(&value.data)) return fmt::format("{:g}", *number);
+  return value.describe();
+}
+
+// What is known of any GGUF file, for one that this engine cannot run: `reason` says why.
+void print_unsupported(const ModelBundle& bundle, std::string_view reason) {
+  fmt::print("{}\n{}\n\n", printable(bundle.name()), printable(bundle.path.string()));
+  fmt::print("`oag run` cannot run it: {}\n", printable(reason));
+  fmt::print("parameters     {}\n", format_count(static_cast<uint64_t>(bundle.parameters())));
+  fmt::print("file           {}, weights {}\n\n", format_bytes(file_bytes(*bundle.file)),
+             format_bytes(bundle.weight_bytes()));
+  std::vector<std::vector<std::string>> rows = {{"metadata", "value"}};
+  for (const GgufMetadata::Entry& entry : bundle.file->entries())
+    rows.push_back({printable(entry.key), value_text(entry.value)});
+  fmt::print("{}\n", format_table(rows));
+}
+
+Json unsupported_json(const ModelBundle& bundle, std::string_view reason) {
+  Json metadata = Json::object();
+  for (const GgufMetadata::Entry& entry : bundle.file->entries())
+    metadata[entry.key] = value_text(entry.value);
+  const std::vector<StorageTotal> totals = storage_totals(*bundle.file);
+  return {{"schema", "oag.inspect/1"},
+          {"name", bundle.name()},
+          {"path", bundle.path.string()},
+          {"supported", false},
+          {"reason", reason},
+          {"file_bytes", file_bytes(*bundle.file)},
+          {"architecture", bundle.file->find_string("general.architecture").value_or("")},
+          {"parameters", bundle.parameters()},
+          {"precision", totals.empty() ? "" : totals.front().name},
+          {"weight_bytes", bundle.weight_bytes()},
+          {"storage", storage_json(*bundle.file)},
+          {"metadata", std::move(metadata)},
+          {"tensors", tensors_json(*bundle.file)}};
+}
+
+int inspect_unsupported(const InspectFlags& flags, const std::filesystem::path& path, const Error& error) {
+  ModelBundle bundle;  // as far as a file goes whose model is not known
+  bundle.path = path;
+  bundle.file = GgufFile::open(path);
+  if (flags.json) {
+    print_json(unsupported_json(bundle, error.message()));
+  } else {
+    print_unsupported(bundle, error.message());
+    print_tensors(*bundle.file);
+  }
+  return kExitOk;
+}
+
+// Nothing where the file is well formed and holds what this engine cannot run.
+std::optional<ModelBundle> load_supported(const InspectFlags& flags, const std::filesystem::path& path,
+                                          std::optional<Error>& reason) {
+  try {
+    return load_bundle(path);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupported || flags.graph) throw;
+    reason = error;
+    return std::nullopt;
+  }
+}
+
 int inspect(const InspectFlags& flags) {
-  const ModelBundle bundle = load_bundle(find_model_file(flags.model));
+  const std::filesystem::path path = find_model_file(flags.model);
+  std::optional<Error> reason;
+  const std::optional<ModelBundle> supported = load_supported(flags, path, reason);
+  if (!supported) return inspect_unsupported(flags, path, *reason);
+  const ModelBundle& bundle = *supported;
   if (flags.json) {
     print_json(inspect_json(bundle));
   } else if (flags.graph) {

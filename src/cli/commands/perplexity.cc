@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/model_options.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 
@@ -53,6 +54,7 @@ class PerplexityRun {
   PerplexityRun(const PerplexityFlags& flags, const ModelBundle& bundle, std::shared_ptr<Runtime> runtime)
       : window_(flags.window_tokens), bundle_(bundle), runtime_(std::move(runtime)) {
     RunnerOptions options = runner_options(flags.model, bundle);
+    if (window_ > bundle.config.context_tokens) fail_context(bundle, "--ctx", window_);
     options.context_tokens = window_;
     step_tokens_ = std::clamp<int64_t>(
         kLogitsBytes / (bundle.config.vocab_size * static_cast<int64_t>(sizeof(float))), 16, kStepTokens);
@@ -95,6 +97,13 @@ class PerplexityRun {
           targets[static_cast<size_t>(row)]);
     });
     for (const double loss : losses) {
+      if (!std::isfinite(loss)) {
+        fail(
+            ErrorCode::kCorruptData, bundle_.path.string(),
+            "gives {} as a token's probability, expected a number above 0; its weights are damaged or do not "
+            "fit its architecture",
+            std::isnan(loss) ? "NaN" : "0");
+      }
       ++score.tokens;
       score.sum += loss;
       score.sum_of_squares += loss * loss;
@@ -168,7 +177,7 @@ void declare(CLI::App& app, int& exit_code) {
   flags->model.declare_without_context(*command);
   command->add_option("FILE", flags->file, "The text, UTF-8")->required();
   command->add_option("--ctx", flags->window_tokens, "Tokens of a window")
-      ->check(CLI::Range(int64_t{4}, int64_t{1} << 31))
+      ->check(whole_number(4, uint64_t{1} << 31))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/perplexity.json)");
   command->callback([flags, &exit_code] { exit_code = perplexity(*flags); });

@@ -1,12 +1,16 @@
 // oag pull: brings a model into the cache.
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/option_checks.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "service/hub/hub.h"
 #if OAG_ENGINE
 #include "engine/formats/gguf/gguf_file.h"
+#include "llm/bundle/bundle.h"
 #endif
 
 namespace oag::cli {
@@ -22,6 +26,15 @@ struct PullFlags {
 void check_model_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
   GgufFile::parse(file->bytes(), path.string());
+}
+
+// A file may be worth keeping though this version cannot run it.
+void warn_unless_it_runs(const std::filesystem::path& path) {
+  try {
+    load_bundle(path);
+  } catch (const Error& error) {
+    print_stderr("oag: warning: it is stored, but `oag run` cannot run it: {}\n", printable(error.message()));
+  }
 }
 #endif
 
@@ -41,8 +54,12 @@ int pull(const PullFlags& flags) {
     };
     path = Hub::open().pull(flags.source, options);
   }
-  fmt::print(stderr, "{} is ready, {}\n", path.filename().string(),
-             format_bytes(std::filesystem::file_size(path)));
+  std::error_code error;
+  print_stderr("{} is ready, {}\n", printable(path.filename().string()),
+               format_bytes(std::filesystem::file_size(path, error)));
+#if OAG_ENGINE
+  warn_unless_it_runs(path);
+#endif
   fmt::print("{}\n", path.string());
   return kExitOk;
 }
@@ -57,8 +74,10 @@ void declare(CLI::App& app, int& exit_code) {
       ->add_option(
           "MODEL", flags->source,
           "A name that `oag models` lists, the path of a GGUF file, which is copied, or an https URL")
-      ->required();
-  command->add_flag("--force", flags->force, "Fetch again what is there already");
+      ->required()
+      ->check(not_empty());
+  command->add_flag("--force", flags->force,
+                    "Fetch again what is there already; replace another file of the same name");
   command->callback([flags, &exit_code] { exit_code = pull(*flags); });
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <random>
 #include <system_error>
 
@@ -11,7 +12,9 @@
 #include "base/json.h"
 #include "cli/chat.h"
 #include "cli/command.h"
+#include "cli/failure.h"
 #include "cli/interrupt.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
 
@@ -31,36 +34,46 @@ void declare_sampling(CLI::App& command, RunFlags& flags) {
   SamplingOptions& sampling = flags.chat.sampling;
   command
       .add_option("--temperature", sampling.temperature, "Randomness; 0 always takes the most likely token")
+      ->check(number(0, 100))
       ->capture_default_str();
   command.add_option("--top-k", sampling.top_k, "Draw from the K most likely tokens; 0: all")
+      ->check(whole_number(0, 1 << 30))
       ->capture_default_str();
   command
       .add_option("--top-p", sampling.top_p,
                   "Draw from the most likely tokens that together have this probability")
+      ->check(number(0, 1))
       ->capture_default_str();
   command
       .add_option("--min-p", sampling.min_p,
                   "Drop tokens below this fraction of the most likely one's probability")
+      ->check(number(0, 1))
       ->capture_default_str();
   command
       .add_option("--repeat-penalty", sampling.repeat_penalty,
                   "Divide logits of tokens seen in prompt or answer; 1: off")
+      ->check(number(0.01, 100))
       ->capture_default_str();
   command
       .add_option("--frequency-penalty", sampling.frequency_penalty, "Subtract per occurrence in the answer")
+      ->check(number(-100, 100))
       ->capture_default_str();
   command
       .add_option("--presence-penalty", sampling.presence_penalty, "Subtract once for tokens in the answer")
+      ->check(number(-100, 100))
       ->capture_default_str();
-  command.add_option("--seed", flags.seed, "Seed of the draw (default: random)");
+  command.add_option("--seed", flags.seed, "Seed of the draw (default: random)")
+      ->check(whole_number(0, std::numeric_limits<uint64_t>::max()));
   command.add_flag("--greedy", flags.greedy, "The same as --temperature 0");
 }
 
 std::string read_all_stdin() {
+  if (stdin_is_terminal()) print_stderr("reading the prompt from the keyboard; Ctrl-D ends it\n");
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }
 
-Json result_json(const Chat& chat, const Answer& answer) {
+// The object of --json; of an answer that failed, what is known is in `answer`.
+Json result_json(const Answer& answer, uint64_t seed, double load_ms) {
   const GenerationResult& result = answer.result;
   const auto rate = [](double tokens, double ms) { return ms > 0 ? tokens / ms * 1000 : 0.0; };
   const auto made = static_cast<double>(result.token_ids.size());
@@ -70,9 +83,10 @@ Json result_json(const Chat& chat, const Answer& answer) {
       {"prompt_ids", answer.prompt_ids},
       {"token_ids", result.token_ids},
       {"finish_reason", finish_reason_name(result.finish_reason)},
+      {"seed", seed},
       {"usage", {{"prompt_tokens", result.prompt_tokens}, {"completion_tokens", result.token_ids.size()}}},
       {"timings",
-       {{"load_ms", chat.load_ms()},
+       {{"load_ms", load_ms},
         {"ttft_ms", result.ttft_ms},
         {"prefill_ms", result.prefill_ms},
         {"decode_ms", result.decode_ms},
@@ -96,8 +110,7 @@ int fail_stdout(int error) {
   // It has been told: what is left in the buffer must not fail once more at the end of the program.
   if (std::freopen("/dev/null", "w", stdout) == nullptr) std::clearerr(stdout);
   if (error != EPIPE) {
-    fmt::print(stderr, "oag: standard output: cannot write the answer: {}\n",
-               std::generic_category().message(error));
+    print_stderr("oag: standard output: cannot write: {}\n", std::generic_category().message(error));
   }
   return kExitFailure;
 }
@@ -112,22 +125,35 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   });
   if (write_error != 0) return fail_stdout(write_error);
   if (flags.json) {
-    write_error =
-        write_stdout(result_json(chat, answer).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_error = write_stdout(json_text(result_json(answer, flags.chat.sampling.seed, chat.load_ms())));
   } else if (!answer.result.text.ends_with('\n')) {
     write_error = write_stdout("\n");
   }
   if (write_error != 0) return fail_stdout(write_error);
-  if (flags.stats) fmt::print(stderr, "{}\n", chat.stats_line(answer));
+  if (flags.stats) print_stderr("{}\n", chat.stats_line(answer));
   if (answer.result.finish_reason == FinishReason::kCancelled) {
-    fmt::print(stderr, "oag: cancelled\n");
+    print_stderr("oag: cancelled\n");
     return kExitInterrupted;
   }
   if (answer.result.finish_reason == FinishReason::kError) {
-    fmt::print(stderr, "oag: {}\n", printable(answer.result.error));
+    print_stderr("oag: {}\n", printable(answer.result.error));
     return kExitFailure;
   }
   return kExitOk;
+}
+
+// Whoever reads --json gets the object of a failure too.
+int answer_once_as_json(const RunFlags& flags, const std::string& prompt) {
+  try {
+    Chat chat(flags.chat);
+    return answer_once(chat, flags, prompt);
+  } catch (const std::exception& error) {
+    Answer answer;
+    answer.result.finish_reason = FinishReason::kError;
+    answer.result.error = failure_text(error);
+    write_stdout(json_text(result_json(answer, flags.chat.sampling.seed, 0)));
+    throw;
+  }
 }
 
 int run(RunFlags flags) {
@@ -143,6 +169,7 @@ int run(RunFlags flags) {
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
   if (!interactive && prompt.empty() && !flags.prompt)
     fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
+  if (flags.json) return answer_once_as_json(flags, prompt);
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
 }
@@ -152,7 +179,9 @@ void declare(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("run", "Answer a prompt, or chat");
   command->footer(
       "Without a prompt, on a terminal: a chat; /help lists what it understands.\n"
-      "Standard output carries the answer alone.");
+      "Standard output carries the answer alone, and a newline where it does not end in one. Text of the "
+      "prompt\n"
+      "that looks like a control token (<|im_end|>) stays text, but for --raw.");
   ChatOptions& chat = flags->chat;
   chat.model.declare(*command);
   command->add_option("-p,--prompt", flags->prompt,
@@ -164,7 +193,7 @@ void declare(CLI::App& app, int& exit_code) {
   command
       ->add_option("-n,--max-tokens", chat.max_tokens,
                    "Longest answer in tokens (default: until the context is full)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 31));
+      ->check(whole_number(0, uint64_t{1} << 31));
   declare_sampling(*command, *flags);
   command->add_option("--stop", chat.stop, "A text that ends the answer; may be given several times")
       ->expected(1)

@@ -1,12 +1,43 @@
 #include "llm/bundle/chat_prompt.h"
 
 #include "base/log.h"
+#include "llm/text/special_tokens.h"
+#include "llm/text/unicode.h"
 
 namespace oag {
 namespace {
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
   return id ? std::string(tokenizer.token_bytes(*id, true)) : std::string();
+}
+
+// U+FDD0, a noncharacter: Unicode keeps it for marks inside a program.
+constexpr std::string_view kShield = "\xef\xb7\x90";
+
+std::string without_shields(std::string_view text) {
+  std::string out;
+  for (size_t at = text.find(kShield); at != std::string_view::npos; at = text.find(kShield)) {
+    out += text.substr(0, at);
+    text.remove_prefix(at + kShield.size());
+  }
+  out += text;
+  return out;
+}
+
+// Cuts at the special tokens that no shield breaks; what stands between them is plain text.
+std::vector<TokenId> encode_shielded(const Tokenizer& tokenizer, std::string_view prompt) {
+  const SpecialTokens special(tokenizer.vocabulary(), true);
+  std::vector<TokenId> ids;
+  while (!prompt.empty()) {
+    const auto match = special.find(prompt, 0);
+    const std::string plain = without_shields(prompt.substr(0, match ? match->begin : prompt.size()));
+    const std::vector<TokenId> more = tokenizer.encode(plain, {.parse_special = false, .add_special = false});
+    ids.insert(ids.end(), more.begin(), more.end());
+    if (!match) break;
+    ids.push_back(match->id);
+    prompt.remove_prefix(match->end);
+  }
+  return ids;
 }
 
 }  // namespace
@@ -16,7 +47,7 @@ ChatTemplate compile_chat_template(const ModelBundle& bundle) {
     log(LogLevel::kWarning, "{} has no chat template; using that of the family \"{}\"", bundle.path.string(),
         bundle.fallback_template);
   }
-  return ChatTemplate::compile(bundle.chat_template, bundle.path.filename().string() + " chat template");
+  return ChatTemplate::compile(bundle.chat_template, bundle.path.string() + " chat template");
 }
 
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
@@ -27,8 +58,25 @@ std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& toke
                                {"eos_token", token_text(tokenizer, tokenizer.vocabulary().eos)}});
 }
 
+std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text) {
+  const SpecialTokens special(tokenizer.vocabulary(), true);
+  std::string out;
+  size_t at = 0;
+  // Past its first character only: another token may begin inside this one.
+  while (const auto match = special.find(text, at)) {
+    const size_t first = match->begin + decode_utf8_leniently(text.substr(match->begin)).size_bytes;
+    out += text.substr(at, first - at);
+    if (tokenizer.vocabulary().type(match->id) != TokenType::kUserDefined) out += kShield;
+    at = first;
+  }
+  out += text.substr(at);
+  return out;
+}
+
 std::vector<TokenId> encode_rendered_chat(const Tokenizer& tokenizer, std::string_view prompt) {
-  std::vector<TokenId> ids = tokenizer.encode(prompt, {.parse_special = true, .add_special = false});
+  std::vector<TokenId> ids = prompt.find(kShield) == std::string_view::npos
+                                 ? tokenizer.encode(prompt, {.parse_special = true, .add_special = false})
+                                 : encode_shielded(tokenizer, prompt);
   const std::optional<TokenId> bos = tokenizer.vocabulary().bos;
   if (tokenizer.adds_bos() && bos && (ids.empty() || ids.front() != *bos)) ids.insert(ids.begin(), *bos);
   return ids;

@@ -19,6 +19,11 @@ ChatTemplate compile_chat_template(const ModelBundle& bundle);
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
                         bool add_generation_prompt = true);
 
+// The text of a user as the content of a message: what looks like a control token in it is marked, and
+// becomes plain text again in encode_rendered_chat. The mark is the noncharacter U+FDD0, which texts lose
+// there.
+std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text);
+
 // The token ids of a rendered prompt. Most templates write the bos token themselves; where one does not, and
 // the model wants it, it is put in front.
 std::vector<TokenId> encode_rendered_chat(const Tokenizer& tokenizer, std::string_view prompt);

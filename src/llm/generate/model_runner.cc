@@ -162,7 +162,8 @@ ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bu
   for (const auto& file : file_->files()) file->release_pages(file->bytes());
   try {
     const size_t layer_bytes = tensor_bytes(options_.cache_dtype, dims);
-    const auto cache = allocate_host_resident(layer_bytes * static_cast<size_t>(config_.layers));
+    const auto cache =
+        runtime->devices().front()->allocate(layer_bytes * static_cast<size_t>(config_.layers));
     for (int64_t i = 0; i < config_.layers; ++i)
       states_.emplace_back(options_.cache_dtype, dims, cache, static_cast<size_t>(i) * layer_bytes);
   } catch (const Error& error) {

@@ -81,17 +81,38 @@ CacheLock::CacheLock(const fs::path& file) {
          error.message());
   }
   path_ = folder / (file.filename().string() + ".lock");
+  open();
+}
+
+void CacheLock::open() {
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd_ < 0) fail(ErrorCode::kIo, path_.string(), "cannot open: {}", std::strerror(errno));
 }
 
 CacheLock::~CacheLock() {
-  ::close(fd_);
+  if (fd_ >= 0) ::close(fd_);
+}
+
+// Whether the file that is open still is the one that others would lock.
+bool CacheLock::is_current() const {
+  struct stat own{}, there{};
+  return ::fstat(fd_, &own) == 0 && ::stat(path_.c_str(), &there) == 0 && own.st_ino == there.st_ino &&
+         own.st_dev == there.st_dev;
+}
+
+void CacheLock::remove_file() {
+  ::unlink(path_.c_str());
 }
 
 bool CacheLock::try_lock() {
   for (;;) {
-    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) {
+      if (is_current()) return true;
+      // Whoever held it took the file away.
+      ::close(fd_);
+      open();
+      continue;
+    }
     if (errno == EWOULDBLOCK) return false;
     if (errno != EINTR) fail(ErrorCode::kIo, path_.string(), "cannot lock: {}", std::strerror(errno));
   }

@@ -37,7 +37,13 @@ class CacheLock {
   // False when another holds it. Errors: kIo.
   bool try_lock();
 
+  // Takes the lock's file away; the lock is still held. Precondition: try_lock() gave it.
+  void remove_file();
+
  private:
+  void open();
+  bool is_current() const;
+
   std::filesystem::path path_;
   int fd_ = -1;
 };

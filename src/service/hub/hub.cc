@@ -9,6 +9,7 @@
 #include "service/hub/cache_record.h"
 #include "service/hub/pull_job.h"
 #include "service/net/sha256.h"
+#include "service/net/url.h"
 
 namespace oag {
 namespace {
@@ -124,7 +125,7 @@ std::filesystem::path Hub::resolve(std::string_view model) const {
   for (const fs::path& file : cached_files(cache_folder_)) {
     if (file.filename() == model || file.stem() == model) return file;
   }
-  fail(ErrorCode::kNotFound, model, "{}", describe_unknown(index_, model));
+  fail(ErrorCode::kNotFound, redact_urls(model), "{}", describe_unknown(index_, model));
 }
 
 std::filesystem::path Hub::pull(std::string_view spec, const PullOptions& options) const {

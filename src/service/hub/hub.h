@@ -68,10 +68,11 @@ class Hub {
   std::filesystem::path resolve(std::string_view model) const;
 
   // Brings a model into the cache: a known name, a path (copied) or a URL. A file that is there and right is
-  // not fetched again unless forced. Pulls of one model wait for each other; a pull that was interrupted
-  // starts over and removes what the earlier one left. Errors: kNotFound, kNetwork, kIo (disk full: with
-  // numbers), kCorruptData, kInvalidArgument, kCancelled. Nothing but a complete, right file ever stands
-  // under the final name.
+  // not fetched again unless forced, and another file of the same name is replaced only then. A known model
+  // that is there and right needs no right to write to the folder. Pulls of one model wait for each other; a
+  // pull that was interrupted starts over and removes what the earlier one left. Errors: kNotFound, kNetwork,
+  // kIo (disk full: with numbers), kCorruptData, kInvalidArgument, kCancelled. Nothing but a complete, right
+  // file ever stands under the final name.
   std::filesystem::path pull(std::string_view spec, const PullOptions& options = {}) const;
 
   // Every known model, then the other files of the cache. Reads no file's content.

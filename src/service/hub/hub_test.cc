@@ -337,6 +337,69 @@ TEST_F(HubTest, CopiesAPath) {
   EXPECT_EQ(testing::read_text(path), text);
 }
 
+TEST_F(HubTest, ReplacesAnotherFileOfTheNameOnlyWhenForced) {
+  const testing::TemporaryFolder one, two;
+  testing::write_text(one / "same.gguf", "GGUF one");
+  testing::write_text(two / "same.gguf", "GGUF two");
+  const fs::path path = hub().pull((one / "same.gguf").string());
+  try {
+    hub().pull((two / "same.gguf").string());
+    FAIL() << "the first file is gone";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_NE(error.message().find("--force"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(testing::read_text(path), "GGUF one");
+  testing::HttpTestServer server([&](testing::TestPeer& peer, const std::string&) {
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nGGUF url");
+  });
+  EXPECT_THROW(hub().pull(server.url("/same.gguf")), Error);
+  EXPECT_EQ(testing::read_text(path), "GGUF one");
+  // The same content is no other file.
+  testing::write_text(two / "same.gguf", "GGUF one");
+  EXPECT_EQ(hub().pull((two / "same.gguf").string()), path);
+  PullOptions force;
+  force.force = true;
+  testing::write_text(two / "same.gguf", "GGUF two");
+  hub().pull((two / "same.gguf").string(), force);
+  EXPECT_EQ(testing::read_text(path), "GGUF two");
+  hub().pull(server.url("/same.gguf"), force);
+  EXPECT_EQ(testing::read_text(path), "GGUF url");
+}
+
+TEST_F(HubTest, NeedsNoLockForAKnownFileThatIsRight) {
+  const fs::path path = hub().pull("tiny");
+  // Where .oag is a file, nobody can make a lock, root included.
+  fs::remove_all(cache_ / "models/.oag");
+  testing::write_text(cache_ / "models/.oag", "in the way");
+  EXPECT_EQ(hub().pull("tiny"), path);
+  EXPECT_EQ(python_calls(), 1u);
+  std::string text = testing::read_text(path);
+  text[1000] ^= 1;
+  testing::write_text(path, text);
+  EXPECT_THROW(hub().pull("tiny"), Error);
+}
+
+TEST_F(HubTest, AFailedPullLeavesNoLock) {
+  python_does("exit 1");
+  failure(hub(), "tiny");
+  EXPECT_TRUE(fs::is_empty(cache_ / "models/.oag"));
+}
+
+TEST_F(HubTest, ALockWhoseFileIsTakenAwayExcludesNobodyFalsely) {
+  fs::create_directories(cache_ / "models/.oag");
+  const fs::path file = cache_ / "models/x.gguf";
+  auto first = std::make_unique<CacheLock>(file);
+  CacheLock second(file);
+  ASSERT_TRUE(first->try_lock());
+  EXPECT_FALSE(second.try_lock());
+  first->remove_file();
+  CacheLock third(file);
+  ASSERT_TRUE(third.try_lock());  // of a new file
+  first.reset();
+  EXPECT_FALSE(second.try_lock()) << "two hold the lock of one model";
+}
+
 TEST_F(HubTest, RefusesPathsThatAreNoModel) {
   const testing::TemporaryFolder folder;
   testing::write_text(folder / "bad.gguf", "<html>");

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -76,6 +77,18 @@ void check_magic(const fs::path& path, std::string_view where) {
   }
 }
 
+// Whether the file is the model's, by the note of an earlier look or by its checksum.
+bool is_right(const fs::path& file, const KnownModel& model, const PullOptions& options) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error) || fs::file_size(file, error) != model.file.size_bytes) return false;
+  const auto record = read_cache_record(file);
+  if (record && record->sha256 == model.file.sha256) return true;
+  const auto report = [&](uint64_t done) {
+    if (options.on_progress) options.on_progress({PullStage::kVerifying, done, model.file.size_bytes});
+  };
+  return sha256_file(file, report, options.cancel) == model.file.sha256;
+}
+
 // One pull of one file; holds the file's lock while it works.
 class PullJob {
  public:
@@ -92,7 +105,11 @@ class PullJob {
     remove_leftovers();
   }
 
-  ~PullJob() { remove_leftovers(); }
+  ~PullJob() {
+    remove_leftovers();
+    std::error_code error;
+    if (!fs::exists(destination_, error)) lock_.remove_file();  // nothing came of it
+  }
 
   fs::path pull_known(const KnownModel& model);
   fs::path pull_url(const Url& url, std::string_view text, const KnownModel* namesake);
@@ -120,6 +137,8 @@ class PullJob {
   void fetch_url(const KnownModel& model, const UrlSource& source) const;
   std::string copy(const fs::path& source, uint64_t size_bytes, AtomicFile& file) const;
   void remove_leftovers() const;
+  bool is_taken() const;
+  [[noreturn]] void refuse_to_replace(std::string_view source) const;
 
   const fs::path folder_;
   const fs::path destination_;
@@ -141,19 +160,28 @@ void PullJob::remove_leftovers() const {
 }
 
 bool PullJob::is_verified(const KnownModel& model) const {
-  std::error_code error;
-  if (!fs::is_regular_file(destination_, error) ||
-      fs::file_size(destination_, error) != model.file.size_bytes) {
-    return false;
-  }
+  if (!is_right(destination_, model, options_)) return false;
   const auto record = read_cache_record(destination_);
   if (record && record->sha256 == model.file.sha256) return true;
-  const auto report = [this, &model](uint64_t done) {
-    progress(PullStage::kVerifying, done, model.file.size_bytes);
-  };
-  if (sha256_file(destination_, report, options_.cancel) != model.file.sha256) return false;
-  write_cache_record(destination_, model.file.sha256, "");
+  try {
+    write_cache_record(destination_, model.file.sha256, "");
+  } catch (const Error& note) {  // somebody else's folder: the file is right all the same
+    log(LogLevel::kDebug, "{}", note.what());
+  }
   return true;
+}
+
+// Another model must not lose its file for having the same name.
+void PullJob::refuse_to_replace(std::string_view source) const {
+  fail(ErrorCode::kInvalidArgument, source,
+       "the cache holds another file of that name, {}; rename one of them, or replace it with --force",
+       destination_.string());
+}
+
+// Whether the cache has a file of that name that a pull without --force must not replace.
+bool PullJob::is_taken() const {
+  std::error_code error;
+  return !options_.force && fs::exists(destination_, error);
 }
 
 fs::path PullJob::pull_known(const KnownModel& model) {
@@ -226,6 +254,8 @@ fs::path PullJob::pull_url(const Url& url, std::string_view text, const KnownMod
   const std::string origin = sha256_hex(text);
   const auto record = read_cache_record(destination_);
   if (!options_.force && record && record->origin_sha256 == origin) return destination_;
+  // Of a file that came from elsewhere only a download could tell whether it is the same.
+  if (is_taken()) refuse_to_replace(url.redacted());
   // Fetched beside and checked before it takes the name.
   std::error_code error;
   fs::create_directory(workspace(), error);
@@ -294,6 +324,14 @@ fs::path PullJob::pull_path(const fs::path& source, const KnownModel* namesake) 
          "rename it, or run: oag pull {}",
          namesake->name, size_bytes, namesake->file.size_bytes, namesake->name);
   }
+  if (is_taken() && namesake == nullptr) {
+    const auto report = [&](uint64_t done) { progress(PullStage::kVerifying, done, size_bytes); };
+    if (fs::file_size(destination_, error) != size_bytes) refuse_to_replace(source.string());
+    const std::string digest = sha256_file(source, report, options_.cancel);
+    if (sha256_file(destination_, {}, options_.cancel) != digest) refuse_to_replace(source.string());
+    write_cache_record(destination_, digest, "");
+    return destination_;
+  }
   require_disk_space(folder_, size_bytes + kSpareDiskBytes);
   AtomicFile file(destination_);
   const std::string digest = copy(source, size_bytes, file);
@@ -308,6 +346,28 @@ fs::path PullJob::pull_path(const fs::path& source, const KnownModel* namesake) 
   return destination_;
 }
 
+// In a folder that others may only read there is nothing to lock, and a file that is right needs no lock.
+fs::path pull_known_model(const fs::path& cache_folder, const KnownModel& model, const PullOptions& options) {
+  std::optional<PullJob> job;
+  try {
+    job.emplace(cache_folder, model.file.name, options);
+  } catch (const Error& error) {
+    const fs::path file = cache_folder / model.file.name;
+    if (error.code() != ErrorCode::kIo || options.force || !is_right(file, model, options)) throw;
+    return file;
+  }
+  return job->pull_known(model);
+}
+
+// As parse_url, but errors name the address, without what may be secret in it.
+Url parse_given_url(std::string_view text) {
+  try {
+    return parse_url(text);
+  } catch (const Error& error) {
+    fail(error.code(), redact_urls(text), "{}", error.message());
+  }
+}
+
 const KnownModel* find_by_file(const ModelIndex& index, std::string_view file_name) {
   for (const KnownModel& model : index.models()) {
     if (model.file.name == file_name) return &model;
@@ -319,6 +379,9 @@ const KnownModel* find_by_file(const ModelIndex& index, std::string_view file_na
 
 std::string describe_unknown(const ModelIndex& index, std::string_view model) {
   const bool looks_like_path = model.find('/') != std::string_view::npos || model.ends_with(".gguf");
+  if (model.find("://") != std::string_view::npos) {
+    return "is an address; fetch it with oag pull ADDRESS, which prints the path to use here";
+  }
   if (looks_like_path) return "there is no such file or folder";
   const auto near = index.near_names(model);
   std::string text = "is neither a known model nor an existing file or folder; ";
@@ -331,14 +394,14 @@ std::string describe_unknown(const ModelIndex& index, std::string_view model) {
 fs::path pull_model(const ModelIndex& index, const fs::path& cache_folder, std::string_view spec,
                     const PullOptions& options) {
   if (spec.find("://") != std::string_view::npos) {
-    const Url url = parse_url(spec);
+    const Url url = parse_given_url(spec);
     const std::string path = url.target.substr(0, url.target.find('?'));
     const std::string name =
         checked_file_name(percent_decode(path.substr(path.rfind('/') + 1)), url.redacted());
     return PullJob(cache_folder, name, options).pull_url(url, spec, find_by_file(index, name));
   }
   if (const KnownModel* model = index.find(spec)) {
-    return PullJob(cache_folder, model->file.name, options).pull_known(*model);
+    return pull_known_model(cache_folder, *model, options);
   }
   const fs::path path(spec);
   std::error_code error;

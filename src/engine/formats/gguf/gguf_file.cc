@@ -109,9 +109,9 @@ const GgufTensor* GgufFile::find_tensor(std::string_view name) const {
   if (at == by_name_.end() || name_of(*at) != name) return nullptr;
   const GgufTensor& found = tensors_[*at];
   if (found.dtype == DType::kUndefined) {
-    fail(ErrorCode::kUnsupported, where(),
-         "tensor {} is stored as {} (type {}), which this engine cannot read", name,
-         ggml_type_name(found.type_id), found.type_id);
+    fail(ErrorCode::kUnsupported, where(), "tensor {} is stored as {}{}, which this engine cannot read", name,
+         ggml_type_name(found.type_id),
+         find_ggml_type(found.type_id) != nullptr ? fmt::format(" (type {})", found.type_id) : "");
   }
   return &found;
 }

@@ -150,6 +150,13 @@ TEST(GgufFile, MissingTensorsAndUnreadableTypesFailWhenAskedFor) {
   EXPECT_EQ(
       error_of([&] { file->find_tensor("iq2.weight"); }),
       path.string() + ": tensor iq2.weight is stored as IQ2_XXS (type 16), which this engine cannot read");
+  // A type without a name, in a copy of the file whose type number is another.
+  std::string bytes = read_file(path);
+  const size_t at = bytes.find("iq2.weight") + std::string_view("iq2.weight").size() + 4 + 2 * 8;
+  bytes[at] = static_cast<char>(250);
+  EXPECT_EQ(
+      error_of([&] { GgufFile::parse(std::as_bytes(std::span(bytes)), "f")->find_tensor("iq2.weight"); }),
+      "f: tensor iq2.weight is stored as type 250, which this engine cannot read");
   EXPECT_EQ(file->tensor("f32.weight").bytes.size(), 16u);
 }
 

@@ -25,6 +25,25 @@ constexpr size_t kLeastKeyBytes = 8 + 1 + 4 + 1;
 // name length, one byte of name, number of dims, type, offset
 constexpr size_t kLeastTensorBytes = 8 + 1 + 4 + 4 + 8;
 
+// What a file that is no GGUF seems to be, by how it begins; empty when nothing is known.
+std::string_view known_format(std::span<const std::byte> bytes) {
+  constexpr size_t kLooked = 512;
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kLooked));
+  if (head.starts_with("PK\x03\x04")) return "a zip archive (a PyTorch checkpoint is one)";
+  // A length of 8 bytes, then a JSON object.
+  if (head.size() > 9 && head.substr(5, 3) == std::string_view("\0\0\0", 3) && head[8] == '{')
+    return "a safetensors file";
+  // Field 1, ir_version, then a field with a length: producer_name, or the graph itself.
+  if (head.size() > 3 && head[0] == '\x08' && head[1] > 0 && head[1] < 32 &&
+      (head[2] == '\x12' || head[2] == ':'))
+    return "an ONNX model";
+  const size_t first = head.find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && head[first] == '<') return "an HTML or XML page";
+  const bool text = std::ranges::all_of(
+      head, [](char c) { return static_cast<unsigned char>(c) >= ' ' || (c >= '\t' && c <= '\r'); });
+  return text ? "a text" : "";
+}
+
 class GgufParser {
  public:
   GgufParser(std::span<const std::byte> bytes, const std::string& name)
@@ -86,8 +105,11 @@ void GgufParser::check_magic_and_version() {
          "at byte 0: is a GGML file from before GGUF, expected GGUF version 2 or 3; convert the model again");
   }
   if (magic == swap(kMagic)) refuse_big_endian();
-  if (magic != kMagic)
-    cursor_.fail_at(0, "is no GGUF file: starts with {:08x}, expected {:08x}", swap(magic), swap(kMagic));
+  if (magic != kMagic) {
+    const std::string_view known = known_format(bytes_);
+    cursor_.fail_at(0, "is no GGUF file{}{}: starts with {:08x}, expected {:08x}",
+                    known.empty() ? "" : " but ", known, swap(magic), swap(kMagic));
+  }
   const auto version = cursor_.read<uint32_t>("the version");
   if ((version & 0xffff) == 0 && version != 0) refuse_big_endian();
   if (version != 2 && version != 3) {
@@ -284,9 +306,11 @@ void GgufParser::place(std::vector<GgufTensor>& tensors, std::vector<Placement>&
     GgufTensor& tensor = tensors[placement.index];
     if (placement.begin > data_bytes || placement.size_bytes > data_bytes - placement.begin) {
       cursor_.set_context(fmt::format("tensor {}", printable(tensor.name)));
-      cursor_.fail_at(placement.header_offset,
-                      "{} bytes at data offset {} run past the end of the file, which holds {} bytes of data",
-                      placement.size_bytes, placement.begin, data_bytes);
+      cursor_.fail_at(
+          placement.header_offset,
+          "{} bytes at data offset {} run past the end of the file, which holds {} bytes of data; "
+          "was it cut short? fetch it again",
+          placement.size_bytes, placement.begin, data_bytes);
     }
     if (placement.size_bytes > 0)
       tensor.bytes = bytes_.subspan(data_begin + placement.begin, placement.size_bytes);

@@ -70,7 +70,7 @@ TEST(ParseGguf, AFileWithNothingInItIsFine) {
 
 TEST(ParseGguf, RefusesOtherFilesAndVersionsByName) {
   EXPECT_EQ(Bytes().raw("GIF89a..").error(),
-            "f: at byte 0: is no GGUF file: starts with 47494638, expected 47475546");
+            "f: at byte 0: is no GGUF file but a text: starts with 47494638, expected 47475546");
   EXPECT_EQ(Bytes().raw("GGUF").add<uint32_t>(1).error(),
             "f: at byte 4: GGUF version 1, expected 2 or 3; convert the model again");
   EXPECT_EQ(Bytes().raw("GGUF").add<uint32_t>(4).error(), "f: at byte 4: GGUF version 4, expected 2 or 3");
@@ -78,7 +78,8 @@ TEST(ParseGguf, RefusesOtherFilesAndVersionsByName) {
             "f: at byte 0: is a big-endian GGUF file, expected a little-endian one");
   EXPECT_NE(Bytes().raw("tjgg").add<uint32_t>(3).error().find("before GGUF"), std::string::npos);
   EXPECT_EQ(Bytes().error(),
-            "f: at byte 0: the file ends within the magic number: 0 bytes are left, expected 4");
+            "f: at byte 0: the file ends within the magic number: 0 bytes are left, expected 4; "
+            "was it cut short? fetch it again");
 }
 
 TEST(ParseGguf, RefusesCountsThatTheFileCannotHold) {
@@ -201,7 +202,7 @@ TEST(ParseGguf, RefusesImpossibleShapes) {
 TEST(ParseGguf, RefusesDataOutsideTheFileOrOffItsAlignment) {
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {16}, 0, 0).data(63).error(),
             "f: at byte 24, tensor a: 64 bytes at data offset 0 run past the end of the file, which holds "
-            "63 bytes of data");
+            "63 bytes of data; was it cut short? fetch it again");
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {16}, 0, 0).data(64).error(), "no error");
   EXPECT_EQ(Bytes().header(1, 0).tensor("a", {8}, 0, 4).data(64).error(),
             "f: at byte 49, tensor a: the data offset is 4, expected a multiple of 32");

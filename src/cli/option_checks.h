@@ -1,0 +1,24 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+namespace oag::cli {
+
+// Checks of an option's text before it is converted, for CLI::Option::check. What they say quotes the text as
+// it was given.
+
+// A decimal whole number in [low, high].
+CLI::Validator whole_number(int64_t low, uint64_t high);
+
+// A decimal number in [low, high]; neither NaN nor infinite.
+CLI::Validator number(double low, double high);
+
+// Any text but the empty one.
+CLI::Validator not_empty();
+
+// Why the command line was refused, in one line; `app` is what refused it.
+std::string usage_text(const CLI::App& app, const CLI::ParseError& error);
+
+}  // namespace oag::cli
