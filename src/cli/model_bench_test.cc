@@ -27,12 +27,12 @@ TEST(BenchOptions, TheCacheHoldsEverySequenceOfTheLargestBatchInWholePages) {
   EXPECT_EQ(runner.cache_tokens, 3 * 64);
 }
 
-// Prefill packs all prompts into steps of 512 tokens; decode makes one token, with logits, of each sequence.
+// Prefill packs all prompts into steps of 256 tokens; decode makes one token, with logits, of each sequence.
 TEST(BenchOptions, MemoryIsEstimatedForTheLargestStepsOfThePlan) {
   EXPECT_EQ(options(16, 8, {1}, {0}).step_tokens, 16);
   EXPECT_EQ(options(16, 8, {2, 16}, {0}).step_tokens, 256);
-  EXPECT_EQ(options(16, 8, {2, 16}, {24}).step_tokens, 384);  // while the cache is filled
-  EXPECT_EQ(options(64, 8, {200}, {0}).step_tokens, 512);
+  EXPECT_EQ(options(8, 8, {2, 10}, {24}).step_tokens, 240);  // while the cache is filled
+  EXPECT_EQ(options(64, 8, {200}, {0}).step_tokens, 256);
   EXPECT_EQ(options(0, 8, {16}, {0}).step_tokens, 16);
   EXPECT_EQ(options(16, 8, {2, 16}, {0}).logits_rows, 16);
   EXPECT_EQ(options(0, 8, {200}, {0}).logits_rows, 200);

@@ -173,7 +173,7 @@ class Usage(CliTest):
                     self.assertEqual(result.stdout, expected)
         self.assertEqual((cache / "llama.bf16.gguf").read_bytes(), pathlib.Path(TINY).read_bytes())
 
-    def test_threads_that_the_system_refuses_are_said_with_the_option(self):
+    def test_threads_that_the_system_refuses_are_said_with_the_limit(self):
         if os.geteuid() != 0:
             self.skipTest("only root can become a user that has no other process")
         with tempfile.TemporaryDirectory() as folder:
@@ -186,7 +186,7 @@ class Usage(CliTest):
 
             result = subprocess.run([program, "run", model, "--raw", "-p", "x", "-n", "1", "--threads", "8"], stdin=subprocess.DEVNULL,
                                     capture_output=True, timeout=LIMIT_S, env=environment(), preexec_fn=become_limited)
-        self.assert_refused(result, 1, "threads", "--threads")
+        self.assert_refused(result, 1, "thread", "ulimit")
 
     def test_the_version_in_a_device_name_has_to_be_this_one(self):
         version = json.loads(oag("version", "--json").stdout)["version"]
