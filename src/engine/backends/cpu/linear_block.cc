@@ -62,7 +62,7 @@ class LinearTiles {
     for (size_t i = 0; i < weights.size(); ++i) {
       const double panel_ns = ns_of_panel(weights[i], tokens) / static_cast<double>(token_chunks_);
       const double wanted = panel_ns * static_cast<double>(weights[i].panels()) / target_ns;
-      const int64_t pieces = std::clamp<int64_t>(std::llround(wanted), 1, weights[i].panels());
+      const int64_t pieces = std::min(std::max<int64_t>(1, std::llround(wanted)), weights[i].panels());
       for (int64_t piece = 0; piece < pieces; ++piece) {
         pieces_.push_back(
             {i, piece * weights[i].panels() / pieces, (piece + 1) * weights[i].panels() / pieces});

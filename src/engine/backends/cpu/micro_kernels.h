@@ -125,7 +125,6 @@ struct MicroKernels {
                         int64_t width);
 
   // --- conversions (kernels/convert.cc), to nearest even; q8_0 counts are multiples of 32
-  void (*f32_from_f16)(const uint16_t* from, int64_t count, float* to);
   void (*f16_from_f32)(const float* from, int64_t count, uint16_t* to);
   void (*f32_from_bf16)(const uint16_t* from, int64_t count, float* to);
   void (*f32_from_q8_0)(const uint8_t* from, int64_t count, float* to);

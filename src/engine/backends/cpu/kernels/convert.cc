@@ -4,12 +4,6 @@
 
 namespace oag::cpu::OAG_ISA {
 
-void f32_from_f16(const uint16_t* from, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(to + i, load_f16(from + i));
-  for (; i < count; ++i) to[i] = f32_of_f16(from[i]);
-}
-
 void f16_from_f32(const float* from, int64_t count, uint16_t* to) {
   for_vectors(count, [&](int64_t i, int64_t n) {
     uint16_t halves[kLanes];

@@ -41,7 +41,6 @@ constinit const MicroKernels kMicroKernels = {
     .weighted_sum_f16 = weighted_sum_f16,
     .softmax_step = softmax_step,
     .softmax_merge = softmax_merge,
-    .f32_from_f16 = f32_from_f16,
     .f16_from_f32 = f16_from_f32,
     .f32_from_bf16 = f32_from_bf16,
     .f32_from_q8_0 = f32_from_q8_0,
