@@ -15,8 +15,8 @@ namespace oag {
 
 // The threads that compute, shared by every run of a Runtime. It works on one parallel region at a time;
 // waiting regions are admitted by priority, then in order of arrival. A region yields to a waiting one of
-// higher priority, and stops when its run is cancelled or past its deadline, between any two tiles and while it
-// waits.
+// higher priority, and stops when its run is cancelled or past its deadline, between any two tiles and while
+// it waits.
 class ComputePool {
  public:
   // `threads` counts the calling thread, which works too: 1 means no workers. 0 takes every processor allowed

@@ -114,14 +114,15 @@ TEST(ComputePool, AHigherPriorityOvertakesARegionUnderWay) {
 // Two tiles that keep the pool until they are let go, or 5 s have passed.
 class Holder {
  public:
-  explicit Holder(ComputePool& pool) : thread_([this, &pool] {
-    const RunControl control;
-    finished_ = pool.parallel_for(control, 2, kSlow, [&](int64_t, int) {
-      inside_.store(true);
-      for (const TimePoint begin = Clock::now(); !go_.load() && elapsed_ms(begin) < 5000;)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    });
-  }) {
+  explicit Holder(ComputePool& pool)
+      : thread_([this, &pool] {
+          const RunControl control;
+          finished_ = pool.parallel_for(control, 2, kSlow, [&](int64_t, int) {
+            inside_.store(true);
+            for (const TimePoint begin = Clock::now(); !go_.load() && elapsed_ms(begin) < 5000;)
+              std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          });
+        }) {
     while (!inside_.load()) std::this_thread::yield();
   }
   bool finish() {

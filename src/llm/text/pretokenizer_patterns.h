@@ -196,8 +196,9 @@ inline size_t match_one_newline(const ClassifiedText& text, size_t at, size_t) {
   return is_newline(text, at) ? at + 1 : at;
 }
 
-// \s+$ , in a piece without newlines. Only the first of a run of whitespace is looked at: what did not match there
-// does not match further on, and where that one lies before the piece, the run is the piece or does not match.
+// \s+$ , in a piece without newlines. Only the first of a run of whitespace is looked at: what did not match
+// there does not match further on, and where that one lies before the piece, the run is the piece or does not
+// match.
 inline size_t match_whitespace_at_end(const ClassifiedText& text, size_t at, size_t end) {
   if (at > 0 && (text.char_class(at - 1) & kWhitespace)) return at;
   return run_of(text, at, end, kWhitespace) == end ? end : at;
