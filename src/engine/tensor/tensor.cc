@@ -14,6 +14,8 @@ namespace oag {
 namespace {
 
 constexpr size_t kAlignment = 64;
+// Kernels may read, and ignore, up to a vector behind the last value.
+constexpr size_t kReadableBehind = 64;
 constexpr size_t kLargePage = size_t{2} << 20;
 
 // What is smaller does not change whether a model fits.
@@ -47,7 +49,7 @@ class WrappedBuffer final : public Buffer {
 };
 
 std::shared_ptr<Buffer> allocate_aligned(size_t size_bytes, size_t alignment) {
-  const size_t rounded = (std::max<size_t>(size_bytes, 1) + alignment - 1) / alignment * alignment;
+  const size_t rounded = (size_bytes + kReadableBehind + alignment - 1) / alignment * alignment;
   void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(alignment, rounded);
   if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
   return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
