@@ -53,7 +53,7 @@ ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
   try {
     for (int worker = 1; worker < total; ++worker)
       workers_.emplace_back([this, worker] { worker_main(worker); });
-  } catch (const std::system_error&) {
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system gives no more threads: those that started do the work.
   }
 }

@@ -92,7 +92,7 @@ TEST_F(CommandLine, RefusesWhatItDoesNotKnowAsUsage) {
 TEST_F(CommandLine, FailsInOneLineOnWhatIsNotThereOrBroken) {
   expect_one_line(oag({"inspect", "no-such-model"}), kExitFailure);
   expect_one_line(oag({"inspect", write("empty.gguf", "")}), kExitFailure);
-  expect_one_line(oag({"tokenize", write("text.gguf", "GGUF\x03\0\0\0"), "x"}), kExitFailure);
+  expect_one_line(oag({"tokenize", write("text.gguf", std::string("GGUF\x03\0\0\0", 8)), "x"}), kExitFailure);
   expect_one_line(oag({"pull", write("cut.gguf", "GGUF")}), kExitFailure);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "models/cut.gguf"));
   expect_one_line(oag({"perplexity", kModel, write("short.txt", "few")}), kExitFailure);

@@ -12,8 +12,9 @@ namespace {
 // The whole of `text` as a number, if it is one that T can hold.
 template <typename T>
 bool parse(std::string_view text, T& value) {
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [stopped, error] = std::from_chars(begin, end, value);
   return error == std::errc() && stopped == end;
 }
 

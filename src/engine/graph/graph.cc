@@ -41,9 +41,9 @@ std::string Node::string_attribute(std::string_view key, std::string_view fallba
   return value == nullptr ? std::string(fallback) : *value;
 }
 
-std::vector<int64_t> Node::ints_attribute(std::string_view key, std::vector<int64_t> fallback) const {
+std::vector<int64_t> Node::ints_attribute(std::string_view key, const std::vector<int64_t>& fallback) const {
   const auto* value = find_attribute<std::vector<int64_t>>(*this, key);
-  return value == nullptr ? std::move(fallback) : *value;
+  return value == nullptr ? fallback : *value;
 }
 
 std::vector<float> Node::floats_attribute(std::string_view key) const {

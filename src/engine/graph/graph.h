@@ -58,7 +58,7 @@ struct Node {
   int64_t int_attribute(std::string_view key, int64_t fallback) const;
   float float_attribute(std::string_view key, float fallback) const;
   std::string string_attribute(std::string_view key, std::string_view fallback) const;
-  std::vector<int64_t> ints_attribute(std::string_view key, std::vector<int64_t> fallback = {}) const;
+  std::vector<int64_t> ints_attribute(std::string_view key, const std::vector<int64_t>& fallback = {}) const;
   std::vector<float> floats_attribute(std::string_view key) const;  // empty when absent
   const Tensor* tensor_attribute(std::string_view key) const;       // null when absent
   bool has_attribute(std::string_view key) const { return attributes.contains(key); }

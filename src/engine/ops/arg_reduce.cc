@@ -25,7 +25,7 @@ void infer_arg(InferenceContext& context) {
 // NaN counts as the largest and as the smallest value, so that it is never overlooked.
 template <bool kMax, typename Wide>
 bool beats(Wide a, Wide b) {
-  if (a != a || b != b) return a != a && b == b;
+  if (is_nan(a) || is_nan(b)) return is_nan(a) && !is_nan(b);
   return kMax ? a > b : a < b;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -16,6 +17,11 @@ enum class WideKind { kFloat, kSigned, kUnsigned };
 
 // Errors: kUnsupported for strings, complex numbers, packed types, E8M0 and block formats.
 WideKind wide_kind(DType dtype);
+
+template <typename Wide>
+bool is_nan(Wide value) {
+  return std::isnan(static_cast<double>(value));
+}
 
 // Calls visitor(double{}), visitor(int64_t{}) or visitor(uint64_t{}): the wide type of `dtype` is that of the
 // argument.

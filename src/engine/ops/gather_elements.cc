@@ -143,8 +143,8 @@ void infer_scatter(InferenceContext& context) {
 
 template <typename Wide>
 Wide combine(const std::string& reduction, Wide a, Wide b) {
-  if (reduction == "max") return a > b || a != a ? a : b;
-  if (reduction == "min") return a < b || a != a ? a : b;
+  if (reduction == "max") return a > b || is_nan(a) ? a : b;
+  if (reduction == "min") return a < b || is_nan(a) ? a : b;
   if constexpr (std::is_integral_v<Wide>) {
     const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
     return static_cast<Wide>(reduction == "add" ? x + y : x * y);

@@ -115,9 +115,9 @@ class ExtremeReducer {
   void add(std::span<const Wide> values) {
     for (const Wide value : values) {
       const bool better = kMax ? value > best_ : value < best_;
-      if (empty_ || better || value != value) best_ = value;
+      if (empty_ || better || is_nan(value)) best_ = value;
       empty_ = false;
-      if (best_ != best_) return;
+      if (is_nan(best_)) return;
     }
   }
   Wide result(int64_t, DType dtype) const { return empty_ ? extreme<Wide>(dtype, kMax) : best_; }

@@ -8,11 +8,6 @@
 namespace oag {
 namespace {
 
-template <typename Wide>
-bool is_nan(Wide x) {
-  return x != x;
-}
-
 struct Max {
   template <typename Wide>
   Wide operator()(Wide a, Wide b) const {

@@ -144,7 +144,7 @@ TEST(EliminateCommon, NeverMergesUpdatesOfState) {
 
 // Two equal LayerNormalizations, of whose outputs (y, mean, deviation) some are left out. Each of those that
 // are given is used; so is an input that a Clip leaves out.
-Graph normalized_twice(std::vector<bool> first_gives, std::vector<bool> second_gives) {
+Graph normalized_twice(const std::vector<bool>& first_gives, const std::vector<bool>& second_gives) {
   Graph graph;
   const ValueId x = graph.add_input("x", floats({2, 4})), scale = graph.add_input("scale", floats({4}));
   for (const auto& gives : {first_gives, second_gives}) {

@@ -60,7 +60,7 @@ TEST(Session, ARunKeepsItsOutputsWhenOthersFollow) {
 TEST(Session, RefusesWrongInputsByName) {
   const Session session(test_runtime(), polynomial());
   std::vector<Tensor> outputs;
-  const auto message = [&](RunBindings bindings) -> std::string {
+  const auto message = [&](const RunBindings& bindings) -> std::string {
     try {
       session.run(bindings, RunControl(), outputs);
       return "no error";

@@ -16,8 +16,8 @@ using DimBindings = std::map<std::string, int64_t, std::less<>>;
 // division, min, max). Kept in a canonical form, so that equal expressions compare equal: n + n == 2 * n.
 class Dim {
  public:
-  Dim(int64_t value = 0)
-      : constant_(value) {}  // NOLINT(google-explicit-constructor): 4 and "T" read the same in a shape
+  // NOLINTNEXTLINE(google-explicit-constructor): 4 and "T" read the same in a shape
+  Dim(int64_t value = 0) : constant_(value) {}
   static Dim symbol(std::string name);
 
   bool is_constant() const { return poly_ == nullptr; }

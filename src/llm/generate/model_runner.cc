@@ -144,7 +144,7 @@ uint64_t cache_bytes_per_token(const TextConfig& config, DType cache_dtype) {
          row_bytes(cache_dtype, config.head_size);
 }
 
-ModelRunner::ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
                          const RunnerOptions& options)
     : config_(bundle.config),
       options_(complete(options, bundle)),

@@ -35,7 +35,8 @@ class ModelRunner {
   // Errors: kInvalidArgument for options out of range; those of compile; kOutOfMemory before the cache is
   // allocated, when weights, cache and the values of a step need more than is free then: with what is needed
   // and what would fit.
-  ModelRunner(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const RunnerOptions& options);
+  ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+              const RunnerOptions& options);
 
   // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows,
   // vocab] f32, rows in order of the wanted tokens. A step that did not finish may be repeated: positions are

@@ -36,7 +36,7 @@ RunnerOptions options(int64_t context) {
 // The processor, on a machine that says it has `free_bytes` left.
 class SmallMachine final : public Device {
  public:
-  SmallMachine(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+  explicit SmallMachine(std::shared_ptr<Device> device) : device_(std::move(device)) {}
 
   const DeviceProperties& properties() const override { return device_->properties(); }
   std::optional<uint64_t> free_memory_bytes() const override {

@@ -41,7 +41,7 @@ ValueId DecoderGraph::vector(std::string_view name, Tensor tensor) {
   return plain ? stored : graph_.add("oag", "Dequantize", {stored});
 }
 
-ValueId DecoderGraph::reshape(ValueId x, std::vector<int64_t> dims) {
+ValueId DecoderGraph::reshape(ValueId x, const std::vector<int64_t>& dims) {
   return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
 }
 

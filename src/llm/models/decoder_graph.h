@@ -61,7 +61,7 @@ class DecoderGraph {
   // A norm weight or bias as f32, whatever it is stored in.
   ValueId vector(std::string_view name, Tensor tensor);
   ValueId rotate(ValueId x, int64_t heads);
-  ValueId reshape(ValueId x, std::vector<int64_t> dims);
+  ValueId reshape(ValueId x, const std::vector<int64_t>& dims);
   void make_rotary_table();
 
   const TextConfig& config_;

@@ -228,7 +228,7 @@ TEST(Tokenizer, TakesTheLongestSpecialTokenAtEachPlace) {
 
 TEST(Tokenizer, AUserDefinedTokenThatLooksLikeAByteDoesNotReplaceIt) {
   Vocabulary vocabulary = tokenizer_of("glm4v")->vocabulary();
-  vocabulary.tokens.push_back("\u00E9");  // also how the GPT-2 alphabet writes the byte E9
+  vocabulary.tokens.emplace_back("\u00E9");  // also how the GPT-2 alphabet writes the byte E9
   vocabulary.types.push_back(TokenType::kUserDefined);
   const auto tokenizer = Tokenizer::create(vocabulary);
   const std::string text = "\u9269 caf\u00E9";  // E9 89 A9, and a character that is the user's token

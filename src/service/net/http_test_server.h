@@ -1,6 +1,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -16,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -60,8 +62,7 @@ class TestPeer {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ::connect(other, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    bool open = true;
+    bool open = other >= 0 && ::connect(other, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     while (open && !stop_) {
       pollfd pollers[2] = {{fd_, POLLIN, 0}, {other, POLLIN, 0}};
       ::poll(pollers, 2, 20);
@@ -122,9 +123,9 @@ struct TestCertificate {
   }
 
   void write_pem(const std::string& path) const {
-    FILE* file = std::fopen(path.c_str(), "w");
-    PEM_write_X509(file, certificate.get());
-    std::fclose(file);
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "w"), &std::fclose);
+    if (file == nullptr) throw std::runtime_error("cannot write " + path);
+    PEM_write_X509(file.get(), certificate.get());
   }
 
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key;
@@ -149,8 +150,8 @@ class HttpTestServer {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
-    ::listen(listener_, 16);
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
     ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });

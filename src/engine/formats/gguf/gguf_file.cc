@@ -88,6 +88,7 @@ std::shared_ptr<const GgufFile> GgufFile::open(const fs::path& path) {
   std::vector<GgufTensor> tensors;
   std::vector<std::shared_ptr<const MappedFile>> files;
   for (uint64_t number = 1; number <= split.count; ++number) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): one number alone is the given file's
     OpenPart part = number == split.number ? std::move(given) : open_part(split.part(number));
     check_split_keys(part.content.metadata, number, split.count);
     if (number == 1) metadata = std::move(part.content.metadata);
