@@ -219,6 +219,18 @@ class Bench(CliTest):
         self.assertNotIn("explain", json.loads(result.stdout))
 
 
+class Devices(CliTest):
+    def test_instruction_sets_are_listed_with_their_self_test(self):
+        document = json.loads(oag("devices", "--json").stdout)
+        cpu = next(device for device in document["devices"] if device["name"].startswith("oag/cpu:"))
+        states = {state["name"]: state for state in cpu["instruction_sets"]}
+        self.assertTrue(states["baseline"]["supported"] and states["baseline"]["self_test"])
+        self.assertEqual([name for name, state in states.items() if state["supported"]], cpu["variants"])
+        used = [name for name, state in states.items() if state["used"]]
+        self.assertEqual(["oag/cpu:" + name for name in used], [cpu["name"]])
+        self.assertIn(b"self-test", oag("devices").stdout)
+
+
 class WrongModels(CliTest):
     def test_a_pipe_is_no_model_and_is_not_waited_for(self):
         path = self.folder / "pipe"
