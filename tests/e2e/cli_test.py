@@ -219,6 +219,21 @@ class Bench(CliTest):
         self.assertNotIn("explain", json.loads(result.stdout))
 
 
+class Autotune(CliTest):
+    def test_a_choice_is_measured_once_and_changes_no_answer(self):
+        answer = ["run", TINY, "--raw", "-p", "the", "-n", "3", "--greedy", "--ignore-eos", "--device", "cpu:baseline"]
+        if os.cpu_count() == 1:
+            self.skipTest("one processor leaves no choice")
+        tuned = [subprocess.run([BINARY, *answer, "--autotune"], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                env=environment(XDG_CACHE_HOME=str(self.folder))) for _ in range(2)]
+        for result in tuned:
+            self.assertEqual((result.returncode, result.stdout), (0, oag(*answer).stdout), result.stderr)
+        self.assertIn(b"decode tokens/s", tuned[0].stderr)
+        self.assertIn(b"measured before", tuned[1].stderr)
+        document = json.loads((self.folder / "openautoglm/autotune.json").read_text())
+        self.assertEqual([choice["variant"] for choice in document["choices"]], ["baseline"])
+
+
 class Devices(CliTest):
     def test_instruction_sets_are_listed_with_their_self_test(self):
         document = json.loads(oag("devices", "--json").stdout)

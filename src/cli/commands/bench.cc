@@ -144,6 +144,7 @@ int bench(BenchFlags flags) {
   sort_unique(plan.contexts);
   if (plan.prefill_tokens == 0 && plan.decode_tokens == 0)
     usage_error("--prefill", "and --decode are both 0: nothing to measure");
+  apply_autotune(flags.model);
   InterruptibleRun run;
   ProgressBar bar;
   ModelBench model(flags.model, plan, run.control());
@@ -181,6 +182,7 @@ void declare(CLI::App& app, int& exit_code) {
       "multiply-adds. MB = 10^6 bytes. --explain adds where the time of each phase went, operator by "
       "operator.");
   flags->model.declare_without_context(*command);
+  flags->model.declare_autotune(*command);
   BenchPlan& plan = flags->plan;
   command->add_option("--prefill", plan.prefill_tokens, "Tokens of a prompt; 0: no prefill")
       ->check(whole_number(0, kMaxTokens))
