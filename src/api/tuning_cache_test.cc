@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "api/autotune.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "openautoglm/openautoglm.h"
 
