@@ -94,8 +94,8 @@ Breakdown StepProfile::result() const {
     for (size_t g = 0; g < groups_.size(); ++g) breakdown.operators[g].ms += sorted[i]->ms[g] / count;
   }
   std::erase_if(breakdown.operators, [](const OperatorTime& each) { return each.calls == 0; });
-  std::stable_sort(breakdown.operators.begin(), breakdown.operators.end(),
-                   [](const OperatorTime& a, const OperatorTime& b) { return a.ms > b.ms; });
+  std::sort(breakdown.operators.begin(), breakdown.operators.end(),
+            [](const OperatorTime& a, const OperatorTime& b) { return a.ms > b.ms; });
   return breakdown;
 }
 
