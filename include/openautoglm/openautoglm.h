@@ -86,6 +86,12 @@ struct RuntimeOptions {
   int threads = 0;  // that compute; 0: every processor of this process, at most 4096
 };
 
+// `options` with the device and the number of threads that run `model` (as in Model) fastest on this
+// processor. What the options name is kept. The first call on a machine loads the model a few times and takes
+// seconds; its result is kept in $XDG_CACHE_HOME/openautoglm/autotune.json (~/.cache). Errors: as Model's;
+// kUnsupported for a device other than the processor.
+OPENAUTOGLM_API RuntimeOptions autotune(const std::string& model, const RuntimeOptions& options = {});
+
 // The compute threads and devices that models share. A process that serves several models makes one; two
 // Runtimes do not see each other. It lives as long as a Model made from it, even when destroyed before.
 class OPENAUTOGLM_API Runtime {

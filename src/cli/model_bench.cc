@@ -95,6 +95,7 @@ ModelBench::ModelBench(const ModelOptions& options, const BenchPlan& plan, RunCo
       bundle_(load_model(options)),
       runtime_(make_runtime(options)),
       runner_(make_runner(runtime_, bundle_, bench_options(options, plan, bundle_))),
+      explain_(options.explain),
       load_ms_(elapsed_ms(created_)),
       tokens_(
           arbitrary_tokens(plan.longest_sequence(), static_cast<int64_t>(bundle_.tokenizer->size_tokens()))) {
@@ -175,33 +176,56 @@ StepWork ModelBench::prefill_work(int64_t batch, int64_t context) const {
   return work;
 }
 
+void ModelBench::start_profile() {
+  if (!explain_) return;
+  profile_ = std::make_unique<StepProfile>(program());
+  runner_->observe(profile_.get());
+}
+
+std::optional<Breakdown> ModelBench::take_breakdown(FunctionRef<void()> once) {
+  if (!profile_) return {};
+  profile_->count(true);
+  once();
+  runner_->observe(nullptr);
+  return std::exchange(profile_, nullptr)->result();
+}
+
 BenchResult ModelBench::measure_prefill(int64_t batch, int64_t context, const OnRepeat& on_repeat) {
-  BenchResult result{true, plan_.prefill_tokens, batch, context, {}, 0, 0, prefill_work(batch, context)};
+  BenchResult result{true, plan_.prefill_tokens, batch, context, {}, 0, 0, prefill_work(batch, context), {}};
   Samples first_token;
   prefill_once(batch, context, plan_.prefill_tokens);
   on_repeat();
+  start_profile();
   for (int i = 0; i < plan_.repeats; ++i) {
     const Prefill prefill = prefill_once(batch, context, plan_.prefill_tokens);
     result.latency_ms.add(prefill.total_ms);
+    if (profile_) profile_->add_sample(prefill.total_ms);
     for (const double ms : prefill.first_token_ms) first_token.add(ms);
     on_repeat();
   }
   result.ttft_ms = first_token.median();
+  result.breakdown = take_breakdown([&] { prefill_once(batch, context, plan_.prefill_tokens); });
   return result;
 }
 
 BenchResult ModelBench::measure_decode(int64_t batch, int64_t context, const OnRepeat& on_repeat) {
-  BenchResult result{false, plan_.decode_tokens, batch, context, {}, 0, 0, {}};
+  BenchResult result{false, plan_.decode_tokens, batch, context, {}, 0, 0, {}, {}};
   for (int64_t i = 0; i < std::min(kWarmUpSteps, plan_.decode_tokens); ++i) decode_once(batch, context + i);
   on_repeat();
+  start_profile();
   for (int repeat = 0; repeat < plan_.repeats; ++repeat) {
-    for (int64_t i = 0; i < plan_.decode_tokens; ++i) result.latency_ms.add(decode_once(batch, context + i));
+    for (int64_t i = 0; i < plan_.decode_tokens; ++i) {
+      const double ms = decode_once(batch, context + i);
+      result.latency_ms.add(ms);
+      if (profile_) profile_->add_sample(ms);
+    }
     on_repeat();
   }
   // The median step's: half of the tokens were decoded before it.
-  const std::vector<SequenceWork> parts(static_cast<size_t>(batch),
-                                        {1, context + plan_.decode_tokens / 2, 1});
+  const int64_t middle = context + plan_.decode_tokens / 2;
+  const std::vector<SequenceWork> parts(static_cast<size_t>(batch), {1, middle, 1});
   result.work = step_work(program(), bundle_.config, cache_dtype_, parts);
+  result.breakdown = take_breakdown([&] { decode_once(batch, middle); });
   return result;
 }
 

@@ -2,11 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "cli/model_options.h"
+#include "cli/step_profile.h"
 #include "cli/step_work.h"
 
 namespace oag::cli {
@@ -47,8 +50,9 @@ struct BenchResult {
   Samples latency_ms;   // prefill: of all prompts together; decode: of a step, one token a sequence
   double ttft_ms =
       0;  // median over sequences: until the first token, of prompts that come together; 0: no prefill
-  uint64_t peak_bytes = 0;  // of the process, so far
-  StepWork work;            // of what latency_ms is about
+  uint64_t peak_bytes = 0;             // of the process, so far
+  StepWork work;                       // of what latency_ms is about
+  std::optional<Breakdown> breakdown;  // of latency_ms by operator, with --explain
   double tokens_per_s() const;
 };
 
@@ -81,6 +85,9 @@ class ModelBench {
   BenchResult measure_prefill(int64_t batch, int64_t context, const OnRepeat& on_repeat);
   BenchResult measure_decode(int64_t batch, int64_t context, const OnRepeat& on_repeat);
   StepWork prefill_work(int64_t batch, int64_t context) const;
+  void start_profile();  // with --explain
+  // One more of what `once` does, counted and not timed, completes what the profile saw.
+  std::optional<Breakdown> take_breakdown(FunctionRef<void()> once);
 
   BenchPlan plan_;
   RunControl& control_;
@@ -89,6 +96,8 @@ class ModelBench {
   ModelBundle bundle_;
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<ModelRunner> runner_;
+  std::unique_ptr<StepProfile> profile_;  // with --explain
+  bool explain_;
   double load_ms_ = 0;
   std::vector<TokenId> tokens_;              // one sequence's; all have the same
   std::vector<std::vector<int32_t>> pages_;  // of each sequence

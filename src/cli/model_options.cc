@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "api/autotune.h"
 #include "api/backends.h"
 #include "api/model_path.h"
 #include "base/error.h"
+#include "cli/interrupt.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -68,6 +70,39 @@ void ModelOptions::declare_without_context(CLI::App& command) {
       ->capture_default_str();
   command.add_flag("--explain", explain,
                    "Show which kernel runs each kind of operator, and why others do not");
+}
+
+void ModelOptions::declare_autotune(CLI::App& command) {
+  command.add_flag(
+      "--autotune", autotune,
+      "Time instruction sets and numbers of threads on this model, take the fastest and keep the\n"
+      "choice for the next --autotune on this processor; --device and --threads are kept");
+}
+
+void apply_autotune(ModelOptions& options) {
+  if (!options.autotune) return;
+  InterruptibleRun run;
+  const TuningCache cache(tuning_cache_path());
+  const Tuning tuning = autotune(load_model(options), without_own_version(options.device), options.threads,
+                                 cache, run.control());
+  std::vector<std::vector<std::string>> rows = {
+      {"autotune", "threads", "prefill tokens/s", "decode tokens/s", ""}};
+  for (const TuningSample& sample : tuning.measured) {
+    rows.push_back({sample.candidate.variant, std::to_string(sample.candidate.threads),
+                    fmt::format("{:.1f}", sample.prefill_tokens_per_s),
+                    fmt::format("{:.1f}", sample.decode_tokens_per_s),
+                    sample.candidate == tuning.choice ? "chosen" : ""});
+  }
+  if (rows.size() > 1) {
+    write_stderr(format_table(rows));
+  } else {
+    print_stderr("autotune: {}, {}{}\n", tuning.choice.variant,
+                 tuning.choice.threads == 1 ? "1 thread" : fmt::format("{} threads", tuning.choice.threads),
+                 tuning.from_cache ? fmt::format(" (measured before: {})", printable(cache.path().string()))
+                                   : ", as asked for");
+  }
+  options.device = tuning.device();
+  options.threads = tuning.choice.threads;
 }
 
 ModelBundle load_model(const ModelOptions& options) {

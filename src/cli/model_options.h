@@ -22,12 +22,19 @@ struct ModelOptions {
   int64_t context_tokens = 0;  // 0: the model's, at most 4,096
   std::string cache = "f16";
   bool explain = false;
+  bool autotune = false;
 
   // MODEL and every option.
   void declare(CLI::App& command);
   // The same without --ctx, for commands that give it another meaning.
   void declare_without_context(CLI::App& command);
+  // --autotune, for commands whose speed matters.
+  void declare_autotune(CLI::App& command);
 };
+
+// With --autotune: finds device and threads that run the model fastest, sets them and tells what was measured
+// on standard error. Errors: as autotune (api/autotune.h).
+void apply_autotune(ModelOptions& options);
 
 // The one positional argument MODEL.
 void declare_model(CLI::App& command, std::string& model);

@@ -59,11 +59,14 @@ StepWork step_work(const Program& program, const TextConfig& config, DType cache
   std::set<ValueId> read;
   for (const Node& node : graph.nodes) {
     work.read_bytes += constant_bytes(graph, node, bindings, read);
-    if (node.full_op() != "oag.Linear" || !graph.value(node.inputs[1]).constant) continue;
-    const Tensor& weights = *graph.value(node.inputs[1]).constant;  // [out, in]
-    const double ops =
-        2 * elements(graph, node.outputs[0], bindings) * static_cast<double>(weights.dims().back());
-    (is_block_format(weights.dtype()) ? work.int8_ops : work.f32_ops) += ops;
+    if (node.full_op() != "oag.Linear" && node.full_op() != "oag.MultiLinear") continue;
+    for (size_t i = 1; i < node.inputs.size(); i += 2) {  // x, w, b, w, b, …
+      if (!graph.value(node.inputs[i]).constant) continue;
+      const Tensor& weights = *graph.value(node.inputs[i]).constant;  // [out, in]
+      const double ops = 2 * elements(graph, node.outputs[(i - 1) / 2], bindings) *
+                         static_cast<double>(weights.dims().back());
+      (is_block_format(weights.dtype()) ? work.int8_ops : work.f32_ops) += ops;
+    }
   }
   return work;
 }

@@ -33,6 +33,20 @@ TEST_F(StepWorkOfTinyLlama, CountsTwoOperationsForEachMultiplyAdd) {
   EXPECT_DOUBLE_EQ(work({{1, 0, 1}}).int8_ops, 0);
 }
 
+TEST_F(StepWorkOfTinyLlama, CountsEveryProductOfAJoinedNode) {
+  Program program;
+  Graph& graph = program.graph;
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("T"), 32}));
+  const auto weights = [&](const char* name, int64_t rows) {
+    return graph.add_constant(name, Tensor::host(DType::kQ8_0, {rows, 32}));
+  };
+  graph.add_node("oag", "MultiLinear", {x, weights("a", 64), kNoValue, weights("b", 16), kNoValue}, {}, 2);
+  infer_types(graph);
+  const std::vector<SequenceWork> sequences = {{5, 0, 1}};
+  EXPECT_DOUBLE_EQ(step_work(program, bundle_.config, DType::kF16, sequences).int8_ops,
+                   2.0 * 5 * 32 * (64 + 16));
+}
+
 TEST_F(StepWorkOfTinyLlama, ComputesTheHeadOnlyForWantedLogits) {
   EXPECT_DOUBLE_EQ(work({{4, 0, 4}}).f32_ops - work({{4, 0, 1}}).f32_ops, 3 * 2 * kHeadWeights);
 }

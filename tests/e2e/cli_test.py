@@ -196,6 +196,56 @@ class Usage(CliTest):
         self.assert_refused(oag(*answer, "--device", "oag@9/cpu"), 1, f"version 9 is not {version}")
 
 
+class Bench(CliTest):
+    def test_explain_accounts_for_the_time_of_each_phase(self):
+        result = oag("bench", TINY, "--prefill", 24, "--decode", 4, "--repeats", 2, "--explain", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        document = json.loads(result.stdout)
+        self.assertEqual([(each["name"], each["context"]) for each in document["explain"]], [("prefill", 0), ("decode", 0)])
+        for phase in document["explain"]:
+            inside = sum(each["ms"] for each in phase["operators"])
+            self.assertAlmostEqual(inside + phase["between_ms"], phase["total_ms"], places=6)
+            products = [each for each in phase["operators"] if each["operator"] in ("oag.Linear", "oag.MultiLinear")]
+            self.assertTrue(products)
+            for each in products:
+                self.assertGreater(each["f32_ops"] + each["int8_ops"], 0, each)
+        result = oag("bench", TINY, "--prefill", 0, "--decode", 4, "--repeats", 1, "--explain")
+        self.assertIn(b"\na decode step, batch 1, context 0: ", result.stdout)
+        self.assertIn(b"between operators", result.stdout)
+        self.assertLessEqual(max(map(len, result.stdout.split(b"a decode step")[1].splitlines())), 110)
+
+    def test_without_explain_nothing_is_explained(self):
+        result = oag("bench", TINY, "--prefill", 0, "--decode", 2, "--repeats", 1, "--json")
+        self.assertNotIn("explain", json.loads(result.stdout))
+
+
+class Autotune(CliTest):
+    def test_a_choice_is_measured_once_and_changes_no_answer(self):
+        answer = ["run", TINY, "--raw", "-p", "the", "-n", "3", "--greedy", "--ignore-eos", "--device", "cpu:baseline"]
+        if os.cpu_count() == 1:
+            self.skipTest("one processor leaves no choice")
+        tuned = [subprocess.run([BINARY, *answer, "--autotune"], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                env=environment(XDG_CACHE_HOME=str(self.folder))) for _ in range(2)]
+        for result in tuned:
+            self.assertEqual((result.returncode, result.stdout), (0, oag(*answer).stdout), result.stderr)
+        self.assertIn(b"decode tokens/s", tuned[0].stderr)
+        self.assertIn(b"measured before", tuned[1].stderr)
+        document = json.loads((self.folder / "openautoglm/autotune.json").read_text())
+        self.assertEqual([choice["variant"] for choice in document["choices"]], ["baseline"])
+
+
+class Devices(CliTest):
+    def test_instruction_sets_are_listed_with_their_self_test(self):
+        document = json.loads(oag("devices", "--json").stdout)
+        cpu = next(device for device in document["devices"] if device["name"].startswith("oag/cpu:"))
+        states = {state["name"]: state for state in cpu["instruction_sets"]}
+        self.assertTrue(states["baseline"]["supported"] and states["baseline"]["self_test"])
+        self.assertEqual([name for name, state in states.items() if state["supported"]], cpu["variants"])
+        used = [name for name, state in states.items() if state["used"]]
+        self.assertEqual(["oag/cpu:" + name for name in used], [cpu["name"]])
+        self.assertIn(b"self-test", oag("devices").stdout)
+
+
 class WrongModels(CliTest):
     def test_a_pipe_is_no_model_and_is_not_waited_for(self):
         path = self.folder / "pipe"

@@ -53,21 +53,49 @@ Json result_json(const BenchResult& result, const ModelBench& bench, const Machi
           {"compute_share", compute_share(result.work, seconds, limits)}};
 }
 
+Json explain_json(const std::vector<BenchResult>& results, const MachineLimits& limits) {
+  Json list = Json::array();
+  for (const BenchResult& result : results) {
+    if (!result.breakdown) continue;
+    Json each = {{"name", result.prefill ? "prefill" : "decode"},
+                 {"tokens", result.tokens},
+                 {"batch", result.batch},
+                 {"context", result.context}};
+    each.update(breakdown_json(*result.breakdown, limits));
+    list.push_back(std::move(each));
+  }
+  return list;
+}
+
+void print_breakdowns(const std::vector<BenchResult>& results, const MachineLimits& limits) {
+  for (const BenchResult& result : results) {
+    if (!result.breakdown) continue;
+    const std::string head =
+        result.prefill ? fmt::format("prefill of {} tokens, batch {}, context {}", result.tokens,
+                                     result.batch, result.context)
+                       : fmt::format("a decode step, batch {}, context {}", result.batch, result.context);
+    fmt::print("\n{}", breakdown_table(head, *result.breakdown, limits));
+  }
+}
+
 void print_json_report(const ModelBench& bench, const std::vector<BenchResult>& results,
                        const MachineLimits& limits) {
   Json list = Json::array();
   for (const BenchResult& result : results) list.push_back(result_json(result, bench, limits));
-  print_json({{"schema", "oag.bench/1"},
-              {"machine",
-               {{"platform", platform()},
-                {"device", bench.device().properties().description},
-                {"isa", instruction_set(bench.device())},
-                {"bandwidth_gb_s", limits.bandwidth_gb_s},
-                {"f32_gflop_s", limits.f32_gflop_s},
-                {"int8_gop_s", limits.int8_gop_s}}},
-              {"model", bench.bundle().name()},
-              {"precision", bench.bundle().precision()},
-              {"results", std::move(list)}});
+  Json document = {{"schema", "oag.bench/1"},
+                   {"machine",
+                    {{"platform", platform()},
+                     {"device", bench.device().properties().description},
+                     {"isa", instruction_set(bench.device())},
+                     {"bandwidth_gb_s", limits.bandwidth_gb_s},
+                     {"f32_gflop_s", limits.f32_gflop_s},
+                     {"int8_gop_s", limits.int8_gop_s}}},
+                   {"model", bench.bundle().name()},
+                   {"precision", bench.bundle().precision()},
+                   {"results", std::move(list)}};
+  if (Json explained = explain_json(results, limits); !explained.empty())
+    document["explain"] = std::move(explained);
+  print_json(document);
 }
 
 void print_table(const ModelBench& bench, const std::vector<BenchResult>& results,
@@ -96,6 +124,13 @@ void print_table(const ModelBench& bench, const std::vector<BenchResult>& result
   }
   fmt::print("{}\nbandwidth, compute: the share that is used of what the machine can do\n",
              format_table(rows));
+  print_breakdowns(results, limits);
+  if (!results.empty() && results.front().breakdown) {
+    fmt::print(
+        "\nms: a mean of the middle third of the samples; GB/s, Gop/s: what the operator must move and\n"
+        "multiply; limit %: of what memory (mem) or arithmetic (ops) allow, whichever binds;\n"
+        "above 100 where the values come from caches\n");
+  }
 }
 
 void sort_unique(std::vector<int64_t>& values) {
@@ -109,6 +144,7 @@ int bench(BenchFlags flags) {
   sort_unique(plan.contexts);
   if (plan.prefill_tokens == 0 && plan.decode_tokens == 0)
     usage_error("--prefill", "and --decode are both 0: nothing to measure");
+  apply_autotune(flags.model);
   InterruptibleRun run;
   ProgressBar bar;
   ModelBench model(flags.model, plan, run.control());
@@ -143,8 +179,10 @@ void declare(CLI::App& app, int& exit_code) {
       "Memory is the process's peak so far. Bandwidth and compute say which part of the machine's own "
       "speed,\n"
       "measured here as well, is used: of reading memory (weights and cache that a step must read), and of\n"
-      "multiply-adds. MB = 10^6 bytes.");
+      "multiply-adds. MB = 10^6 bytes. --explain adds where the time of each phase went, operator by "
+      "operator.");
   flags->model.declare_without_context(*command);
+  flags->model.declare_autotune(*command);
   BenchPlan& plan = flags->plan;
   command->add_option("--prefill", plan.prefill_tokens, "Tokens of a prompt; 0: no prefill")
       ->check(whole_number(0, kMaxTokens))

@@ -18,10 +18,20 @@ int devices(bool json) {
   if (json) {
     Json list = Json::array();
     for (const DeviceProperties& device : found) {
+      Json sets = Json::array();
+      for (const VariantState& state : device.variant_states) {
+        sets.push_back({{"name", state.name},
+                        {"supported", state.supported},
+                        {"self_test", state.supported ? Json(state.wrong.empty()) : Json(nullptr)},
+                        {"wrong", state.wrong.empty() ? Json(nullptr) : Json(state.wrong)},
+                        {"used", state.used}});
+      }
       list.push_back({{"name", device.name},
                       {"description", device.description},
                       {"architecture", device.architecture},
+                      {"identity", device.identity},
                       {"variants", device.variants},
+                      {"instruction_sets", std::move(sets)},
                       {"compute_units", device.compute_units},
                       {"memory_bytes", device.memory_bytes},
                       {"free_memory_bytes", device.free_memory_bytes}});
@@ -37,6 +47,15 @@ int devices(bool json) {
                     format_bytes(device.free_memory_bytes)});
   }
   fmt::print("{}", format_table(rows));
+  rows = {{"instruction set", "compiled", "in this processor", "self-test", "used"}};
+  for (const DeviceProperties& device : found) {
+    for (const VariantState& state : device.variant_states) {
+      const std::string result = state.wrong.empty() ? "passed" : "FAILED: " + state.wrong;
+      rows.push_back({state.name, "yes", state.supported ? "yes" : "no", state.supported ? result : "-",
+                      state.used ? "yes" : "no"});
+    }
+  }
+  if (rows.size() > 1) fmt::print("\n{}", format_table(rows));
   return kExitOk;
 }
 

@@ -169,6 +169,7 @@ int run(RunFlags flags) {
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
   if (!interactive && prompt.empty() && !flags.prompt)
     fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
+  apply_autotune(flags.chat.model);
   if (flags.json) return answer_once_as_json(flags, prompt);
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
@@ -184,6 +185,7 @@ void declare(CLI::App& app, int& exit_code) {
       "that looks like a control token (<|im_end|>) stays text, but for --raw.");
   ChatOptions& chat = flags->chat;
   chat.model.declare(*command);
+  chat.model.declare_autotune(*command);
   command->add_option("-p,--prompt", flags->prompt,
                       "The prompt (default: standard input, or a chat on a terminal)");
   command->add_flag(

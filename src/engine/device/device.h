@@ -17,12 +17,22 @@
 
 namespace oag {
 
+// One of a device's variants: what this build has, what this machine has, and what can be trusted.
+struct VariantState {
+  std::string name;        // "avx512"
+  bool supported = false;  // by this machine
+  std::string wrong;       // what failed in its self-test; empty when it passed, or is not supported
+  bool used = false;       // when no variant is named
+};
+
 // What a device says of itself, for `oag devices` and for choosing.
 struct DeviceProperties {
-  std::string name;                   // "oag/cpu:avx2"
-  std::string description;            // "AMD EPYC, 2 threads"
-  std::string architecture;           // "x86-64", "sm_90a"
-  std::vector<std::string> variants;  // what may follow the colon
+  std::string name;                          // "oag/cpu:avx2"
+  std::string description;                   // "AMD EPYC, 2 threads"
+  std::string architecture;                  // "x86-64", "sm_90a"
+  std::string identity;                      // of the hardware, for what is remembered of its speed
+  std::vector<std::string> variants;         // what may follow the colon
+  std::vector<VariantState> variant_states;  // every compiled one; only in Backend::discover()
   uint64_t memory_bytes = 0;
   uint64_t free_memory_bytes = 0;  // when this was asked; 0 when it is not known
   int compute_units = 0;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "engine/session/step_observer.h"
 
 namespace oag {
 namespace {
@@ -228,7 +229,7 @@ void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
   }
 }
 
-RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const {
+RunState Executor::run_steps(Buffers& buffers, const RunControl& control, StepObserver* observer) const {
   std::vector<std::unique_ptr<Stream>> streams;
   for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
   const auto set_value = [&](ValueId id, Tensor tensor) {
@@ -251,7 +252,9 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control) const 
     }
     allocate_late_outputs(buffers, s);
     KernelContext context(node, buffers.inputs[s], buffers.outputs[s], streams[step.device]->env());
+    const TimePoint begin = observer != nullptr ? Clock::now() : TimePoint();
     streams[step.device]->submit(*step.kernel, context);
+    if (observer != nullptr) observer->on_step(s, context, begin, Clock::now());
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       if (node.outputs[o] == kNoValue || buffers.fixed[static_cast<size_t>(node.outputs[o])]) continue;
       const Alias* alias = alias_of(*step.schema, o);
@@ -360,7 +363,7 @@ RunState Executor::run(const RunBindings& bindings, const RunControl& control, s
   };
   for (size_t i = 0; i < graph.inputs.size(); ++i) bind(graph.inputs[i], bindings.inputs[i]);
   place_outputs(*buffers, bindings);
-  const RunState state = run_steps(*buffers, control);
+  const RunState state = run_steps(*buffers, control, bindings.observer);
   if (state == RunState::kDone) outputs = collect_outputs(*buffers, bindings);
   return state;
 }

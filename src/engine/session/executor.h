@@ -38,7 +38,7 @@ class Executor {
   std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
   void release_run_tensors(Buffers& buffers) const noexcept;
   void return_buffers(std::unique_ptr<Buffers> buffers) noexcept;
-  RunState run_steps(Buffers& buffers, const RunControl& control) const;
+  RunState run_steps(Buffers& buffers, const RunControl& control, StepObserver* observer) const;
 
   std::shared_ptr<const Program> program_;
   std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;  // value -> (step, input position)

@@ -13,6 +13,8 @@
 
 namespace oag {
 
+class StepObserver;
+
 struct RunOptions {
   int priority = 0;  // higher runs first
   std::optional<TimePoint> deadline;
@@ -26,6 +28,7 @@ struct RunOptions {
 struct RunBindings {
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
+  StepObserver* observer = nullptr;  // is told of every step; outlives the run
 };
 
 // A submitted run. Copies refer to the same run; dropping them does not cancel it.

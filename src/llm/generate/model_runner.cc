@@ -222,6 +222,7 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   bindings.inputs.resize(session_.program().graph.inputs.size());
   for (size_t i = 0; i < batch_inputs_.size(); ++i) bindings.inputs[batch_inputs_[i]] = batch[i];
   for (size_t i = 0; i < states_.size(); ++i) bindings.inputs[state_inputs_[i]] = states_[i];
+  bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   for (const auto& file : file_->files()) {

@@ -44,6 +44,9 @@ class ModelRunner {
   // when the model file was damaged while in use.
   RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits);
 
+  // Steps from now on are shown to `observer`, which outlives them; null: to nobody.
+  void observe(StepObserver* observer) { observer_ = observer; }
+
   const RunnerOptions& options() const { return options_; }
   int64_t pages() const { return pages_; }
   int64_t pages_for(int64_t tokens) const {
@@ -62,6 +65,7 @@ class ModelRunner {
   Session session_;
   int64_t pages_;
   uint64_t cache_bytes_ = 0;
+  StepObserver* observer_ = nullptr;
   std::vector<Tensor> states_;
   std::vector<size_t> batch_inputs_, state_inputs_;  // which of the session's inputs they are
 };

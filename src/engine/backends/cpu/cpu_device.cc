@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 
 #include "base/free_memory.h"
+#include "engine/backends/cpu/known_answers.h"
 #include "engine/backends/cpu/machine_limits.h"
 #include "engine/backends/cpu/micro_kernels.h"
 
@@ -118,6 +120,7 @@ DeviceProperties describe(Isa isa, int threads) {
 #elif defined(__aarch64__)
   properties.architecture = "aarch64";
 #endif
+  properties.identity = processor_identity();
   for (const Isa available : available_isas()) properties.variants.emplace_back(isa_name(available));
   properties.memory_bytes = meminfo_bytes("MemTotal");
   properties.free_memory_bytes = free_memory_bytes().value_or(0);
@@ -130,7 +133,16 @@ std::shared_ptr<Device> open_cpu(std::string_view variant, std::shared_ptr<Compu
 }
 
 std::vector<DeviceProperties> discover_cpu() {
-  return {describe(choose_isa(""), static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)))};
+  const Isa chosen = choose_isa("");
+  DeviceProperties properties = describe(chosen, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
+  const std::vector<Isa> available = available_isas();
+  for (const Isa isa : compiled_isas()) {
+    const bool supported = std::find(available.begin(), available.end(), isa) != available.end();
+    properties.variant_states.push_back(
+        {std::string(isa_name(isa)), supported,
+         std::string(supported ? wrong_kernel(micro_kernels(isa)) : std::string_view()), isa == chosen});
+  }
+  return {std::move(properties)};
 }
 
 }  // namespace

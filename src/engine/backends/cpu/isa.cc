@@ -1,14 +1,22 @@
 #include "engine/backends/cpu/isa.h"
 
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
 
+#include <fmt/core.h>
+
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <string>
 
 #include "base/error.h"
+#include "engine/backends/cpu/known_answers.h"
+#include "engine/backends/cpu/micro_kernels.h"
 
 namespace oag::cpu {
 
@@ -55,17 +63,49 @@ Isa choose_isa(std::string_view variant) {
   std::string_view where = "device variant";
   if (variant.empty()) {
     const char* forced = std::getenv("OAG_CPU_ISA");
-    if (forced == nullptr || *forced == '\0') return available.back();
+    if (forced == nullptr || *forced == '\0') {
+      std::vector<IsaKernels> candidates;
+      for (const Isa isa : available) candidates.push_back({isa, &micro_kernels(isa)});
+      return best_right(candidates);
+    }
     variant = forced;
     where = "OAG_CPU_ISA";
   }
   std::string names;
   for (const Isa isa : available) {
-    if (isa_name(isa) == variant) return isa;
+    if (isa_name(isa) == variant) {
+      const std::string_view wrong = wrong_kernel(micro_kernels(isa));
+      if (wrong.empty()) return isa;
+      fail(ErrorCode::kUnsupported, where,
+           "\"{}\" kernels compute wrongly on this processor ({}); choose another or none", variant, wrong);
+    }
     names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
   }
   fail(ErrorCode::kUnsupported, where, "\"{}\" is not available on this processor; choose one of: {}",
        variant, names);
+}
+
+std::string processor_identity() {
+#if defined(__x86_64__)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0, &a, &b, &c, &d) == 0) return "x86-64";
+  char vendor[12];
+  std::memcpy(vendor, &b, 4);
+  std::memcpy(vendor + 4, &d, 4);
+  std::memcpy(vendor + 8, &c, 4);
+  __get_cpuid(1, &a, &b, &c, &d);
+  // Intel's and AMD's manuals, CPUID leaf 1: the extended parts count where the base family is 15 (model: 6
+  // too).
+  unsigned family = a >> 8 & 15, model = a >> 4 & 15;
+  if (family == 6 || family == 15) model += (a >> 16 & 15) << 4;
+  if (family == 15) family += a >> 20 & 255;
+  return fmt::format("{} family {} model {} stepping {}", std::string_view(vendor, sizeof vendor), family,
+                     model, a & 15);
+#else
+  std::string midr;
+  std::getline(std::ifstream("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1"), midr);
+  return midr.empty() ? "unknown" : "midr " + midr;
+#endif
 }
 
 }  // namespace oag::cpu

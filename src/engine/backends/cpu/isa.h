@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,8 +18,12 @@ std::span<const Isa> compiled_isas();
 // Those compiled in and present on this processor, best last. Never empty.
 std::vector<Isa> available_isas();
 
-// The instruction set for a device variant: "" takes the one OAG_CPU_ISA names, else the best available.
-// Errors: kUnsupported or kInvalidArgument, naming what is available.
+// The instruction set for a device variant: "" takes the one OAG_CPU_ISA names, else the best available whose
+// kernels pass their self-test (known_answers.h). Errors: kUnsupported or kInvalidArgument, naming what is
+// available; kUnsupported when the one that is named fails its self-test.
 Isa choose_isa(std::string_view variant);
+
+// "AuthenticAMD family 26 model 2 stepping 1": what tells apart processors that need not be alike in speed.
+std::string processor_identity();
 
 }  // namespace oag::cpu

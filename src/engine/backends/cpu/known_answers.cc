@@ -1,0 +1,437 @@
+#include "engine/backends/cpu/known_answers.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/backends/cpu/micro_kernels.h"
+#include "engine/tensor/block_format.h"
+#include "engine/tensor/float16.h"
+
+namespace oag::cpu {
+namespace {
+
+constexpr int64_t kWidth = 64;    // of a row: several vectors of every instruction set
+constexpr int64_t kInputs = 256;  // of a packed row: one block of the K formats
+constexpr int64_t kQueries = 3;
+constexpr int64_t kSlack = 64;  // what kernels may read behind the last value
+
+// The same values everywhere.
+class Values {
+ public:
+  uint32_t bits() { return state_ = state_ * 1664525u + 1013904223u; }
+  float between(float low, float high) {
+    return low + (high - low) * static_cast<float>(bits() >> 8) * 0x1p-24f;
+  }
+  std::vector<float> some(int64_t count, float low = -1, float high = 1) {
+    std::vector<float> values(static_cast<size_t>(count + kSlack));
+    for (int64_t i = 0; i < count; ++i) values[static_cast<size_t>(i)] = between(low, high);
+    return values;
+  }
+
+ private:
+  uint32_t state_ = 12345;
+};
+
+bool near(double got, double expected, double tolerance) {
+  return std::abs(got - expected) <= tolerance;  // false for NaN
+}
+
+std::vector<uint16_t> halves_of(const std::vector<float>& values) {
+  std::vector<uint16_t> halves;
+  for (const float value : values) halves.push_back(f16_from_f32(value));
+  return halves;
+}
+
+// --- products with packed rows
+
+// Rows of a format as they are stored: random bits, with sane scales at `scale_offsets` of each block.
+struct StoredRows {
+  DType dtype;
+  std::array<int, 2> scale_offsets;  // of f16 numbers; -1: none
+};
+
+bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored) {
+  const auto* format = std::find_if(std::begin(micro.formats), std::end(micro.formats),
+                                    [&](const BlockFormat& each) { return each.dtype == stored.dtype; });
+  const int rows = micro.lanes - 1, tokens = micro.tile_tokens;
+  const size_t stride = row_bytes(stored.dtype, kInputs), block = dtype_info(stored.dtype).block_bytes;
+  Values random;
+  std::vector<uint8_t> bytes(stride * static_cast<size_t>(rows));
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.bits() >> 24);
+  for (size_t at = 0; at < bytes.size(); at += block) {
+    for (const int offset : stored.scale_offsets) {
+      if (offset < 0) continue;
+      const uint16_t scale = f16_from_f32(random.between(0.01f, 0.02f));
+      bytes[at + static_cast<size_t>(offset)] = static_cast<uint8_t>(scale & 255);
+      bytes[at + static_cast<size_t>(offset) + 1] = static_cast<uint8_t>(scale >> 8);
+    }
+  }
+  std::vector<float> w(static_cast<size_t>(rows * kInputs));
+  decode_blocks(stored.dtype, std::as_bytes(std::span(bytes)), w);
+  // Multiples of 2^-7 whose largest in each block is 127 of them: their quantisation is exact.
+  std::vector<float> x(static_cast<size_t>(tokens * kInputs));
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = (i % 32 == 0 ? 127.0f : static_cast<float>(static_cast<int>(random.bits() >> 24) % 127 - 63)) *
+           0x1p-7f;
+
+  struct alignas(64) Line {
+    uint8_t bytes[64];
+  };
+  const auto lines = [](int64_t size_bytes) {
+    return std::vector<Line>(static_cast<size_t>(size_bytes / 64 + 2));
+  };
+  const int64_t record = record_bytes(*format, micro.lanes);
+  auto scratch = lines(micro.lanes * (kInputs + 8 * padded(kInputs / 32 * format->groups)));
+  auto panel = lines(record * (kInputs / 32)), tile = lines(tokens * (kInputs / 32) * kActivationBytes);
+  micro.pack_panel(*format, bytes.data(), static_cast<int64_t>(stride), rows, kInputs, scratch[0].bytes,
+                   panel[0].bytes);
+  const PackedRows packed{format, panel[0].bytes, rows, kInputs, record};
+  for (const int count : {1, tokens}) {
+    micro.quantise_tile(x.data(), kInputs, count, kInputs, tile[0].bytes);
+    std::vector<float> y(static_cast<size_t>(count * rows)), bias(static_cast<size_t>(rows), 0.5f);
+    micro.packed_dot(packed, 0, 1, tile[0].bytes, count, bias.data(), y.data(), rows);
+    for (int t = 0; t < count; ++t) {
+      for (int r = 0; r < rows; ++r) {
+        double sum = 0.5, size = 0.5;
+        for (int64_t i = 0; i < kInputs; ++i) {
+          const double product = static_cast<double>(w[static_cast<size_t>(r * kInputs + i)]) *
+                                 static_cast<double>(x[static_cast<size_t>(t * kInputs + i)]);
+          sum += product;
+          size += std::abs(product);
+        }
+        if (!near(y[static_cast<size_t>(t * rows + r)], sum, 2e-5 * size)) return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool dot_of_4_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ4_1, {0, 2}}) &&
+         packed_product_is_right(micro, {DType::kQ4_K, {0, 2}});
+}
+bool dot_of_5_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ5_1, {0, 2}});
+}
+bool dot_of_6_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ6_K, {208, -1}});
+}
+bool dot_of_8_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ8_0, {0, -1}});
+}
+
+// --- products of f32 rows with rows of floats
+
+template <typename T, typename Decode>
+bool float_dot_is_right(MicroKernels::FloatDot dot, const std::vector<T>& w, Decode decode) {
+  constexpr int64_t kRows = 5;
+  const std::vector<float> x = Values().some(kQueries * kWidth);
+  std::vector<float> y(kQueries * kRows);
+  dot({w.data(), kWidth * static_cast<int64_t>(sizeof(T))}, kRows, x.data(), kWidth, kQueries, kWidth,
+      nullptr, y.data(), kRows);
+  for (int64_t t = 0; t < kQueries; ++t) {
+    for (int64_t r = 0; r < kRows; ++r) {
+      double sum = 0;
+      for (int64_t i = 0; i < kWidth; ++i)
+        sum += static_cast<double>(decode(w[static_cast<size_t>(r * kWidth + i)])) *
+               static_cast<double>(x[static_cast<size_t>(t * kWidth + i)]);
+      if (!near(y[static_cast<size_t>(t * kRows + r)], sum, 1e-4)) return false;
+    }
+  }
+  return true;
+}
+
+float itself(float value) {
+  return value;
+}
+
+bool dot_of_floats(const MicroKernels& micro) {
+  const std::vector<float> w = Values().some(5 * kWidth);
+  std::vector<uint16_t> bf16;
+  for (const float value : w) bf16.push_back(bf16_from_f32(value));
+  return float_dot_is_right(micro.dot_f32, w, itself) &&
+         float_dot_is_right(micro.dot_f16, halves_of(w), f32_from_f16) &&
+         float_dot_is_right(micro.dot_bf16, bf16, f32_from_bf16);
+}
+
+// --- attention
+
+template <typename T, typename Decode>
+bool scores_are_right(MicroKernels::KeyScores scores, const std::vector<T>& keys, const uint16_t* scales,
+                      Decode decode) {
+  constexpr int64_t kCount = kScoreStride - 1;
+  const std::vector<float> q = Values().some(kQueries * kWidth);
+  std::vector<float> got(static_cast<size_t>(kQueries * kScoreStride + kSlack));
+  scores({keys.data(), scales, kScoreStride}, kCount, q.data(), kQueries, kWidth, got.data());
+  for (int64_t query = 0; query < kQueries; ++query) {
+    for (int64_t t = 0; t < kCount; ++t) {
+      double sum = 0;
+      for (int64_t i = 0; i < kWidth; ++i) {
+        const double scale =
+            scales == nullptr ? 1 : static_cast<double>(f32_from_f16(scales[i / 32 * kScoreStride + t]));
+        sum += static_cast<double>(q[static_cast<size_t>(query * kWidth + i)]) *
+               static_cast<double>(decode(keys[static_cast<size_t>(i * kScoreStride + t)])) * scale;
+      }
+      if (!near(got[static_cast<size_t>(query * kScoreStride + t)], sum, 1e-4)) return false;
+    }
+  }
+  return true;
+}
+
+bool key_scores(const MicroKernels& micro) {
+  Values random;
+  const std::vector<float> keys = random.some(kWidth * kScoreStride);
+  const std::vector<uint16_t> scales = halves_of(random.some(kWidth / 32 * kScoreStride, 0.001f, 0.01f));
+  std::vector<int8_t> levels;
+  for (const float key : keys) levels.push_back(static_cast<int8_t>(key * 127));
+  return scores_are_right(micro.key_scores_f32, keys, nullptr, itself) &&
+         scores_are_right(micro.key_scores_f16, halves_of(keys), nullptr, f32_from_f16) &&
+         scores_are_right(micro.key_scores_q8_0, levels, scales.data(),
+                          [](int8_t level) { return static_cast<float>(level); });
+}
+
+template <typename T, typename Decode>
+bool sum_is_right(MicroKernels::WeightedSum weighted_sum, const std::vector<T>& v, Decode decode) {
+  constexpr int64_t kRows = 5;
+  Values random;
+  const std::vector<float> weights = random.some(kQueries * kScoreStride, 0, 1);
+  const std::vector<float> before = random.some(kQueries * kWidth);
+  std::vector<float> acc = before;
+  weighted_sum({v.data(), kWidth * static_cast<int64_t>(sizeof(T))}, kRows, weights.data(), kScoreStride,
+               kQueries, kWidth, acc.data());
+  for (int64_t query = 0; query < kQueries; ++query) {
+    for (int64_t c = 0; c < kWidth; ++c) {
+      const auto at = static_cast<size_t>(query * kWidth + c);
+      double sum = before[at];
+      for (int64_t r = 0; r < kRows; ++r)
+        sum += static_cast<double>(weights[static_cast<size_t>(query * kScoreStride + r)]) *
+               static_cast<double>(decode(v[static_cast<size_t>(r * kWidth + c)]));
+      if (!near(acc[at], sum, 1e-5)) return false;
+    }
+  }
+  return true;
+}
+
+bool weighted_sum(const MicroKernels& micro) {
+  const std::vector<float> v = Values().some(5 * kWidth);
+  return sum_is_right(micro.weighted_sum_f32, v, itself) &&
+         sum_is_right(micro.weighted_sum_f16, halves_of(v), f32_from_f16);
+}
+
+// Two blocks of scores, the second with a larger top, then a merge with a copy of the same.
+bool running_softmax(const MicroKernels& micro) {
+  Values random;
+  std::vector<float> acc(static_cast<size_t>(kWidth), 1.0f);
+  SoftmaxState state{-std::numeric_limits<float>::infinity(), 0};
+  double top = -1e30, total = 0, factor = 1;
+  for (const float high : {1.0f, 3.0f}) {
+    const std::vector<float> before = random.some(kScoreStride, -2, high);
+    std::vector<float> scores = before;
+    if (state.total == 0) std::fill(acc.begin(), acc.end(), 0.0f);
+    micro.softmax_step(scores.data(), kScoreStride, &state, acc.data(), kWidth);
+    const double new_top =
+        std::max(top, double{*std::max_element(before.begin(), before.begin() + kScoreStride)});
+    factor = std::exp(top - new_top);
+    total *= factor;
+    top = new_top;
+    for (size_t i = 0; i < kScoreStride; ++i) {
+      const double expected = std::exp(double{before[i]} - top);
+      total += expected;
+      if (!near(scores[i], expected, 1e-5)) return false;
+    }
+    if (!near(state.top, top, 0) || !near(state.total, total, 1e-4)) return false;
+    if (high > 2 && !near(acc[5], factor, 1e-5)) return false;
+    std::fill(acc.begin(), acc.end(), 1.0f);
+  }
+  const SoftmaxState part = state;
+  const std::vector<float> part_acc(static_cast<size_t>(kWidth), 2.0f);
+  micro.softmax_merge(&state, acc.data(), &part, part_acc.data(), kWidth);
+  return near(state.top, top, 0) && near(state.total, 2 * total, 2e-4) &&
+         std::all_of(acc.begin(), acc.end(), [](float value) { return near(value, 3, 1e-5); });
+}
+
+// --- conversions
+
+bool conversions(const MicroKernels& micro) {
+  Values random;
+  std::vector<float> values = random.some(kWidth, -70000, 70000);
+  const float edges[] = {0.0f,   -0.0f,     65504.0f, 65520.0f, 6e-8f,
+                         -3e-5f, 6.104e-5f, 1e-10f,   2049.0f,  -std::numeric_limits<float>::infinity()};
+  std::copy(std::begin(edges), std::end(edges), values.begin());
+  std::vector<uint16_t> halves(values.size());
+  micro.f16_from_f32(values.data(), kWidth, halves.data());
+  std::vector<uint16_t> bf16;
+  for (const float value : values) bf16.push_back(bf16_from_f32(value));
+  std::vector<float> wide(values.size()), levels(64), expected(64);
+  micro.f32_from_bf16(bf16.data(), kWidth, wide.data());
+  for (size_t i = 0; i < kWidth; ++i) {
+    if (halves[i] != f16_from_f32(values[i]) || wide[i] != f32_from_bf16(bf16[i])) return false;
+  }
+  std::vector<uint8_t> blocks(2 * 34);
+  encode_blocks(DType::kQ8_0, std::span(values).subspan(16, 32),
+                std::as_writable_bytes(std::span(blocks)).first(34));
+  encode_blocks(DType::kQ8_0, std::span(values).subspan(32, 32),
+                std::as_writable_bytes(std::span(blocks)).last(34));
+  decode_blocks(DType::kQ8_0, std::as_bytes(std::span(blocks)), expected);
+  micro.f32_from_q8_0(blocks.data(), 64, levels.data());
+  return levels == expected;
+}
+
+// --- element by element
+
+bool is_near_everywhere(const std::vector<float>& got, const std::vector<float>& x,
+                        double (*expected)(double)) {
+  for (size_t i = 0; i < kWidth; ++i) {
+    const double right = expected(x[i]);
+    if (!near(got[i], right, 1e-6 * std::abs(right))) return false;
+  }
+  return true;
+}
+
+double swish_of(double x) {
+  return x / (1 + std::exp(-x));
+}
+
+bool exponentials(const MicroKernels& micro) {
+  const std::vector<float> x = Values().some(kWidth, -20, 20);
+  const std::vector<float> twos(x.size(), 2.0f);
+  std::vector<float> y(x.size());
+  micro.exp(x.data(), kWidth, y.data());
+  if (!is_near_everywhere(y, x, [](double v) { return std::exp(v); })) return false;
+  micro.sigmoid(x.data(), kWidth, y.data());
+  if (!is_near_everywhere(y, x, [](double v) { return 1 / (1 + std::exp(-v)); })) return false;
+  micro.swish(x.data(), kWidth, y.data());
+  if (!is_near_everywhere(y, x, swish_of)) return false;
+  micro.swiglu(x.data(), twos.data(), kWidth, y.data());
+  return is_near_everywhere(y, x, [](double v) { return 2 * swish_of(v); });
+}
+
+bool arithmetic(const MicroKernels& micro) {
+  Values random;
+  const std::vector<float> a = random.some(kWidth, 1, 2), b = random.some(kWidth, 1, 2);
+  std::vector<float> y(a.size());
+  for (size_t op = 0; op < 4; ++op) {
+    micro.binary[op](a.data(), false, b.data(), op % 2 == 1, kWidth, y.data());
+    for (size_t i = 0; i < kWidth; ++i) {
+      const double l = a[i], r = b[op % 2 == 1 ? 0 : i];
+      const double expected[] = {l + r, l - r, l * r, l / r};
+      if (!near(y[i], expected[op], 1e-6)) return false;
+    }
+  }
+  return true;
+}
+
+// --- rows
+
+bool norms(const MicroKernels& micro) {
+  Values random;
+  const std::vector<float> x = random.some(kWidth), scale = random.some(kWidth);
+  std::vector<float> rms(x.size()), layer(x.size()), soft(x.size());
+  float mean_out = 0, inverse_out = 0;
+  micro.rms_norm(x.data(), scale.data(), kWidth, 1e-5f, rms.data());
+  micro.layer_norm(x.data(), scale.data(), nullptr, kWidth, 1e-5f, layer.data(), &mean_out, &inverse_out);
+  micro.softmax_row(x.data(), kWidth, soft.data());
+  double sum = 0, squares = 0, exponentials = 0;
+  for (size_t i = 0; i < kWidth; ++i) {
+    sum += x[i];
+    squares += double{x[i]} * double{x[i]};
+    exponentials += std::exp(double{x[i]});
+  }
+  const double mean = sum / kWidth, variance = squares / kWidth - mean * mean;
+  for (size_t i = 0; i < kWidth; ++i) {
+    const double value = x[i], factor = scale[i];
+    if (!near(rms[i], value / std::sqrt(squares / kWidth + 1e-5) * factor, 1e-5) ||
+        !near(layer[i], (value - mean) / std::sqrt(variance + 1e-5) * factor, 1e-5) ||
+        !near(soft[i], std::exp(value) / exponentials, 1e-6)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool rotations(const MicroKernels& micro) {
+  constexpr size_t kHalf = kWidth / 2;
+  Values random;
+  const std::vector<float> x = random.some(kWidth), cosines = random.some(kHalf), sines = random.some(kHalf);
+  std::vector<float> halves(x.size()), pairs(x.size());
+  micro.rotate_halves(x.data(), cosines.data(), sines.data(), kHalf, halves.data());
+  micro.rotate_pairs(x.data(), cosines.data(), sines.data(), kHalf, pairs.data());
+  for (size_t i = 0; i < kHalf; ++i) {
+    const double c = cosines[i], s = sines[i];
+    if (!near(halves[i], x[i] * c - x[kHalf + i] * s, 1e-6) ||
+        !near(halves[kHalf + i], x[kHalf + i] * c + x[i] * s, 1e-6) ||
+        !near(pairs[2 * i], x[2 * i] * c - x[2 * i + 1] * s, 1e-6) ||
+        !near(pairs[2 * i + 1], x[2 * i + 1] * c + x[2 * i] * s, 1e-6)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool panel_product(const MicroKernels& micro) {
+  constexpr int64_t kRows = 5, kDepth = 7;
+  Values random;
+  const std::vector<float> a = random.some(kRows * kDepth), b = random.some(kDepth * kPanelColumns);
+  std::vector<float> y(static_cast<size_t>(kRows * kPanelColumns + kSlack));
+  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, y.data(), kPanelColumns, kPanelColumns);
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t c = 0; c < kPanelColumns; ++c) {
+      double sum = 0;
+      for (int64_t k = 0; k < kDepth; ++k)
+        sum += double{a[static_cast<size_t>(r * kDepth + k)]} *
+               double{b[static_cast<size_t>(k * kPanelColumns + c)]};
+      if (!near(y[static_cast<size_t>(r * kPanelColumns + c)], sum, 1e-5)) return false;
+    }
+  }
+  return true;
+}
+
+struct Check {
+  std::string_view kernel;
+  bool (*right)(const MicroKernels& micro);
+};
+constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
+                             {"products with 5-bit weights", dot_of_5_bits},
+                             {"products with 6-bit weights", dot_of_6_bits},
+                             {"products with 8-bit weights", dot_of_8_bits},
+                             {"products with float weights", dot_of_floats},
+                             {"attention scores", key_scores},
+                             {"attention sums", weighted_sum},
+                             {"running softmax", running_softmax},
+                             {"conversions", conversions},
+                             {"exponentials", exponentials},
+                             {"arithmetic", arithmetic},
+                             {"norms", norms},
+                             {"rotations", rotations},
+                             {"matrix products", panel_product}};
+
+}  // namespace
+
+std::string_view wrong_kernel(const MicroKernels& micro) {
+  for (const Check& check : kChecks) {
+    if (!check.right(micro)) return check.kernel;
+  }
+  return {};
+}
+
+Isa best_right(std::span<const IsaKernels> candidates) {
+  for (size_t i = candidates.size(); i-- > 0;) {
+    const std::string_view wrong = wrong_kernel(*candidates[i].kernels);
+    if (wrong.empty()) return candidates[i].isa;
+    if (i == 0) {
+      fail(ErrorCode::kInternal, "processor",
+           "{} kernels compute wrongly here ({}), and there is nothing weaker", isa_name(candidates[i].isa),
+           wrong);
+    }
+    log(LogLevel::kWarning, "{} kernels compute wrongly on this processor ({}); using {} instead",
+        isa_name(candidates[i].isa), wrong, isa_name(candidates[i - 1].isa));
+  }
+  fail(ErrorCode::kInternal, "processor", "no instruction set to choose from");
+}
+
+}  // namespace oag::cpu

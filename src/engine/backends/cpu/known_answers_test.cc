@@ -1,0 +1,109 @@
+#include "engine/backends/cpu/known_answers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/backends/cpu/micro_kernels.h"
+
+namespace oag::cpu {
+namespace {
+
+const MicroKernels& best() {
+  return micro_kernels(available_isas().back());
+}
+
+TEST(SelfTest, PassesOnEveryInstructionSetOfThisProcessor) {
+  for (const Isa isa : available_isas()) EXPECT_EQ(wrong_kernel(micro_kernels(isa)), "") << isa_name(isa);
+}
+
+// Kernels that are right but for one value each.
+void off_by_a_thousandth(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* tile, int tokens,
+                         const float* bias, float* y, int64_t y_stride) {
+  best().packed_dot(w, panel, panels, tile, tokens, bias, y, y_stride);
+  if (w.format->dtype == DType::kQ8_0) y[(tokens - 1) * y_stride + w.rows - 1] *= 1.001f;
+}
+void off_by_one_half(const float* from, int64_t count, uint16_t* to) {
+  best().f16_from_f32(from, count, to);
+  to[count - 1] ^= 1;
+}
+void not_a_number(const float* x, int64_t count, float* y) {
+  best().exp(x, count, y);
+  y[7] = y[7] * 0.0f / 0.0f;
+}
+void without_the_last_position(const KeyColumns& keys, int64_t count, const float* q, int64_t queries,
+                               int64_t width, float* scores) {
+  best().key_scores_f16(keys, count, q, queries, width, scores);
+  scores[(queries - 1) * kScoreStride + count - 1] = 0;
+}
+void one_row_short(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
+                   int64_t inputs, const float* bias, float* y, int64_t y_stride) {
+  best().dot_f32(w, rows - 1, x, x_stride, tokens, inputs, bias, y, y_stride);
+}
+
+TEST(SelfTest, NamesTheKernelThatIsWrong) {
+  MicroKernels wrong = best();
+  wrong.packed_dot = off_by_a_thousandth;
+  EXPECT_EQ(wrong_kernel(wrong), "products with 8-bit weights");
+  wrong = best();
+  wrong.f16_from_f32 = off_by_one_half;
+  EXPECT_EQ(wrong_kernel(wrong), "conversions");
+  wrong = best();
+  wrong.exp = not_a_number;
+  EXPECT_EQ(wrong_kernel(wrong), "exponentials");
+  wrong = best();
+  wrong.key_scores_f16 = without_the_last_position;
+  EXPECT_EQ(wrong_kernel(wrong), "attention scores");
+  wrong = best();
+  wrong.dot_f32 = one_row_short;
+  EXPECT_EQ(wrong_kernel(wrong), "products with float weights");
+  wrong = best();
+  std::swap(wrong.rotate_halves, wrong.rotate_pairs);
+  EXPECT_EQ(wrong_kernel(wrong), "rotations");
+  wrong = best();
+  std::swap(wrong.binary[0], wrong.binary[2]);
+  EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
+}
+
+TEST(SelfTest, FallsBackToTheNextInstructionSetWithOneWarning) {
+  MicroKernels wrong = best();
+  wrong.exp = not_a_number;
+  const MicroKernels& right = micro_kernels(Isa::kBaseline);
+  testing::internal::CaptureStderr();
+  const IsaKernels candidates[] = {{Isa::kBaseline, &right}, {Isa::kAvx2, &right}, {Isa::kAvx512, &wrong}};
+  EXPECT_EQ(best_right(candidates), Isa::kAvx2);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  EXPECT_NE(said.find("avx512 kernels compute wrongly on this processor (exponentials); using avx2"),
+            std::string::npos)
+      << said;
+}
+
+TEST(SelfTest, WithoutAnyRightKernelsNothingIsComputed) {
+  MicroKernels wrong = best();
+  wrong.exp = not_a_number;
+  const IsaKernels candidates[] = {{Isa::kBaseline, &wrong}};
+  try {
+    best_right(candidates);
+    ADD_FAILURE() << "wrong kernels were trusted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+  }
+}
+
+// A tenth of it on a quiet machine; this is what a start-up may cost on a busy one.
+TEST(SelfTest, TakesNoTimeThatAUserWouldNotice) {
+  double shortest_ms = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const TimePoint begin = Clock::now();
+    ASSERT_EQ(wrong_kernel(best()), "");
+    shortest_ms = std::min(shortest_ms, elapsed_ms(begin));
+  }
+  RecordProperty("ms", std::to_string(shortest_ms));
+  EXPECT_LT(shortest_ms, 50);
+}
+
+}  // namespace
+}  // namespace oag::cpu
