@@ -55,11 +55,12 @@ StepWork step_work(const Program& program, const TextConfig& config, DType cache
     work.f32_ops += 2 * 2 * attention_width * attended;
   }
   const Graph& graph = program.graph;
-  const DimBindings bindings = {{"T", tokens}, {"R", logits}};
+  const DimBindings bindings = {{"T", tokens}, {"R", logits}, {"B", 0}};
   std::set<ValueId> read;
   for (const Node& node : graph.nodes) {
     work.read_bytes += constant_bytes(graph, node, bindings, read);
-    if (node.full_op() != "oag.Linear" || !graph.value(node.inputs[1]).constant) continue;
+    const bool ranks = node.full_op() == "oag.RankedLinear";
+    if ((!ranks && node.full_op() != "oag.Linear") || !graph.value(node.inputs[1]).constant) continue;
     const Tensor& weights = *graph.value(node.inputs[1]).constant;  // [out, in]
     const double ops =
         2 * elements(graph, node.outputs[0], bindings) * static_cast<double>(weights.dims().back());
