@@ -94,6 +94,44 @@ TEST_P(RankedLinearOnIsa, RanksTheLogitsThatLinearGivesBitForBit) {
   }
 }
 
+// Large 8-bit matrices are read in two steps. Rows of equal size make no row stand out; rows that differ in
+// their lower bits alone are what estimates cannot tell apart.
+TEST_P(RankedLinearOnIsa, RanksLarge8BitMatricesAsLinearDoes) {
+  const int64_t inputs = 96, outputs = 4500;
+  const Tensor noise = random_weights(DType::kQ8_0, outputs, inputs, 3), alike = copy_of(noise);
+  for (size_t at = 102; at < alike.size_bytes(); ++at) {
+    const bool scale = at % 34 < 2;
+    const auto first = alike.data()[at % 102];
+    alike.data()[at] = scale ? first : (first & std::byte{0xf8}) | (alike.data()[at] & std::byte{7});
+  }
+  for (const Tensor& w : {noise, alike}) {
+    const Wanted wanted{{1, 40, 64, 1, 7, 0, 1, 2, 40, 64, 3},
+                        {0, kAll, 3.0f, kAll, 0.5f, kAll, 0, kAll, 1.0f, kAll, 100.0f},
+                        64,
+                        4400};
+    const auto rows = static_cast<int64_t>(wanted.counts.size());
+    const Tensor x = random_f32({3, inputs}, 5), ranked = random_f32({rows, inputs}, 6);
+    // One token that is like a row, so that it stands out; one of zeros.
+    const std::vector<float> like = [&] {
+      std::vector<float> all(static_cast<size_t>(outputs * inputs));
+      decode_blocks(DType::kQ8_0, w.bytes(), all);
+      return std::vector<float>(all.begin() + 77 * inputs, all.begin() + 78 * inputs);
+    }();
+    std::copy(like.begin(), like.end(), ranked.values<float>().begin());
+    std::fill_n(ranked.values<float>().begin() + 4 * inputs, inputs, 0.0f);
+    for (const int threads : {1, 3}) {
+      const auto device = make_device(GetParam(), threads);
+      const auto linear = [&](const Tensor& rows_of_x) {
+        return KernelRunner(device, {"oag", "Linear", {}, {rows_of_x, w}, 1, {1}}).run()[0];
+      };
+      const auto seen = KernelRunner(device, ranked_linear(x, w, {}, ranked, wanted)).run();
+      const Tensor y = linear(x);
+      ASSERT_EQ(std::memcmp(seen[0].data(), y.data(), y.size_bytes()), 0);
+      expect_ranking_of(linear(ranked), wanted, seen, &w == &noise ? "noise" : "alike");
+    }
+  }
+}
+
 TEST_P(RankedLinearOnIsa, OfEqualLogitsTheLowerIdsAreTaken) {
   const int64_t inputs = 64, outputs = 2000;
   const Tensor w = Tensor::host(DType::kQ8_0, {outputs, inputs});
