@@ -29,6 +29,8 @@ extern const bool kSplitSigned;
 
 namespace {
 
+constexpr int kMostVector = 64;  // bytes
+
 const BlockFormat& q8_0_of(const MicroKernels& micro) {
   return *std::find_if(std::begin(micro.formats), std::end(micro.formats),
                        [](const BlockFormat& format) { return format.dtype == DType::kQ8_0; });
@@ -113,32 +115,35 @@ void SplitWeights::split_panel(const uint8_t* packed, int64_t panel) {
   const int64_t vector = 4 * lanes_, blocks = inputs_ / 32;
   uint8_t* high = high_ + panel * blocks * split_high_bytes(lanes_);
   uint8_t* low = low_ + panel * blocks * split_low_bytes(lanes_);
-  double offsets[64] = {}, scales[64] = {};  // of each lane, squared
+  double offsets[kMostVector / 4] = {}, scales[kMostVector / 4] = {};  // of each lane, squared
   for (int64_t b = 0; b < blocks; ++b) {
     const uint8_t* numbers = packed + 8 * vector;
     std::memset(high, 0, static_cast<size_t>(5 * vector));
     std::memset(low, 0, static_cast<size_t>(3 * vector));
     std::memcpy(high + 5 * vector, numbers, static_cast<size_t>(2 * lanes_));
+    uint16_t squares[kMostVector] = {};  // of twice the offset from 3.5
     for (int step = 0; step < 8; ++step) {
+      const uint8_t* levels = packed + step * vector;
+      uint8_t *nibbles = high + step % 4 * vector, *pairs = low + step / 4 * vector;
+      const int nibble = step < 4 ? 0 : 4, pair = 2 * (step % 4);
+      // One simple loop for each plane: these compile to vectors.
+      for (int64_t i = 0; i < vector; ++i) nibbles[i] |= static_cast<uint8_t>((levels[i] >> 4) << nibble);
+      for (int64_t i = 0; i < vector; ++i)
+        high[4 * vector + i] |= static_cast<uint8_t>((levels[i] >> 3 & 1) << step);
+      for (int64_t i = 0; i < vector; ++i) pairs[i] |= static_cast<uint8_t>((levels[i] & 3) << pair);
+      for (int64_t i = 0; i < vector; ++i)
+        low[2 * vector + i] |= static_cast<uint8_t>((levels[i] >> 2 & 1) << step);
       for (int64_t i = 0; i < vector; ++i) {
-        const int u = packed[step * vector + i];
-        const auto put = [](uint8_t& byte, int bits) { byte = static_cast<uint8_t>(byte | bits); };
-        put(high[step % 4 * vector + i], step < 4 ? u >> 4 : u & 0xf0);
-        put(high[4 * vector + i], (u >> 3 & 1) << step);
-        put(low[step / 4 * vector + i], (u & 3) << 2 * (step % 4));
-        put(low[2 * vector + i], (u >> 2 & 1) << step);
+        const auto offset = static_cast<int16_t>(2 * (levels[i] & 7) - 7);
+        squares[i] = static_cast<uint16_t>(squares[i] + offset * offset);
       }
     }
     for (int lane = 0; lane < lanes_; ++lane) {
       uint16_t bits;
       std::memcpy(&bits, numbers + 2 * lane, sizeof bits);
       const double scale = f32_from_f16(bits);
-      int twice_squared = 0;
-      for (int i = 0; i < 32; ++i) {
-        const int offset = 2 * (packed[i / 4 * vector + 4 * lane + i % 4] & 7) - 7;
-        twice_squared += offset * offset;
-      }
-      offsets[lane] += scale * scale * twice_squared / 4;
+      const uint16_t* four = squares + 4 * lane;
+      offsets[lane] += scale * scale * (four[0] + four[1] + four[2] + four[3]) / 4;
       scales[lane] += scale * scale;
     }
     packed += 8 * vector + 2 * lanes_;
