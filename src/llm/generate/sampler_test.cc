@@ -192,7 +192,7 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
   refused([](SamplingOptions& o) { o.repeat_penalty = 0; });
 }
 
-// What RankedLinear gives for a request, worked out from a stable sort.
+// What RankedLinear gives for a request, worked out from a sort.
 struct RankedRow {
   std::vector<float> logits;
   std::vector<TokenId> ids;
@@ -201,7 +201,8 @@ RankedRow ranked_row(const std::vector<float>& logits, const RankRequest& reques
   std::vector<TokenId> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto at = [&](TokenId id) { return logits[static_cast<size_t>(id)]; };
-  std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return at(a) > at(b); });
+  std::sort(order.begin(), order.end(),
+            [&](TokenId a, TokenId b) { return at(a) > at(b) || (at(a) == at(b) && a < b); });
   RankedRow row{std::vector<float>(places, -std::numeric_limits<float>::infinity()),
                 std::vector<TokenId>(places, -1)};
   for (size_t i = 0; i < static_cast<size_t>(request.count); ++i) {

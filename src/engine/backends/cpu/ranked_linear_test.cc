@@ -43,7 +43,9 @@ std::vector<std::pair<float, int32_t>> sorted_row(std::span<const float> logits,
   for (size_t i = 0; i < logits.size() && static_cast<int64_t>(i) < limit; ++i) {
     if (!std::isnan(logits[i]) && logits[i] != -kAll) all.emplace_back(logits[i], static_cast<int32_t>(i));
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return a.first > b.first || (a.first == b.first && a.second < b.second);
+  });
   return all;
 }
 
