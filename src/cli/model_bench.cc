@@ -107,8 +107,11 @@ ModelBench::ModelBench(const ModelOptions& options, const BenchPlan& plan, RunCo
 }
 
 SequenceStep ModelBench::part(size_t sequence, int64_t first, int64_t count, bool wants_logits) const {
-  return {std::span(tokens_).subspan(static_cast<size_t>(first), static_cast<size_t>(count)), first,
-          pages_[sequence], wants_logits ? count - 1 : count};
+  return {std::span(tokens_).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+          first,
+          pages_[sequence],
+          wants_logits ? count - 1 : count,
+          {1, 0.0f}};  // of a greedy answer
 }
 
 void ModelBench::step(std::span<const SequenceStep> sequences) {

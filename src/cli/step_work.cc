@@ -55,11 +55,13 @@ StepWork step_work(const Program& program, const TextConfig& config, DType cache
     work.f32_ops += 2 * 2 * attention_width * attended;
   }
   const Graph& graph = program.graph;
-  const DimBindings bindings = {{"T", tokens}, {"R", logits}};
+  const DimBindings bindings = {{"T", tokens}, {"R", logits}, {"B", 0}};
   std::set<ValueId> read;
   for (const Node& node : graph.nodes) {
     work.read_bytes += constant_bytes(graph, node, bindings, read);
-    if (node.full_op() != "oag.Linear" && node.full_op() != "oag.MultiLinear") continue;
+    static const std::set<std::string, std::less<>> products = {"oag.Linear", "oag.MultiLinear",
+                                                                "oag.RankedLinear"};
+    if (!products.contains(node.full_op())) continue;
     for (size_t i = 1; i < node.inputs.size(); i += 2) {  // x, w, b, w, b, …
       if (!graph.value(node.inputs[i]).constant) continue;
       const Tensor& weights = *graph.value(node.inputs[i]).constant;  // [out, in]

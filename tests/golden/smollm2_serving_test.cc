@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <thread>
 
@@ -104,6 +106,47 @@ TEST_F(SmolLm2Serving, EightRequestsAtOnceGetTheTokensTheyGetAlone) {
   for (size_t i = 0; i < together.size(); ++i) {
     EXPECT_EQ(together[i].result().token_ids, alone[i]) << kPrompts[i];
     EXPECT_EQ(together[i].result().finish_reason, FinishReason::kLength);
+  }
+}
+
+// The oracle is a sort of the whole row of logits that the same step gives when all are wanted.
+TEST_F(SmolLm2Serving, TheBestTokensOfEveryStepAreThoseOfAllLogitsBitForBit) {
+  RunnerOptions options;
+  options.context_tokens = 256;
+  ModelRunner runner(std::make_shared<Runtime>(RuntimeOptions{default_backends(), "", 2}), smollm2(),
+                     options);
+  std::vector<int32_t> pages(static_cast<size_t>(runner.pages()));
+  std::iota(pages.begin(), pages.end(), 0);
+  std::vector<TokenId> tokens = ids_of(kPrompts[2]);
+  const RankRequest requests[] = {{1, 0.0f}, {40, 2.1f}, {64}};
+  for (int64_t cached = 0, made = 0; made < 200; ++made) {
+    SequenceStep step{std::span<const TokenId>(tokens).subspan(static_cast<size_t>(cached)), cached, pages,
+                      0};
+    step.logits_from = static_cast<int64_t>(step.tokens.size()) - 1;
+    Tensor logits, no_logits;
+    ASSERT_EQ(runner.step({&step, 1}, RunControl(), logits), RunState::kDone);
+    const std::span<const float> all = logits.values<float>();
+    std::vector<TokenId> order(all.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](TokenId a, TokenId b) {
+      const float left = all[static_cast<size_t>(a)], right = all[static_cast<size_t>(b)];
+      return left > right || (left == right && a < b);
+    });
+    for (const RankRequest& request : requests) {
+      step.rank = request;
+      RankedLogits ranked;
+      ASSERT_EQ(runner.step({&step, 1}, RunControl(), no_logits, &ranked), RunState::kDone);
+      const float best = all[static_cast<size_t>(order[0])];
+      for (size_t place = 0; place < static_cast<size_t>(request.count); ++place) {
+        const float value = all[static_cast<size_t>(order[place])];
+        const bool in = !(static_cast<double>(value) < static_cast<double>(best) - request.margin);
+        ASSERT_EQ(ranked.ids.values<int32_t>()[place], in ? order[place] : -1) << made << " " << place;
+        const float expected = in ? value : -std::numeric_limits<float>::infinity();
+        ASSERT_EQ(ranked.values.values<float>()[place], expected) << made << " " << place;
+      }
+    }
+    cached = static_cast<int64_t>(tokens.size());
+    tokens.push_back(order[0]);
   }
 }
 

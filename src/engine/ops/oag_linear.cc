@@ -1,6 +1,9 @@
-// oag.Linear and oag.Dequantize: products with weights in any storage.
+// oag.Linear, oag.RankedLinear and oag.Dequantize: products with weights in any storage.
+#include <algorithm>
+#include <span>
 #include <vector>
 
+#include "engine/ops/ranking.h"
 #include "engine/ops/schema.h"
 #include "engine/tensor/block_format.h"
 
@@ -46,19 +49,16 @@ void infer_multi_linear(InferenceContext& context) {
   }
 }
 
-// Sums in double, row by row: slow, and as exact as f32 storage lets it be.
-void linear_reference(KernelContext& context) {
-  const Tensor& x = context.input(0);
-  const Tensor& w = context.input(1);
+// ys = xs · wᵀ + b. Sums in double, row by row: slow, and as exact as f32 storage lets it be.
+void multiply(KernelEnv& env, std::span<const float> xs, const Tensor& w, const Tensor* b,
+              std::span<float> ys) {
   const int64_t outputs = w.dim(0), inputs = w.dim(1);
-  const int64_t rows = inputs == 0 ? 0 : x.count() / inputs;
-  const auto xs = x.values<float>();
-  const auto ys = context.output(0).values<float>();
+  const int64_t rows = inputs == 0 ? 0 : static_cast<int64_t>(xs.size()) / inputs;
   const size_t stride = row_bytes(w.dtype(), inputs);
-  context.env().parallel_for(outputs, inputs * (rows + 1), [&](int64_t o, int) {
+  env.parallel_for(outputs, inputs * (rows + 1), [&](int64_t o, int) {
     std::vector<float> weights(static_cast<size_t>(inputs));
     decode_blocks(w.dtype(), w.bytes().subspan(static_cast<size_t>(o) * stride, stride), weights);
-    const double bias = context.has_input(2) ? context.input(2).values<float>()[static_cast<size_t>(o)] : 0.0;
+    const double bias = b != nullptr ? b->values<float>()[static_cast<size_t>(o)] : 0.0;
     for (int64_t r = 0; r < rows; ++r) {
       double sum = bias;
       const float* row = &xs[static_cast<size_t>(r * inputs)];
@@ -67,6 +67,53 @@ void linear_reference(KernelContext& context) {
       ys[static_cast<size_t>(r * outputs + o)] = static_cast<float>(sum);
     }
   });
+}
+
+void linear_reference(KernelContext& context) {
+  multiply(context.env(), context.input(0).values<float>(), context.input(1),
+           context.has_input(2) ? &context.input(2) : nullptr, context.output(0).values<float>());
+}
+
+constexpr size_t kRankedX = 3, kWanted = 4, kMargins = 5;  // inputs of RankedLinear
+
+void infer_ranked_linear(InferenceContext& context) {
+  infer_product(context, 1, 0);
+  const Shape& x = context.shape(kRankedX);
+  if (context.shape(0).size() != 2 || x.size() != 2 || !(x.back() == context.shape(1)[1]))
+    context.refuse("x {} and ranked {} must both be [rows, inputs of w]", to_string(context.shape(0)),
+                   to_string(x));
+  for (const size_t i : {kWanted, kMargins}) {
+    if (!(context.shape(i) == Shape{x[0]}))
+      context.refuse("input {} is {}, expected one number for each row of ranked {}", i,
+                     to_string(context.shape(i)), to_string(x));
+  }
+  const int64_t most = context.node().int_attribute("most");
+  if (most < 1) context.refuse("most is {}; it must be at least 1", most);
+  const Shape out = {x[0], Dim(most)};
+  context.set_output(1, DType::kF32, out);
+  context.set_output(2, DType::kI32, out);
+}
+
+void ranked_linear_reference(KernelContext& context) {
+  linear_reference(context);
+  const Tensor& w = context.input(1);
+  const auto outputs = static_cast<size_t>(w.dim(0));
+  const auto most = static_cast<size_t>(context.node().int_attribute("most"));
+  const int64_t limit = context.node().int_attribute("limit", w.dim(0));
+  const auto rows = static_cast<size_t>(context.input(kRankedX).dim(0));
+  std::vector<float> all(rows * outputs);
+  multiply(context.env(), context.input(kRankedX).values<float>(), w,
+           context.has_input(2) ? &context.input(2) : nullptr, all);
+  for (size_t r = 0; r < rows; ++r) {
+    const int32_t wanted = context.input(kWanted).values<int32_t>()[r];
+    std::vector<Ranked> room(static_cast<size_t>(std::clamp<int64_t>(wanted, 0, static_cast<int64_t>(most))));
+    Ranking ranking(room);
+    const auto ranked = static_cast<size_t>(std::clamp<int64_t>(limit, 0, w.dim(0)));
+    ranking.offer(std::span<const float>(all).subspan(r * outputs, ranked), 0);
+    write_ranking(ranking.sorted(context.input(kMargins).values<float>()[r]),
+                  context.output(1).values<float>().subspan(r * most, most),
+                  context.output(2).values<int32_t>().subspan(r * most, most));
+  }
 }
 
 void infer_dequantize(InferenceContext& context) {
@@ -117,6 +164,26 @@ extern constinit const OpSchema kMultiLinear = {
     .attributes = {},
     .infer = infer_multi_linear,
     .decompose = decompose_multi_linear,
+};
+
+// Linear for the head of a language model. y = x · wᵀ + b as in Linear. Of the rows of `ranked` only the best
+// outputs are made known: for row i at most wanted[i] (at most `most`) of those that are no more than
+// margins[i] below its best one, of equal ones those with lower ids, best first. Only ids below `limit` take
+// part (the default is all). Unused places of values and ids hold -inf and -1; NaN and -inf are never ranked.
+extern constinit const OpSchema kRankedLinear = {
+    .domain = "oag",
+    .op = "RankedLinear",
+    .since_version = 1,
+    .inputs = {{"x", "T", {DType::kF32}},
+               {"w", "W", kStoredTypes},
+               {"b", "T", {DType::kF32}, true},
+               {"ranked", "T", {DType::kF32}},
+               {"wanted", "I", {DType::kI32}},
+               {"margins", "T", {DType::kF32}}},
+    .outputs = {{"y", "T", {DType::kF32}}, {"values", "T", {DType::kF32}}, {"ids", "I", {DType::kI32}}},
+    .attributes = {{"most", AttributeKind::kInt, true}, {"limit", AttributeKind::kInt}},
+    .infer = infer_ranked_linear,
+    .reference = ranked_linear_reference,
 };
 
 // w in any storage -> the same dims as f32.

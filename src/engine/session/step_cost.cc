@@ -10,6 +10,9 @@ namespace {
 bool is_product(const Node& node) {
   return node.domain == "oag" && (node.op == "Linear" || node.op == "MultiLinear");
 }
+bool is_head(const Node& node) {
+  return node.domain == "oag" && node.op == "RankedLinear";
+}
 bool is_attention(const Node& node) {
   return node.domain == "oag" && node.op == "PagedAttention";
 }
@@ -32,6 +35,20 @@ StepCost product_cost(const Step& step, const KernelContext& context) {
     const double ops = 2 * static_cast<double>(y.count()) * static_cast<double>(w.dims().back());
     (is_block_format(w.dtype()) ? cost.int8_ops : cost.f32_ops) += ops;
   }
+  return cost;
+}
+
+// x, w, b, ranked, …: rows of both kinds go through one matrix. Of a matrix that ranked rows read in part, the
+// whole is counted.
+StepCost head_cost(const Step& step, const KernelContext& context) {
+  const Tensor &w = context.input(1), &x = context.input(0), &ranked = context.input(3);
+  StepCost cost;
+  if (x.count() + ranked.count() == 0) return cost;
+  const auto packed = static_cast<double>(step.kernel->packed_bytes());
+  cost.bytes = (packed == 0 ? bytes_of(w) : packed) + bytes_of(x) + bytes_of(ranked);
+  for (size_t i = 0; i < step.node->outputs.size(); ++i) cost.bytes += bytes_of(context.output(i));
+  const double ops = 2 * static_cast<double>(x.count() + ranked.count()) * static_cast<double>(w.dim(0));
+  (is_block_format(w.dtype()) ? cost.int8_ops : cost.f32_ops) += ops;
   return cost;
 }
 
@@ -75,6 +92,7 @@ StepCost& StepCost::operator+=(const StepCost& other) {
 
 StepCost step_cost(const Step& step, const KernelContext& context) {
   if (is_product(*step.node)) return product_cost(step, context);
+  if (is_head(*step.node)) return head_cost(step, context);
   if (is_attention(*step.node)) return attention_cost(context);
   StepCost cost;
   const bool lookup = step.node->op == "Gather" && step.node->domain.empty();
@@ -115,6 +133,9 @@ StepKind step_kind(const Program& program, const Step& step) {
       add_weights(node.inputs[i]);
       kind.shape += (i > 1 ? "+" : "") + last_dim(node.outputs[(i - 1) / 2]);
     }
+  } else if (is_head(node)) {
+    add_weights(node.inputs[1]);
+    kind.shape = last_dim(node.inputs[0]) + ">" + last_dim(node.outputs[0]);
   } else if (is_attention(node)) {
     add_weights(node.inputs[3]);
     const auto *q = shape_of(node.inputs[0]), *k = shape_of(node.inputs[1]);

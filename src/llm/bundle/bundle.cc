@@ -73,6 +73,7 @@ ModelBundle load_bundle(const std::filesystem::path& path) {
          "the tokenizer has {} tokens, the embedding only {} rows", bundle.tokenizer->size_tokens(),
          bundle.config.vocab_size);
   }
+  bundle.config.token_count = static_cast<int64_t>(bundle.tokenizer->size_tokens());
   if (const auto own = bundle.file->find_string("tokenizer.chat_template")) {
     bundle.chat_template = *own;
   } else {

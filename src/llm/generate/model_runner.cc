@@ -6,12 +6,14 @@
 
 #include "base/error.h"
 #include "engine/session/memory_plan.h"
+#include "llm/models/decoder_graph.h"
 
 namespace oag {
 namespace {
 
 constexpr const char* kBatchInputs[] = {"token_ids",       "positions",       "output_rows",
-                                        "sequence_starts", "context_lengths", "page_table"};
+                                        "sequence_starts", "context_lengths", "page_table",
+                                        "ranked_rows",     "ranked_wanted",   "ranked_margins"};
 
 constexpr int64_t kMostPageTokens = 65536;
 
@@ -41,6 +43,7 @@ uint64_t step_bytes(const Program& program, const RunnerOptions& options) {
   };
   bind("token_ids", tokens);
   bind("output_rows", std::clamp<int64_t>(options.logits_rows, 1, tokens));
+  bind("ranked_rows", 0);  // logits take more
   const MemoryPlan plan = plan_memory(program, dims);
   const auto logits = static_cast<size_t>(graph.outputs.front());
   return plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[logits].value());
@@ -185,6 +188,10 @@ void ModelRunner::check(const SequenceStep& step) const {
          "{} tokens from position {} do not fit a context of {} in {} pages of {}", count,
          step.first_position, options_.context_tokens, step.pages.size(), options_.page_tokens);
   }
+  if (step.rank.count > kMostRanked) {
+    fail(ErrorCode::kInvalidArgument, "step", "the {} best tokens are wanted, it gives at most {}",
+         step.rank.count, kMostRanked);
+  }
   for (const TokenId id : step.tokens) {
     if (id < 0 || id >= config_.vocab_size) {
       fail(ErrorCode::kInvalidArgument, "step", "token id {} is outside [0, {})", id, config_.vocab_size);
@@ -192,16 +199,21 @@ void ModelRunner::check(const SequenceStep& step) const {
   }
 }
 
-RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunControl& control,
-                           Tensor& logits) {
-  std::vector<int32_t> tokens, positions, rows, starts = {0}, contexts;
+RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits,
+                           RankedLogits* ranked) {
+  std::vector<int32_t> tokens, positions, rows, ranked_rows, wanted, starts = {0}, contexts;
+  std::vector<float> margins;
   const int64_t table_width = pages_for(options_.context_tokens);
   std::vector<int32_t> table;
   for (const SequenceStep& sequence : sequences) {
     check(sequence);
     const auto first = static_cast<int32_t>(tokens.size());
     for (size_t i = 0; i < sequence.tokens.size(); ++i) {
-      if (static_cast<int64_t>(i) >= sequence.logits_from) rows.push_back(first + static_cast<int32_t>(i));
+      if (static_cast<int64_t>(i) >= sequence.logits_from) {
+        const bool ranks = sequence.rank.count > 0;
+        (ranks ? ranked_rows : rows).push_back(first + static_cast<int32_t>(i));
+        if (ranks) wanted.push_back(sequence.rank.count), margins.push_back(sequence.rank.margin);
+      }
       tokens.push_back(sequence.tokens[i]);
       positions.push_back(static_cast<int32_t>(sequence.first_position) + static_cast<int32_t>(i));
     }
@@ -214,10 +226,12 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
                  sequence.pages.begin() + static_cast<std::ptrdiff_t>(used));
     table.resize(contexts.size() * static_cast<size_t>(table_width), 0);
   }
-  const auto total = static_cast<int64_t>(tokens.size()), count = static_cast<int64_t>(contexts.size());
+  const auto total = static_cast<int64_t>(tokens.size()), count = static_cast<int64_t>(contexts.size()),
+             ranks = static_cast<int64_t>(wanted.size());
   const Tensor batch[] = {
-      ints(tokens, {total}),     ints(positions, {total}), ints(rows, {static_cast<int64_t>(rows.size())}),
-      ints(starts, {count + 1}), ints(contexts, {count}),  ints(table, {count, table_width})};
+      ints(tokens, {total}),      ints(positions, {total}), ints(rows, {static_cast<int64_t>(rows.size())}),
+      ints(starts, {count + 1}),  ints(contexts, {count}),  ints(table, {count, table_width}),
+      ints(ranked_rows, {ranks}), ints(wanted, {ranks}),    Tensor::of<float>(DType::kF32, {ranks}, margins)};
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
   for (size_t i = 0; i < batch_inputs_.size(); ++i) bindings.inputs[batch_inputs_[i]] = batch[i];
@@ -231,7 +245,9 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
            "was changed, cut short or became unreadable while in use; restore it and load it again");
     }
   }
-  if (state == RunState::kDone) logits = std::move(outputs.front());
+  if (state != RunState::kDone) return state;
+  logits = std::move(outputs[0]);
+  if (ranked != nullptr) *ranked = {std::move(outputs[1]), std::move(outputs[2])};
   return state;
 }
 

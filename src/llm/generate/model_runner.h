@@ -7,6 +7,7 @@
 
 #include "engine/session/session.h"
 #include "llm/bundle/bundle.h"
+#include "llm/generate/sampler.h"
 
 namespace oag {
 
@@ -26,6 +27,13 @@ struct SequenceStep {
   int64_t first_position = 0;       // of the first of them: how many are in the cache already
   std::span<const int32_t> pages;   // at least enough for first_position + tokens.size()
   int64_t logits_from = 0;          // logits are wanted of tokens[logits_from ..]; tokens.size() for none
+  RankRequest rank;                 // with a count: of these tokens the best next ones alone are wanted
+};
+
+// For each wanted token of steps with a RankRequest, in order, kMostRanked places: logits and ids of the best
+// next tokens, best first, of equal logits the lower id; then -inf and -1.
+struct RankedLogits {
+  Tensor values, ids;  // [rows, kMostRanked] f32 and i32
 };
 
 // A language model on a Runtime: its session, its KV cache, and steps over ragged batches. Steps run one at a
@@ -39,10 +47,12 @@ class ModelRunner {
               const RunnerOptions& options);
 
   // Runs all sequences' new tokens at once and stores their keys and values. On kDone `logits` is [rows,
-  // vocab] f32, rows in order of the wanted tokens. A step that did not finish may be repeated: positions are
+  // vocab] f32, rows in order of the wanted tokens of steps without a RankRequest, and `ranked`, which such a
+  // request needs, has those of the others. A step that did not finish may be repeated: positions are
   // simply written again. Errors: kInvalidArgument for tokens, positions or pages out of range; kCorruptData
   // when the model file was damaged while in use.
-  RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits);
+  RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits,
+                RankedLogits* ranked = nullptr);
 
   // Steps from now on are shown to `observer`, which outlives them; null: to nobody.
   void observe(StepObserver* observer) { observer_ = observer; }

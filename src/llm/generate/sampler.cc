@@ -1,6 +1,7 @@
 #include "llm/generate/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -23,20 +24,57 @@ uint64_t next_random(uint64_t& state) {
   return z ^ (z >> 31);
 }
 
+[[noreturn]] void fail_without_a_token() {
+  fail(ErrorCode::kCorruptData, "logits",
+       "all are NaN or -inf, so there is no next token; the model file may be damaged");
+}
+
 // The first of the largest logits. NaN is never the largest.
 TokenId largest(std::span<const float> logits) {
-  float most = -std::numeric_limits<float>::infinity();
-  TokenId id = -1;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > most)) continue;
-    most = logits[i];
-    id = static_cast<TokenId>(i);
+  Ranked room[1];
+  Ranking ranking(room);
+  ranking.offer(logits, 0);
+  if (ranking.kept().empty()) fail_without_a_token();
+  return room[0].id;
+}
+
+bool better(const Ranked& a, const Ranked& b) {
+  return a.before(b);
+}
+
+// e^x for x <= 0, within 3e-7 of it and without a branch, so that loops over it compile to vectors. e^x = 2^n
+// · e^r with |r| <= ln 2 / 2; the polynomial is the Taylor series of e^r.
+float exp_of(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it leaves whole numbers
+  const float n = (x * 1.44269504f + kRound) - kRound;
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.0f / 5040.0f;
+  for (const float c : {1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f, 1.0f, 1.0f})
+    p = p * r + c;
+  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+}
+
+// Sums of blocks of `kBlock` weights let a draw skip whole blocks.
+constexpr size_t kBlock = 64;
+
+double block_sum(std::span<const float> weights, size_t begin) {
+  const auto block = weights.subspan(begin, std::min(kBlock, weights.size() - begin));
+  float lanes[8] = {};
+  size_t i = 0;
+  for (; i + 8 <= block.size(); i += 8) {
+    for (size_t lane = 0; lane < 8; ++lane) lanes[lane] += block[i + lane];
   }
-  if (id < 0) {
-    fail(ErrorCode::kCorruptData, "logits",
-         "all {} are NaN or -inf, so there is no next token; the model file may be damaged", logits.size());
-  }
-  return id;
+  double sum = 0;
+  for (; i < block.size(); ++i) sum += block[i];
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+double sum_of(std::span<const float> weights) {
+  double sum = 0;
+  for (size_t at = 0; at < weights.size(); at += kBlock) sum += block_sum(weights, at);
+  return sum;
 }
 
 }  // namespace
@@ -62,105 +100,147 @@ double Sampler::uniform() {
   return static_cast<double>(next_random(random_state_) >> 11) * 0x1p-53;
 }
 
+bool Sampler::penalizes() const {
+  return options_.repeat_penalty != 1.0f || options_.frequency_penalty != 0.0f ||
+         options_.presence_penalty != 0.0f;
+}
+
 void Sampler::penalize() {
   if (options_.repeat_penalty != 1.0f) {
     for (const auto& [id, count] : seen_counts_) {
-      if (static_cast<size_t>(id) >= candidates_.size()) continue;
-      float& logit = candidates_[static_cast<size_t>(id)].logit;
+      if (static_cast<size_t>(id) >= penalized_.size()) continue;
+      float& logit = penalized_[static_cast<size_t>(id)];
       logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     }
   }
   if (options_.frequency_penalty == 0.0f && options_.presence_penalty == 0.0f) return;
   for (const auto& [id, count] : answer_counts_) {
-    if (static_cast<size_t>(id) >= candidates_.size()) continue;
-    candidates_[static_cast<size_t>(id)].logit -=
+    if (static_cast<size_t>(id) >= penalized_.size()) continue;
+    penalized_[static_cast<size_t>(id)] -=
         options_.frequency_penalty * static_cast<float>(count) + options_.presence_penalty;
   }
 }
 
-// Sorts no more than it needs: the best 64, then ever larger heads, until they hold the wanted probability.
-void Sampler::keep_top_p() {
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-  };
-  const float top =
-      std::max_element(candidates_.begin(), candidates_.end(), [&](const auto& a, const auto& b) {
-        return better(b, a);
-      })->logit;
-  double total = 0;
-  for (const Candidate& candidate : candidates_)
-    total += std::exp(static_cast<double>(candidate.logit) - top);
-  for (size_t head = 64;; head *= 8) {
-    head = std::min(head, candidates_.size());
-    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(head),
-                      candidates_.end(), better);
-    double mass = 0;
-    for (size_t i = 0; i < head; ++i) {
-      mass += std::exp(static_cast<double>(candidates_[i].logit) - top);
-      if (mass >= options_.top_p * total) {
-        candidates_.resize(i + 1);
-        return;
-      }
-    }
-    if (head == candidates_.size()) return;
+// The best of the logits, best first; every one where top-k is off or takes them all.
+void Sampler::keep_top_k(std::span<const float> logits) {
+  constexpr size_t kFewEnough = 1024;  // for a heap; more are selected at once
+  const auto k = static_cast<size_t>(options_.top_k);
+  if (k > 0 && k <= std::min(kFewEnough, logits.size())) {
+    candidates_.resize(k);
+    Ranking ranking(candidates_);
+    ranking.offer(logits, 0);
+    candidates_.resize(ranking.sorted().size());
+    return;
   }
-}
-
-TokenId Sampler::draw() {
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-  };
-  // From here on the largest is 0: divided by a tiny temperature several would become infinite, and equal.
-  float most = candidates_.front().logit;
-  for (const Candidate& candidate : candidates_) most = std::max(most, candidate.logit);
-  for (Candidate& candidate : candidates_)
-    candidate.logit = candidate.logit == most ? 0.0f : (candidate.logit - most) / options_.temperature;
-  const float least = options_.min_p > 0 ? std::log(options_.min_p) : std::numeric_limits<float>::lowest();
-  std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.logit < least; });
-  if (const auto k = static_cast<size_t>(options_.top_k); k > 0 && k < candidates_.size()) {
+  candidates_.resize(logits.size());
+  size_t count = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    candidates_[count] = {logits[i], static_cast<TokenId>(i)};
+    count += static_cast<size_t>(logits[i] >= std::numeric_limits<float>::lowest());  // no NaN, no -inf
+  }
+  candidates_.resize(count);
+  if (k == 0) return;
+  if (k < count) {
     std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k) - 1,
                      candidates_.end(), better);
     candidates_.resize(k);
   }
-  if (options_.top_p < 1) keep_top_p();
-  // The order in which the candidates lie must not depend on how they were selected.
   std::sort(candidates_.begin(), candidates_.end(), better);
-  const float top = candidates_.front().logit;
-  double total = 0;
-  for (const Candidate& candidate : candidates_)
-    total += std::exp(static_cast<double>(candidate.logit) - top);
-  double left = uniform() * total;
-  for (const Candidate& candidate : candidates_) {
-    left -= std::exp(static_cast<double>(candidate.logit) - top);
-    if (left < 0) return candidate.id;
+}
+
+// Makes logits of the candidates what is divided by the temperature, and drops the unlikely ones.
+void Sampler::keep_min_p(float most) {
+  // The largest becomes 0: divided by a tiny temperature several would become infinite, and equal.
+  const float least = options_.min_p > 0 ? std::log(options_.min_p) : std::numeric_limits<float>::lowest();
+  size_t count = 0;
+  for (const Ranked& candidate : candidates_) {
+    const float logit = candidate.value == most ? 0.0f : (candidate.value - most) / options_.temperature;
+    candidates_[count] = {logit, candidate.id};
+    count += static_cast<size_t>(logit >= least);
+  }
+  candidates_.resize(count);
+}
+
+// Sorts no more than it needs: the best 64, then ever larger heads, until they hold the wanted probability.
+void Sampler::keep_top_p() {
+  const double wanted = options_.top_p * sum_of(weights_);
+  size_t sorted = options_.top_k > 0 ? candidates_.size() : 0, head = 64;
+  double mass = 0;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (i == sorted) {
+      sorted = std::min(head, candidates_.size());
+      const auto begin = candidates_.begin() + static_cast<std::ptrdiff_t>(i);
+      std::partial_sort(begin, candidates_.begin() + static_cast<std::ptrdiff_t>(sorted), candidates_.end(),
+                        better);
+      head *= 8;
+    }
+    weights_[i] = exp_of(candidates_[i].value);
+    mass += weights_[i];
+    if (mass >= wanted) {
+      candidates_.resize(i + 1);
+      weights_.resize(i + 1);
+      return;
+    }
+  }
+}
+
+// From candidates whose largest logit is 0.
+TokenId Sampler::draw() {
+  weights_.resize(candidates_.size());
+  for (size_t i = 0; i < candidates_.size(); ++i) weights_[i] = exp_of(candidates_[i].value);
+  if (options_.top_p < 1) keep_top_p();
+  double left = uniform() * sum_of(weights_);
+  for (size_t at = 0; at < weights_.size(); at += kBlock) {
+    const double block = block_sum(weights_, at);
+    if (left >= block) {
+      left -= block;
+      continue;
+    }
+    for (size_t i = at; i < std::min(at + kBlock, weights_.size()); ++i) {
+      left -= weights_[i];
+      if (left < 0) return candidates_[i].id;
+    }
   }
   return candidates_.back().id;
 }
 
-TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens) {
-  logits = logits.first(std::min(logits.size(), static_cast<size_t>(usable_tokens)));
-  const bool penalties = options_.repeat_penalty != 1.0f || options_.frequency_penalty != 0.0f ||
-                         options_.presence_penalty != 0.0f;
-  TokenId picked = largest(logits);
-  if (options_.temperature != 0.0f || penalties) {
-    candidates_.resize(logits.size());
-    for (size_t i = 0; i < logits.size(); ++i) {
-      const bool is_number = !std::isnan(logits[i]);
-      candidates_[i] = {is_number ? logits[i] : -std::numeric_limits<float>::infinity(),
-                        static_cast<TokenId>(i)};
-    }
-    penalize();
-    if (options_.temperature == 0.0f) {
-      picked = std::max_element(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) {
-                 return a.logit < b.logit;
-               })->id;
-    } else {
-      picked = draw();
-    }
-  }
+TokenId Sampler::count_as_answer(TokenId picked) {
+  if (!penalizes()) return picked;
   ++answer_counts_[picked];
   if (options_.repeat_penalty != 1.0f) ++seen_counts_[picked];
   return picked;
+}
+
+TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens) {
+  logits = logits.first(std::min(logits.size(), static_cast<size_t>(usable_tokens)));
+  if (penalizes()) {
+    penalized_.assign(logits.begin(), logits.end());
+    penalize();
+    logits = penalized_;
+  }
+  const TokenId best = largest(logits);
+  if (options_.temperature == 0.0f) return count_as_answer(best);
+  keep_top_k(logits);
+  keep_min_p(logits[static_cast<size_t>(best)]);
+  return count_as_answer(draw());
+}
+
+RankRequest Sampler::request(int64_t most) const {
+  if (penalizes()) return {};
+  if (options_.temperature == 0.0f) return {1, 0.0f};
+  if (options_.top_k == 0 || options_.top_k > most) return {};
+  if (options_.min_p == 0.0f) return {options_.top_k};
+  // A little more than min-p asks for, which pick_ranked() looks at again with its own rounding.
+  return {options_.top_k, -std::log(options_.min_p) * options_.temperature * 1.0001f};
+}
+
+TokenId Sampler::pick_ranked(std::span<const float> logits, std::span<const TokenId> ids) {
+  candidates_.clear();
+  for (size_t i = 0; i < ids.size() && ids[i] >= 0; ++i) candidates_.push_back({logits[i], ids[i]});
+  if (candidates_.empty()) fail_without_a_token();
+  if (options_.temperature == 0.0f) return candidates_.front().id;
+  keep_min_p(candidates_.front().value);
+  return draw();
 }
 
 }  // namespace oag

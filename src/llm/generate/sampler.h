@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/ops/ranking.h"
 #include "llm/text/tokenizer.h"
 
 namespace oag {
@@ -25,6 +27,13 @@ struct SamplingOptions {
   void validate() const;
 };
 
+// Which of the next tokens' logits are wanted: the `count` largest, as far as they are no more than `margin`
+// below the largest.
+struct RankRequest {
+  int32_t count = 0;  // 0: all logits
+  float margin = std::numeric_limits<float>::infinity();
+};
+
 // Picks tokens for one answer. The same options, prompt and logits give the same tokens.
 class Sampler {
  public:
@@ -35,23 +44,31 @@ class Sampler {
   // Errors: kCorruptData when no logit is above -inf.
   TokenId pick(std::span<const float> logits, int64_t usable_tokens);
 
- private:
-  struct Candidate {
-    float logit;
-    TokenId id;
-  };
+  // What is enough for pick_ranked(): at most `most` tokens. A count of 0 says that it takes all logits.
+  RankRequest request(int64_t most) const;
+  // The token that pick() gives, from what request() asked for: logits, and ids that end where one is
+  // negative. Errors: kCorruptData when there is none.
+  TokenId pick_ranked(std::span<const float> logits, std::span<const TokenId> ids);
 
+ private:
+  bool penalizes() const;
+  TokenId count_as_answer(TokenId picked);
   void penalize();
-  TokenId draw();
+  void keep_top_k(std::span<const float> logits);
+  void keep_min_p(float most);
   void keep_top_p();
+  TokenId draw();
   double uniform();
 
   SamplingOptions options_;
   uint64_t random_state_;
   std::unordered_map<TokenId, int> answer_counts_;
   std::unordered_map<TokenId, int>
-      seen_counts_;                    // prompt and answer; filled only when the repeat penalty needs it
-  std::vector<Candidate> candidates_;  // reused between tokens
+      seen_counts_;  // prompt and answer; filled only when the repeat penalty needs it
+  // Reused between tokens.
+  std::vector<float> penalized_;    // logits
+  std::vector<Ranked> candidates_;  // best first, where top-k or top-p are wanted; else by id
+  std::vector<float> weights_;      // of the candidates
 };
 
 }  // namespace oag

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <random>
+#include <tuple>
 
 #include "base/error.h"
 
@@ -169,7 +173,7 @@ TEST(Sampler, SaysWhenNoTokenCanBePicked) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
       EXPECT_STREQ(error.what(),
-                   "logits: all 3 are NaN or -inf, so there is no next token; the model file may be damaged");
+                   "logits: all are NaN or -inf, so there is no next token; the model file may be damaged");
     }
   }
 }
@@ -186,6 +190,70 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
   refused([](SamplingOptions& o) { o.min_p = -0.1f; });
   refused([](SamplingOptions& o) { o.top_k = -3; });
   refused([](SamplingOptions& o) { o.repeat_penalty = 0; });
+}
+
+// What RankedLinear gives for a request, worked out from a sort.
+struct RankedRow {
+  std::vector<float> logits;
+  std::vector<TokenId> ids;
+};
+RankedRow ranked_row(const std::vector<float>& logits, const RankRequest& request, size_t places) {
+  std::vector<TokenId> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto at = [&](TokenId id) { return logits[static_cast<size_t>(id)]; };
+  std::sort(order.begin(), order.end(),
+            [&](TokenId a, TokenId b) { return at(a) > at(b) || (at(a) == at(b) && a < b); });
+  RankedRow row{std::vector<float>(places, -std::numeric_limits<float>::infinity()),
+                std::vector<TokenId>(places, -1)};
+  for (size_t i = 0; i < static_cast<size_t>(request.count); ++i) {
+    if (static_cast<double>(at(order[i])) < static_cast<double>(at(order[0])) - request.margin) break;
+    row.logits[i] = at(order[i]);
+    row.ids[i] = order[i];
+  }
+  return row;
+}
+
+TEST(Sampler, TheBestLogitsGiveTheTokensThatAllLogitsGive) {
+  std::mt19937 random(3);
+  for (const auto& [temperature, top_k, top_p, min_p] : std::vector<std::tuple<float, int, float, float>>{
+           {0, 0, 1, 0}, {0.7f, 40, 0.95f, 0.05f}, {1.5f, 64, 0.9f, 0}, {1, 1, 1, 0}, {3, 20, 1, 0.3f}}) {
+    SamplingOptions options;
+    options.temperature = temperature, options.top_k = top_k, options.top_p = top_p, options.min_p = min_p;
+    options.seed = 7;
+    Sampler all(options, {}), best(options, {});
+    const RankRequest request = best.request(64);
+    ASSERT_GT(request.count, 0);
+    for (int i = 0; i < 300; ++i) {
+      std::vector<float> logits(500);
+      // In coarse steps, so that many are equal; some rows on a large offset, where floats are far apart.
+      for (float& logit : logits) logit = static_cast<float>(random() % 64) / 4 + (i % 3 == 0 ? 3e5f : 0.0f);
+      const RankedRow row = ranked_row(logits, request, 64);
+      ASSERT_EQ(best.pick_ranked(row.logits, row.ids), all.pick(logits, 500)) << temperature << " " << i;
+    }
+  }
+}
+
+TEST(Sampler, AsksForAllLogitsWhereTheBestAreNotEnough) {
+  SamplingOptions options;
+  EXPECT_EQ(Sampler(options, {}).request(64).count, 40);
+  EXPECT_EQ(Sampler(options, {}).request(39).count, 0);
+  options.top_k = 0;
+  EXPECT_EQ(Sampler(options, {}).request(64).count, 0);
+  options.temperature = 0;
+  EXPECT_EQ(Sampler(options, {}).request(64).count, 1);
+  options.repeat_penalty = 1.1f;
+  EXPECT_EQ(Sampler(options, {}).request(64).count, 0);
+}
+
+// Draws over a whole vocabulary, where weights are summed in blocks.
+TEST(Sampler, DrawsFromALargeVocabularyByItsProbabilities) {
+  std::vector<float> logits(1000, 0.0f);
+  logits[700] = std::log(1000.0f);  // half of the mass with the other 999
+  const auto seen = frequencies(plain(1), logits);
+  EXPECT_NEAR(seen.at(700), 1000.0 / 1999, 0.015);
+  double low = 0;
+  for (const auto& [id, share] : seen) low += id < 500 ? share : 0;
+  EXPECT_NEAR(low, 500.0 / 1999, 0.015);
 }
 
 }  // namespace

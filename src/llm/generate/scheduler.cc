@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "llm/generate/generation_shared.h"
+#include "llm/models/decoder_graph.h"
 
 namespace oag {
 namespace {
@@ -186,7 +187,7 @@ void Scheduler::admit() {
   }
 }
 
-void Scheduler::take_token(Generation::Shared& generation, std::span<const float> logits) {
+void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick) {
   const TimePoint now = Clock::now();
   if (generation.first_token == TimePoint{}) generation.first_token = now;
   generation.last_token = now;
@@ -196,7 +197,7 @@ void Scheduler::take_token(Generation::Shared& generation, std::span<const float
   }
   TokenId id = 0;
   try {
-    id = generation.sampler.pick(logits, static_cast<int64_t>(tokenizer_->size_tokens()));
+    id = pick();
   } catch (const Error& error) {  // of this answer alone
     finish(generation, FinishReason::kError, error.what());
     return;
@@ -235,7 +236,8 @@ void Scheduler::run_step() {
     const bool complete = count == pending;
     const std::span<const TokenId> tokens(generation->tokens);
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)),
-                     generation->cached, generation->pages, complete ? count - 1 : count});
+                     generation->cached, generation->pages, complete ? count - 1 : count,
+                     generation->sampler.request(kMostRanked)});
     members.push_back(generation.get());
   }
   // The step stops early for a deadline under the same condition as for a cancel, see below.
@@ -254,19 +256,34 @@ void Scheduler::run_step() {
     if (members[i]->cancel_asked.load() && members[i]->interruptible_step) control->cancel();
   }
   Tensor logits;
-  const RunState state = runner_.step(steps, *control, logits);
+  RankedLogits ranked;
+  const RunState state = runner_.step(steps, *control, logits, &ranked);
   for (Generation::Shared* member : members) {
     std::lock_guard lock(member->mutex);
     member->interruptible_step.reset();
   }
   if (state != RunState::kDone) return;
-  size_t row = 0;
-  const auto vocab = static_cast<size_t>(runner_.vocab_size());
+  size_t row = 0, ranked_row = 0;
+  const auto vocab = static_cast<size_t>(runner_.vocab_size()), most = static_cast<size_t>(kMostRanked);
   for (size_t i = 0; i < members.size(); ++i) {
     const auto count = static_cast<int64_t>(steps[i].tokens.size());
     const bool wanted = steps[i].logits_from < count;
     members[i]->cached += count;
-    if (wanted) take_token(*members[i], logits.values<float>().subspan(vocab * row++, vocab));
+    if (!wanted) continue;
+    Sampler& sampler = members[i]->sampler;
+    if (steps[i].rank.count > 0) {
+      const size_t at = most * ranked_row++;
+      take_token(*members[i], [&] {
+        return sampler.pick_ranked(ranked.values.values<float>().subspan(at, most),
+                                   ranked.ids.values<int32_t>().subspan(at, most));
+      });
+    } else {
+      const size_t at = vocab * row++;
+      take_token(*members[i], [&] {
+        return sampler.pick(logits.values<float>().subspan(at, vocab),
+                            static_cast<int64_t>(tokenizer_->size_tokens()));
+      });
+    }
   }
   std::lock_guard lock(mutex_);
   std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });

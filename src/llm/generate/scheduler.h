@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "llm/generate/generation.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/model_runner.h"
@@ -39,7 +40,7 @@ class Scheduler {
   void drop_stopped();
   void run_step();
   void fail_all(const char* why);
-  void take_token(Generation::Shared& generation, std::span<const float> logits);
+  void take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick);
   void emit(Generation::Shared& generation, const TokenEvent& event);
   void finish(Generation::Shared& generation, FinishReason reason, std::string error = "") noexcept;
 

@@ -21,12 +21,16 @@ std::string block_tensor(int64_t layer, std::string_view name) {
 
 DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
     : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
-  const auto ints = [](const char* symbol) {
-    return ValueType::tensor(DType::kI32, Shape{Dim::symbol(symbol)});
+  const auto vector_of = [](DType dtype, const char* symbol) {
+    return ValueType::tensor(dtype, Shape{Dim::symbol(symbol)});
   };
+  const auto ints = [&](const char* symbol) { return vector_of(DType::kI32, symbol); };
   token_ids_ = graph_.add_input("token_ids", ints("T"));
   positions_ = graph_.add_input("positions", ints("T"));
   output_rows_ = graph_.add_input("output_rows", ints("R"));
+  ranked_rows_ = graph_.add_input("ranked_rows", ints("B"));
+  ranked_wanted_ = graph_.add_input("ranked_wanted", ints("B"));
+  ranked_margins_ = graph_.add_input("ranked_margins", vector_of(DType::kF32, "B"));
   make_rotary_table();
 }
 
@@ -166,11 +170,23 @@ ValueId DecoderGraph::feed_forward(int64_t layer, ValueId x, GateStorage storage
   return linear(gated, block_tensor(layer, "ffn_down"), hidden, width);
 }
 
+ValueId DecoderGraph::normed_rows(ValueId x, ValueId rows, std::string_view name) {
+  const ValueId wanted = graph_.add("", "Gather", {x, rows}, {{"axis", int64_t{0}}}, std::string(name));
+  return rms_norm(wanted, "output_norm.weight", config_.hidden_size);
+}
+
 Graph DecoderGraph::finish(ValueId x) {
-  const ValueId wanted = graph_.add("", "Gather", {x, output_rows_}, {{"axis", int64_t{0}}}, "wanted_rows");
-  const ValueId normed = rms_norm(wanted, "output_norm.weight", config_.hidden_size);
-  const char* head = weights_.has("output.weight") ? "output" : "token_embd";
-  graph_.outputs.push_back(linear(normed, head, config_.vocab_size, config_.hidden_size));
+  const ValueId wanted = normed_rows(x, output_rows_, "wanted_rows");
+  const ValueId ranked = normed_rows(x, ranked_rows_, "ranked_rows_of_x");
+  const std::string head = weights_.has("output.weight") ? "output" : "token_embd";
+  const ValueId w = weight(head + ".weight", {config_.vocab_size, config_.hidden_size});
+  auto stored_bias = weights_.find(head + ".bias", {config_.vocab_size});
+  const ValueId bias = stored_bias ? vector(head + ".bias", *std::move(stored_bias)) : kNoValue;
+  const int64_t limit = config_.token_count > 0 ? config_.token_count : config_.vocab_size;
+  const Node& node =
+      graph_.add_node("oag", "RankedLinear", {wanted, w, bias, ranked, ranked_wanted_, ranked_margins_},
+                      {{"most", kMostRanked}, {"limit", limit}}, 3, head);
+  graph_.outputs = node.outputs;
   graph_.outputs.insert(graph_.outputs.end(), states_out_.begin(), states_out_.end());
   return std::move(graph_);
 }

@@ -10,11 +10,17 @@
 
 namespace oag {
 
+// How many of the best next tokens a graph can give for a token.
+inline constexpr int64_t kMostRanked = 64;
+
 // Builds the graph of a decoder-only language model over a ragged batch, piece by piece. Every family is a
 // sequence of these pieces; the file of the family says which.
 //
 // Graph inputs: token_ids [T] i32, positions [T] i32, output_rows [R] i32 (the tokens whose logits are
-// wanted), then one state a layer, kv.<layer>. Outputs: logits [R, vocab] f32, then the states.
+// wanted), ranked_rows [B] i32 (those of which only the best next tokens are wanted), ranked_wanted [B] i32
+// (how many), ranked_margins [B] f32 (how far below the best one), then one state a layer, kv.<layer>.
+// Outputs: logits [R, vocab] f32, ranked_values [B, kMostRanked] f32, ranked_ids [B, kMostRanked] i32, then
+// the states. oag.RankedLinear says what ranked means.
 class DecoderGraph {
  public:
   DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
@@ -54,6 +60,8 @@ class DecoderGraph {
   ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
   // y = x · wᵀ + b; the bias (tensor name with "bias" for "weight") is used when the file has it.
   ValueId linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs);
+  // The rows of x that a graph input names, after the final norm.
+  ValueId normed_rows(ValueId x, ValueId rows, std::string_view name);
   // Splits the last dim into parts of these sizes.
   std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
   ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
@@ -68,7 +76,7 @@ class DecoderGraph {
   const Weights& weights_;
   const RopePairing pairing_;
   Graph graph_;
-  ValueId token_ids_, positions_, output_rows_;
+  ValueId token_ids_, positions_, output_rows_, ranked_rows_, ranked_wanted_, ranked_margins_;
   ValueId cos_ = kNoValue, sin_ = kNoValue;
   std::vector<ValueId> states_out_;
 };

@@ -25,6 +25,7 @@ struct TextConfig {
   int64_t head_size = 0;
   int64_t ffn_size = 0;
   int64_t vocab_size = 0;
+  int64_t token_count = 0;  // ids that the tokenizer has; further rows of the head only pad it. 0: vocab_size
   int64_t context_tokens = 0;  // that the model was trained for
   float rms_epsilon = 1e-5f;
   double rope_theta = 10000.0;
