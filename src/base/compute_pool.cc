@@ -19,6 +19,13 @@ constexpr auto kSpin = std::chrono::microseconds(50);
 // Nobody is told of a cancel, so a region that waits looks for one this often.
 constexpr auto kLook = std::chrono::milliseconds(2);
 
+// The gate: bit 0, whether workers may enter; how many are inside; the regions so far.
+constexpr uint64_t kOpen = 1, kInside = 2, kRegion = uint64_t{1} << 16;
+constexpr uint64_t kInsideMask = kRegion - kInside;
+constexpr uint64_t regions(uint64_t gate) {
+  return gate / kRegion;
+}
+
 void pause_briefly(int round) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -41,15 +48,15 @@ struct ComputePool::Region {
   const RunControl& control;
   int64_t tiles;
   FunctionRef<void(int64_t, int)> tile;
-  std::atomic<int64_t> next{0};
-  std::atomic<bool> stop{false};  // cancelled, or giving way
-  std::atomic<int> workers_inside{0};
+  alignas(64) std::atomic<int64_t> next{0};
+  alignas(64) std::atomic<bool> stop{false};  // cancelled, or giving way
   std::mutex error_mutex;
   std::exception_ptr error;  // of the first tile that threw
 };
 
 ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
-  const int total = threads > 0 ? threads : allowed_processors();
+  constexpr int kMost = static_cast<int>(kInsideMask / kInside);
+  const int total = std::min(threads > 0 ? threads : allowed_processors(), kMost);
   try {
     for (int worker = 1; worker < total; ++worker)
       workers_.emplace_back([this, worker] { worker_main(worker); });
@@ -60,7 +67,7 @@ ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
 
 ComputePool::~ComputePool() {
   {
-    std::lock_guard lock(work_mutex_);
+    std::lock_guard lock(sleep_mutex_);
     stopping_.store(true);
   }
   work_ready_.notify_all();
@@ -136,18 +143,18 @@ void ComputePool::run_tiles(Region& region, int worker) const {
 
 void ComputePool::run_region(Region& region) {
   region.stop.store(false);
-  {
-    std::lock_guard lock(work_mutex_);
-    region_ = &region;
-    generation_.fetch_add(1);
+  region_ = &region;
+  // Nobody is inside. Either a worker about to sleep sees this, or it is seen among the sleepers below.
+  gate_.store((regions(gate_.load()) + 1) * kRegion + kOpen);
+  if (sleepers_.load() > 0) {
+    {
+      std::lock_guard lock(sleep_mutex_);
+    }  // it waits by now
+    work_ready_.notify_all();
   }
-  if (sleepers_.load() > 0) work_ready_.notify_all();
   run_tiles(region, 0);
-  {
-    std::lock_guard lock(work_mutex_);
-    region_ = nullptr;  // no worker enters from here on
-  }
-  for (int round = 0; region.workers_inside.load(std::memory_order_acquire) > 0; ++round)
+  gate_.fetch_and(~kOpen);
+  for (int round = 0; (gate_.load(std::memory_order_acquire) & kInsideMask) != 0; ++round)
     pause_briefly(round);
 }
 
@@ -171,28 +178,38 @@ bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t
   return region.next.load() >= tiles;
 }
 
+// Waits for another region than the `seen` ones; false when the pool ends.
+bool ComputePool::wait_for_region(uint64_t seen) {
+  const auto has_work = [&] { return regions(gate_.load()) != seen || stopping_.load(); };
+  const TimePoint spin_until = Clock::now() + kSpin;
+  for (int round = 0; !has_work(); ++round) {
+    pause_briefly(round);
+    if (round % 32 != 31 || Clock::now() < spin_until) continue;
+    std::unique_lock lock(sleep_mutex_);
+    sleepers_.fetch_add(1);
+    work_ready_.wait(lock, has_work);
+    sleepers_.fetch_sub(1);
+  }
+  return !stopping_.load();
+}
+
+// Enters the region at work, which is `seen` from then on, unless it takes no more workers.
+bool ComputePool::enter(uint64_t& seen) {
+  uint64_t gate = gate_.load();
+  while ((gate & kOpen) != 0) {
+    if (!gate_.compare_exchange_weak(gate, gate + kInside)) continue;
+    seen = regions(gate);
+    return true;
+  }
+  seen = regions(gate);
+  return false;
+}
+
 void ComputePool::worker_main(int worker) {
-  uint64_t seen = 0;
-  for (;;) {
-    const TimePoint spin_until = Clock::now() + kSpin;
-    for (int round = 0; generation_.load(std::memory_order_acquire) == seen && !stopping_.load(); ++round) {
-      pause_briefly(round);
-      if (round % 32 == 31 && Clock::now() >= spin_until) break;
-    }
-    Region* region = nullptr;
-    {
-      std::unique_lock lock(work_mutex_);
-      sleepers_.fetch_add(1);
-      work_ready_.wait(lock, [&] { return generation_.load() != seen || stopping_.load(); });
-      sleepers_.fetch_sub(1);
-      if (stopping_.load()) return;
-      seen = generation_.load();
-      region = region_;
-      if (region != nullptr) region->workers_inside.fetch_add(1);
-    }
-    if (region == nullptr) continue;
-    run_tiles(*region, worker);
-    region->workers_inside.fetch_sub(1, std::memory_order_release);
+  for (uint64_t seen = 0; wait_for_region(seen);) {
+    if (!enter(seen)) continue;
+    run_tiles(*region_, worker);
+    gate_.fetch_sub(kInside, std::memory_order_release);
   }
 }
 

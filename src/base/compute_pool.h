@@ -44,6 +44,8 @@ class ComputePool {
   };
 
   void worker_main(int worker);
+  bool wait_for_region(uint64_t seen);
+  bool enter(uint64_t& seen);
   bool acquire(const RunControl& control);
   void release();
   bool outranked(int priority) const;
@@ -60,13 +62,14 @@ class ComputePool {
   bool busy_ = false;
   std::atomic<int> best_waiting_;
 
-  // Hand-over of the one region at work.
-  std::mutex work_mutex_;
-  std::condition_variable work_ready_;
-  std::atomic<uint64_t> generation_{0};
-  Region* region_ = nullptr;
+  // Hand-over of the one region at work. `gate_` counts regions and the workers inside, and says whether more
+  // may enter; it is alone on its line, because workers spin on it.
+  alignas(64) std::atomic<uint64_t> gate_{0};
+  alignas(64) Region* region_ = nullptr;  // read by who is inside
   std::atomic<int> sleepers_{0};
   std::atomic<bool> stopping_{false};
+  std::mutex sleep_mutex_;
+  std::condition_variable work_ready_;
 };
 
 }  // namespace oag

@@ -52,20 +52,21 @@ inline constexpr int64_t padded(int64_t count) {
   return (count + kPadding - 1) / kPadding * kPadding;
 }
 
-// Rows of f32, f16 or bf16 values, `stride_bytes` apart.
+// Rows of f32, f16, bf16 or q8_0 values, `stride_bytes` apart.
 struct FloatRows {
   const void* data;
   int64_t stride_bytes;
 };
 
-// Keys of neighbouring positions: dim i of position t is values[i * stride + t]; for q8_0 times
+// Keys of up to `lanes` neighbouring positions: dim i of position t is values[i * stride + t]; for q8_0 times
 // scales[i / 32 * stride + t].
-struct KeyColumns {
+struct KeyRun {
   const void* values;
   const uint16_t* scales;
-  int64_t stride;
+  const void* ahead;  // memory of the same layout that is read soon: it is fetched meanwhile
+  int64_t at, count;  // the positions' places among the scores
 };
-inline constexpr int64_t kScoreStride = 32;
+inline constexpr int64_t kScoreStride = 256;
 
 // A softmax under way over the positions seen so far: their largest score and Σ e^(score - top).
 struct SoftmaxState {
@@ -108,26 +109,25 @@ struct MicroKernels {
   FloatDot dot_f32, dot_f16, dot_bf16;
 
   // --- attention (kernels/attention.cc); `width` is a multiple of 8, of 32 for q8_0
-  // scores[q * kScoreStride + t] = Σ_i q[q][i] · keys[i][t] for `count` <= kScoreStride positions, i in order
-  // (q8_0: within 32 dims, then those sums in order). Up to a vector behind the last position may be read,
-  // not used.
-  using KeyScores = void (*)(const KeyColumns& keys, int64_t count, const float* q, int64_t queries,
-                             int64_t width, float* scores);
+  // scores[q * kScoreStride + at + t] = Σ_i q[q][i] · keys[i][t] for each run, i in order (q8_0: within 32
+  // dims, then those sums in order). Up to a vector behind the last position may be read, not used.
+  using KeyScores = void (*)(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q,
+                             int64_t queries, int64_t width, float* scores);
   KeyScores key_scores_f32, key_scores_f16, key_scores_q8_0;
   // acc[q][c] += Σ_r weights[q * weight_stride + r] · v[r][c], rows in order; acc is [queries, width].
-  using WeightedSum = void (*)(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                               int64_t queries, int64_t width, float* acc);
-  WeightedSum weighted_sum_f32, weighted_sum_f16;
+  // Fetches the rows at `ahead` meanwhile.
+  using WeightedSum = void (*)(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                               int64_t weight_stride, int64_t queries, int64_t width, float* acc);
+  WeightedSum weighted_sum_f32, weighted_sum_f16, weighted_sum_q8_0;
   // Takes `count` further scores into `state`: they become e^(score - top), and acc is scaled to the new top.
   void (*softmax_step)(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width);
   // Joins what two runs of positions gave.
   void (*softmax_merge)(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
                         int64_t width);
 
-  // --- conversions (kernels/convert.cc), to nearest even; q8_0 counts are multiples of 32
+  // --- conversions (kernels/convert.cc), to nearest even
   void (*f16_from_f32)(const float* from, int64_t count, uint16_t* to);
   void (*f32_from_bf16)(const uint16_t* from, int64_t count, float* to);
-  void (*f32_from_q8_0)(const uint8_t* from, int64_t count, float* to);
 
   // --- element by element (kernels/elementwise.cc); y may be an input
   // y = a op b, where a scalar operand is one value for all. By BinaryOp.

@@ -1,12 +1,12 @@
 // oag.PagedAttention: stores the new tokens, then softmax(scale · q Kᵀ) V with a running softmax.
 //
-// Positions are taken in blocks of 32 and chunks of 256, both counted from position 0. A chunk's result is
-// computed from scratch and merged into the token's; so a token's output depends on its own position and past
-// alone, bit for bit, not on the batch, the threads, or how its prompt was cut. Against the reference in
-// double: 2e-6 of max|v| per 1,000 positions, on top of the cache's storage, which is the same in both.
+// Positions are taken in chunks of 256, counted from position 0. A chunk's softmax and sums are computed from
+// scratch and merged into the token's; so a token's output depends on its own position and past alone, bit
+// for bit, not on the batch, the threads, or how its prompt was cut. Against the reference in double: 2e-6 of
+// max|v| per 1,000 positions, on top of the cache's storage, which is the same in both.
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "engine/backends/cpu/cpu_kernel.h"
@@ -15,8 +15,10 @@
 namespace oag::cpu {
 namespace {
 
-constexpr int64_t kBlock = kScoreStride;
-constexpr int64_t kChunk = 256;
+constexpr int64_t kChunk = kScoreStride;
+constexpr size_t kRunsTogether = 8;
+constexpr int64_t kPagesAhead =
+    2;                            // 8 KB of f16: enough to hide memory's latency, and fits the nearest cache
 constexpr int64_t kHalves = 256;  // of a key that are converted at a time
 constexpr int64_t kQueriesPerTile = 24;
 // A sequence with this few new tokens has its chunks computed apart, so that one long decode uses every
@@ -64,13 +66,16 @@ class Attention {
     if (!store_new_tokens()) return;
     plan();
     KernelEnv& env = context_.env();
-    scratch_floats_ = query_limit() * (3 * width_ + kBlock + 4) + kBlock * width_;
+    scratch_floats_ = query_limit() * (3 * width_ + kChunk + 4);
     scratch_ = floats(scratch_floats_ * env.workers());
     partials_ = floats(partial_count_ * partial_floats());
     const auto tiles = static_cast<int64_t>(tiles_.size());
     const int64_t work = tiles == 0 ? 0 : total_positions_ / tiles * group_ * width_ / 4;
     if (!env.parallel_for(tiles, std::max<int64_t>(1, work), [&](int64_t i, int worker) {
-          compute(tiles_[static_cast<size_t>(i)], scratch_ + worker * scratch_floats_);
+          // Which tile this worker has next is a guess that is most often right.
+          const int64_t next = std::min(i + env.workers(), tiles - 1);
+          compute(tiles_[static_cast<size_t>(i)], tiles_[static_cast<size_t>(next)],
+                  scratch_ + worker * scratch_floats_);
         })) {
       return;
     }
@@ -81,8 +86,9 @@ class Attention {
 
  private:
   struct Work {  // a worker's scratch
-    float *q, *acc, *scores, *values;
-    SoftmaxState* states;
+    float *q, *scores;
+    float *acc, *total_acc;  // of a chunk, of the tile
+    SoftmaxState *states, *totals;
   };
 
   float* floats(int64_t count) {
@@ -90,6 +96,9 @@ class Attention {
   }
   int64_t tokens_per_tile() const { return std::max<int64_t>(1, kQueriesPerTile / group_); }
   int64_t query_limit() const { return tokens_per_tile() * group_; }
+  SoftmaxState* states_behind(float* acc) const {
+    return reinterpret_cast<SoftmaxState*>(acc + query_limit() * width_);
+  }
   int64_t partial_floats() const { return query_limit() * (width_ + 2); }
 
   int64_t position_of(const Tile& tile, int64_t token) const {
@@ -172,44 +181,38 @@ class Attention {
     }
   }
 
-  // Attends over the tile's positions chunk by chunk.
-  void compute(const Tile& tile, float* scratch) const {
+  // Attends over the tile's positions chunk by chunk. `next` is what this worker computes then.
+  void compute(const Tile& tile, const Tile& next, float* scratch) const {
     const int64_t queries = tile.tokens * group_;
-    const Work work = divide(scratch);
-    float* total_acc = work.acc + query_limit() * width_;
-    SoftmaxState* totals = work.states + query_limit();
-    clear(totals, total_acc, queries);
+    const Work work = divide(tile, scratch);
     gather_queries(tile, work.q);
+    clear(work.totals, work.total_acc, queries);
     for (int64_t begin = tile.begin; begin < tile.end;) {
       if (context_.env().should_stop()) return;
       const int64_t end = std::min(tile.end, (begin / kChunk + 1) * kChunk);
+      const Chunk chunk = {&tile, begin, end};
+      const Chunk after = end < tile.end ? Chunk{&tile, end, tile.end} : Chunk{&next, next.begin, next.end};
       clear(work.states, work.acc, queries);
-      for (int64_t at = begin; at < end; at = (at / kBlock + 1) * kBlock) {
-        attend_block(tile, at, std::min(end, (at / kBlock + 1) * kBlock), work);
-      }
+      score(chunk, after, work);
+      sum_values(chunk, after, work);
       for (int64_t q = 0; q < queries; ++q) {
-        micro_.softmax_merge(&totals[q], total_acc + q * width_, &work.states[q], work.acc + q * width_,
-                             width_);
+        micro_.softmax_merge(&work.totals[q], work.total_acc + q * width_, &work.states[q],
+                             work.acc + q * width_, width_);
       }
       begin = end;
     }
-    if (tile.partial < 0) {
-      for (int64_t q = 0; q < queries; ++q) write_out(tile, q, totals[q], total_acc + q * width_);
-      return;
-    }
-    float* partial = partials_ + tile.partial * partial_floats();
-    std::copy(total_acc, total_acc + queries * width_, partial);
-    std::copy(totals, totals + queries, reinterpret_cast<SoftmaxState*>(partial + query_limit() * width_));
+    if (tile.partial >= 0) return;
+    for (int64_t q = 0; q < queries; ++q) write_out(tile, q, work.totals[q], work.total_acc + q * width_);
   }
 
   // Merges the partials of a split token, in the order of their positions.
   void join(const Tile& first) {
     float* acc = partials_ + first.partial * partial_floats();
-    auto* states = reinterpret_cast<SoftmaxState*>(acc + query_limit() * width_);
+    auto* states = states_behind(acc);
     const int64_t parts = (end_of(first, position_of(first, 0)) - 1) / kChunk - first.begin / kChunk;
     for (int64_t part = 1; part <= parts; ++part) {
       const float* other = acc + part * partial_floats();
-      const auto* other_states = reinterpret_cast<const SoftmaxState*>(other + query_limit() * width_);
+      const SoftmaxState* other_states = states_behind(acc + part * partial_floats());
       for (int64_t q = 0; q < group_; ++q) {
         micro_.softmax_merge(&states[q], acc + q * width_, &other_states[q], other + q * width_, width_);
       }
@@ -227,83 +230,109 @@ class Attention {
     }
   }
 
-  // Asks for the keys and values of some positions: pages lie apart, where no hardware follows.
-  void prefetch(const Tile& tile, int64_t begin, int64_t end) const {
-    constexpr size_t kLine = 64;
-    for_pages(begin, end, [&](int64_t at, int64_t count) {
-      const size_t size = static_cast<size_t>(count) * cache_.row_size_bytes;
-      const std::byte* keys = cache_.keys(*tile.sequence, at, tile.head);
-      const std::byte* values = cache_.value_row(*tile.sequence, at, tile.head);
-      for (size_t i = 0; i < size; i += kLine) __builtin_prefetch(keys + i);
-      for (size_t i = 0; i < size; i += kLine) __builtin_prefetch(values + i);
-    });
+  // Positions of one chunk, and of a tile's rest.
+  struct Chunk {
+    const Tile* tile;
+    int64_t begin, end;
+  };
+  int64_t pages_of(const Chunk& chunk) const {
+    return (chunk.end - 1) / cache_.page_tokens - chunk.begin / cache_.page_tokens + 1;
   }
-
-  // Positions [begin, end) lie in one block of kBlock.
-  void attend_block(const Tile& tile, int64_t begin, int64_t end, const Work& work) const {
-    if (end < tile.end) prefetch(tile, end, std::min(end + kBlock, tile.end));
-    const int64_t count = end - begin;
-    score(tile, begin, end, work);
-    const FloatRows rows = values(tile, begin, count, work.values);
-    const auto weighted_sum =
-        rows.stride_bytes == width_ * 2 ? micro_.weighted_sum_f16 : micro_.weighted_sum_f32;
-    for (int64_t token = 0; token < tile.tokens; ++token) {
-      const int64_t position = position_of(tile, token);
-      const int64_t low = std::max(begin, begin_of(position)), high = std::min(end, end_of(tile, position));
-      if (low >= high) continue;
-      float* scores = work.scores + token * group_ * kBlock + (low - begin);
-      float* acc = work.acc + token * group_ * width_;
-      for (int64_t g = 0; g < group_; ++g) {
-        micro_.softmax_step(scores + g * kBlock, high - low, &work.states[token * group_ + g],
-                            acc + g * width_, width_);
-      }
-      const auto* data = static_cast<const std::byte*>(rows.data) + (low - begin) * rows.stride_bytes;
-      weighted_sum({data, rows.stride_bytes}, high - low, scores, kBlock, group_, width_, acc);
+  const std::byte* keys_of_page(const Chunk& chunk, int64_t page) const {
+    const int64_t position = (chunk.begin / cache_.page_tokens + page) * cache_.page_tokens;
+    return cache_.keys(*chunk.tile->sequence, position, chunk.tile->head);
+  }
+  // A chunk reads its pages' keys, then their values, then what comes after it its keys: part `index` of
+  // this. Pages lie apart, where no hardware looks ahead.
+  const std::byte* part(const Chunk& chunk, const Chunk& after, int64_t index) const {
+    const int64_t pages = pages_of(chunk);
+    if (index < pages) return keys_of_page(chunk, index);
+    if (index < 2 * pages) {
+      const int64_t page = chunk.begin / cache_.page_tokens + index - pages;
+      return cache_.value_row(*chunk.tile->sequence, page * cache_.page_tokens, chunk.tile->head);
     }
+    return keys_of_page(after, std::min(index - 2 * pages, pages_of(after) - 1));
   }
 
-  void score(const Tile& tile, int64_t begin, int64_t end, const Work& work) const {
+  // The scores of a chunk, then, as weights, their softmax.
+  void score(const Chunk& chunk, const Chunk& after, const Work& work) const {
     const auto key_scores = cache_.dtype == DType::kF32   ? micro_.key_scores_f32
                             : cache_.dtype == DType::kF16 ? micro_.key_scores_f16
                                                           : micro_.key_scores_q8_0;
     const auto value_bytes = static_cast<int64_t>(cache_.dtype == DType::kF32   ? sizeof(float)
                                                   : cache_.dtype == DType::kF16 ? sizeof(uint16_t)
                                                                                 : sizeof(int8_t));
-    for_pages(begin, end, [&](int64_t at, int64_t count) {
-      const std::byte* keys = cache_.keys(*tile.sequence, at, tile.head);
-      const int64_t first = at % cache_.page_tokens;
-      const KeyColumns columns = {
-          keys + first * value_bytes,
-          reinterpret_cast<const uint16_t*>(keys + cache_.key_scales_offset()) + first, cache_.page_tokens};
-      key_scores(columns, count, work.q, tile.tokens * group_, width_, work.scores + (at - begin));
+    const Tile& tile = *chunk.tile;
+    std::array<KeyRun, kRunsTogether> runs;
+    size_t run_count = 0;
+    const auto flush = [&] {
+      key_scores(runs.data(), static_cast<int64_t>(run_count), cache_.page_tokens, work.q,
+                 tile.tokens * group_, width_, work.scores);
+      run_count = 0;
+    };
+    int64_t page = 0;
+    for_pages(chunk.begin, chunk.end, [&](int64_t at, int64_t count) {
+      const std::byte* keys = keys_of_page(chunk, page);
+      const std::byte* ahead = part(chunk, after, page++ + kPagesAhead);
+      for (int64_t i = 0; i < count; i += micro_.lanes) {
+        const int64_t token = at % cache_.page_tokens + i;
+        runs[run_count++] = {keys + token * value_bytes,
+                             reinterpret_cast<const uint16_t*>(keys + cache_.key_scales_offset()) + token,
+                             ahead + token * value_bytes, at + i - chunk.begin,
+                             std::min<int64_t>(micro_.lanes, count - i)};
+        if (run_count == runs.size()) flush();
+      }
+    });
+    flush();
+    for (int64_t token = 0; token < tile.tokens; ++token) {
+      const auto [low, high] = seen(chunk, token);
+      for (int64_t q = token * group_; low < high && q < (token + 1) * group_; ++q) {
+        micro_.softmax_step(work.scores + q * kScoreStride + low - chunk.begin, high - low, &work.states[q],
+                            work.acc + q * width_, width_);
+      }
+    }
+  }
+  // Which of a chunk's positions a token attends to.
+  std::pair<int64_t, int64_t> seen(const Chunk& chunk, int64_t token) const {
+    const int64_t position = position_of(*chunk.tile, token);
+    return {std::max(chunk.begin, begin_of(position)), std::min(chunk.end, end_of(*chunk.tile, position))};
+  }
+
+  void sum_values(const Chunk& chunk, const Chunk& after, const Work& work) const {
+    const auto weighted_sum = cache_.dtype == DType::kF32   ? micro_.weighted_sum_f32
+                              : cache_.dtype == DType::kF16 ? micro_.weighted_sum_f16
+                                                            : micro_.weighted_sum_q8_0;
+    const Tile& tile = *chunk.tile;
+    const auto row_bytes = static_cast<int64_t>(cache_.row_size_bytes);
+    int64_t index = pages_of(chunk);
+    for_pages(chunk.begin, chunk.end, [&](int64_t at, int64_t count) {
+      const std::byte* ahead = part(chunk, after, index++ + kPagesAhead);
+      const auto add = [&](int64_t low, int64_t high, int64_t token, int64_t tokens) {
+        if (low >= high) return;
+        const int64_t q = token * group_;
+        weighted_sum({cache_.value_row(*tile.sequence, low, tile.head), row_bytes}, ahead, high - low,
+                     work.scores + q * kScoreStride + low - chunk.begin, kScoreStride, tokens * group_,
+                     width_, work.acc + q * width_);
+      };
+      const auto [low, high] = std::pair(seen(chunk, tile.tokens - 1).first, seen(chunk, 0).second);
+      if (low <= at && at + count <= high) return add(at, at + count, 0, tile.tokens);
+      for (int64_t token = 0; token < tile.tokens; ++token) {
+        const auto [first, end] = seen(chunk, token);
+        add(std::max(at, first), std::min(at + count, end), token, 1);
+      }
     });
   }
 
-  // Values of some positions: in place where they lie together, else in `buffer`, as f32 for q8_0.
-  FloatRows values(const Tile& tile, int64_t begin, int64_t count, float* buffer) const {
-    const bool together = begin / cache_.page_tokens == (begin + count - 1) / cache_.page_tokens;
-    const auto row_bytes = static_cast<int64_t>(cache_.row_size_bytes);
-    if (together && cache_.dtype != DType::kQ8_0)
-      return {cache_.value_row(*tile.sequence, begin, tile.head), row_bytes};
-    for (int64_t i = 0; i < count; ++i) {
-      const std::byte* row = cache_.value_row(*tile.sequence, begin + i, tile.head);
-      if (cache_.dtype == DType::kQ8_0) {
-        micro_.f32_from_q8_0(reinterpret_cast<const uint8_t*>(row), width_, buffer + i * width_);
-      } else {
-        std::memcpy(reinterpret_cast<std::byte*>(buffer) + i * row_bytes, row, cache_.row_size_bytes);
-      }
-    }
-    return {buffer, cache_.dtype == DType::kQ8_0 ? width_ * static_cast<int64_t>(sizeof(float)) : row_bytes};
-  }
-
-  Work divide(float* scratch) const {
+  Work divide(const Tile& tile, float* scratch) const {
     const int64_t queries = query_limit();
     Work work;
-    work.values = scratch;
-    work.q = scratch + kBlock * width_;
-    work.acc = work.q + queries * width_;
-    work.scores = work.acc + 2 * queries * width_;
-    work.states = reinterpret_cast<SoftmaxState*>(work.scores + queries * kBlock);
+    work.q = scratch;
+    work.scores = work.q + queries * width_;
+    work.acc = work.scores + queries * kScoreStride;
+    work.states = states_behind(work.acc);
+    work.total_acc = tile.partial >= 0 ? partials_ + tile.partial * partial_floats()
+                                       : reinterpret_cast<float*>(work.states + queries);
+    work.totals = states_behind(work.total_acc);
     return work;
   }
   void clear(SoftmaxState* states, float* acc, int64_t queries) const {

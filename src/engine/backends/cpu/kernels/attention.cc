@@ -40,13 +40,18 @@ struct FromQ8 {
   static F at(const char* p) { return load_i8(reinterpret_cast<const int8_t*>(p)); }
 };
 
-// kVectors vectors of positions by Q queries.
+// kVectors runs by Q queries.
 template <typename From, int Q, int kVectors>
-void score_tile(const KeyColumns& keys, int64_t at, int64_t count, const float* q, int64_t width,
+void score_tile(const KeyRun* runs, int64_t stride, const float* q, int64_t width, bool fetch,
                 float* scores) {
   constexpr bool kScaled = From::kBytes == 1;
-  const char* values = static_cast<const char*>(keys.values) + at * From::kBytes;
   const int64_t group = kScaled ? 32 : width;
+  const char* values[kVectors];
+  const char* ahead[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    values[v] = static_cast<const char*>(runs[v].values);
+    ahead[v] = fetch ? static_cast<const char*>(runs[v].ahead) : values[v];
+  }
   F acc[Q][kVectors];
   for (int i = 0; i < Q; ++i) {
     for (int v = 0; v < kVectors; ++v) acc[i][v] = zero();
@@ -57,10 +62,13 @@ void score_tile(const KeyColumns& keys, int64_t at, int64_t count, const float* 
       for (int v = 0; v < kVectors; ++v) part[i][v] = zero();
     }
     for (int64_t d = begin; d < begin + group; ++d) {
+      const int64_t from = d * stride * From::kBytes;
       F key[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v)
-        key[v] = From::at(values + (d * keys.stride + v * kLanes) * From::kBytes);
+      for (int v = 0; v < kVectors; ++v) key[v] = From::at(values[v] + from);
+      // Two runs of a page share their lines.
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; v += 2) __builtin_prefetch(ahead[v] + from);
 #pragma GCC unroll 8
       for (int i = 0; i < Q; ++i) {
         const F query = splat(q[i * width + d]);
@@ -69,37 +77,34 @@ void score_tile(const KeyColumns& keys, int64_t at, int64_t count, const float* 
       }
     }
     for (int v = 0; v < kVectors; ++v) {
-      const F scale =
-          kScaled ? load_f16(keys.scales + begin / 32 * keys.stride + at + v * kLanes) : splat(1.0f);
+      const F scale = kScaled ? load_f16(runs[v].scales + begin / 32 * stride) : splat(1.0f);
       for (int i = 0; i < Q; ++i) acc[i][v] = kScaled ? mul_add(scale, part[i][v], acc[i][v]) : part[i][v];
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t left = count - at - v * kLanes;
-    for (int i = 0; i < Q; ++i) {
-      float* to = scores + i * kScoreStride + at + v * kLanes;
-      if (left >= kLanes) {
-        store(to, acc[i][v]);
-      } else {
-        store_part(to, left, acc[i][v]);
-      }
-    }
+    for (int i = 0; i < Q; ++i) store_at(scores + i * kScoreStride, runs[v].at, runs[v].count, acc[i][v]);
   }
 }
 
 template <typename From, int Q>
-void score_queries(const KeyColumns& keys, int64_t count, const float* q, int64_t width, float* scores) {
-  int64_t at = 0;
-  for (; at + kLanes < count; at += 2 * kLanes) score_tile<From, Q, 2>(keys, at, count, q, width, scores);
-  if (at < count) score_tile<From, Q, 1>(keys, at, count, q, width, scores);
+void score_queries(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t width,
+                   bool fetch, float* scores) {
+  // Enough sums under way to hide how long a multiply-add takes, as far as the registers go.
+  constexpr int kMost = Q > 4 ? 2 : kRegisters == 32 ? (Q == 1 ? 8 : 4) : (Q == 1 ? 4 : 2);
+  int64_t i = 0;
+  for (; i + kMost <= run_count; i += kMost)
+    score_tile<From, Q, kMost>(runs + i, stride, q, width, fetch, scores);
+  for (; i + 2 <= run_count; i += 2) score_tile<From, Q, 2>(runs + i, stride, q, width, fetch, scores);
+  if (i < run_count) score_tile<From, Q, 1>(runs + i, stride, q, width, fetch, scores);
 }
 
 template <typename From>
-void key_scores(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                float* scores) {
+void key_scores(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                int64_t width, float* scores) {
   constexpr int kMost = From::kBytes > 1 && kRegisters == 32 ? 8 : 4;
   const auto some = [&](auto query_count, int64_t i) {
-    score_queries<From, query_count.kValue>(keys, count, q + i * width, width, scores + i * kScoreStride);
+    score_queries<From, query_count.kValue>(runs, run_count, stride, q + i * width, width, i == 0,
+                                            scores + i * kScoreStride);
   };
   int64_t i = 0;
   for (; i + kMost <= queries; i += kMost) some(Count<kMost>(), i);
@@ -112,45 +117,67 @@ void key_scores(const KeyColumns& keys, int64_t count, const float* q, int64_t q
   }
 }
 
-// kVectors vectors of Q queries' sums; each takes the rows in order.
-template <typename From, int Q, int kVectors>
-void sum_columns(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride,
-                 float* acc, int64_t acc_stride) {
+// A row of blocks of 32: an f16 scale, then the levels.
+struct RowQ8 {
+  static F at(const char* row, int64_t c) {
+    const char* block = row + c / 32 * 34;
+    uint16_t scale;
+    memcpy(&scale, block, sizeof scale);
+    return mul(splat(f32_of_f16(scale)), FromQ8::at(block + 2 + c % 32));
+  }
+  static F part(const char* row, int64_t c, int64_t) { return at(row, c); }  // never: 32 are whole vectors
+};
+template <typename From>
+struct Row {
+  static F at(const char* row, int64_t c) { return From::at(row + c * From::kBytes); }
+  static F part(const char* row, int64_t c, int64_t count) {
+    return From::part(row + c * From::kBytes, count);
+  }
+};
+
+struct Rows {
+  const char* data;
+  const char* ahead;
+  int64_t stride, count;
+};
+
+// Columns c to c + kVectors vectors of Q queries' sums; each takes the rows in order.
+template <typename Row, int Q, int kVectors>
+void sum_columns(const Rows& v, int64_t c, const float* weights, int64_t weight_stride, float* acc,
+                 int64_t width) {
   F sums[Q][kVectors];
   for (int q = 0; q < Q; ++q) {
-    for (int c = 0; c < kVectors; ++c) sums[q][c] = load(acc + q * acc_stride + c * kLanes);
+    for (int i = 0; i < kVectors; ++i) sums[q][i] = load(acc + q * width + c + i * kLanes);
   }
-  for (int64_t r = 0; r < rows; ++r) {
+  const char* ahead = v.ahead + c * v.stride / width;
+  const int64_t ahead_bytes = kVectors * kLanes * v.stride / width;
+  for (int64_t r = 0; r < v.count; ++r) {
+    for (int64_t line = 0; line < ahead_bytes; line += 64) __builtin_prefetch(ahead + r * v.stride + line);
     F row[kVectors];
 #pragma GCC unroll 8
-    for (int c = 0; c < kVectors; ++c) row[c] = From::at(v + r * stride + c * kLanes * From::kBytes);
+    for (int i = 0; i < kVectors; ++i) row[i] = Row::at(v.data + r * v.stride, c + i * kLanes);
 #pragma GCC unroll 8
     for (int q = 0; q < Q; ++q) {
       const F weight = splat(weights[q * weight_stride + r]);
 #pragma GCC unroll 8
-      for (int c = 0; c < kVectors; ++c) sums[q][c] = mul_add(weight, row[c], sums[q][c]);
+      for (int i = 0; i < kVectors; ++i) sums[q][i] = mul_add(weight, row[i], sums[q][i]);
     }
   }
   for (int q = 0; q < Q; ++q) {
-    for (int c = 0; c < kVectors; ++c) store(acc + q * acc_stride + c * kLanes, sums[q][c]);
+    for (int i = 0; i < kVectors; ++i) store(acc + q * width + c + i * kLanes, sums[q][i]);
   }
 }
 
-template <typename From, int Q>
-void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights, int64_t weight_stride,
-              int64_t width, float* acc) {
+template <typename Row, int Q>
+void sum_rows(const Rows& v, const float* weights, int64_t weight_stride, int64_t width, float* acc) {
   constexpr int kVectors = Q == 1 ? 8 : Q == 2 || kRegisters == 32 ? 4 : 2;
   int64_t c = 0;
-  for (; c + kVectors * kLanes <= width; c += kVectors * kLanes) {
-    sum_columns<From, Q, kVectors>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c,
-                                   width);
-  }
-  for (; c + kLanes <= width; c += kLanes) {
-    sum_columns<From, Q, 1>(v + c * From::kBytes, stride, rows, weights, weight_stride, acc + c, width);
-  }
+  for (; c + kVectors * kLanes <= width; c += kVectors * kLanes)
+    sum_columns<Row, Q, kVectors>(v, c, weights, weight_stride, acc, width);
+  for (; c + kLanes <= width; c += kLanes) sum_columns<Row, Q, 1>(v, c, weights, weight_stride, acc, width);
   if (c == width) return;
-  for (int64_t r = 0; r < rows; ++r) {
-    const F row = From::part(v + r * stride + c * From::kBytes, width - c);
+  for (int64_t r = 0; r < v.count; ++r) {
+    const F row = Row::part(v.data + r * v.stride, c, width - c);
     for (int q = 0; q < Q; ++q) {
       float* sums = acc + q * width + c;
       const F weight = splat(weights[q * weight_stride + r]);
@@ -159,47 +186,52 @@ void sum_rows(const char* v, int64_t stride, int64_t rows, const float* weights,
   }
 }
 
-template <typename From>
-void weighted_sum(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                  int64_t queries, int64_t width, float* acc) {
-  const char* data = static_cast<const char*>(v.data);
+template <typename Row>
+void weighted_sum(const FloatRows& values, const void* ahead, int64_t rows, const float* weights,
+                  int64_t weight_stride, int64_t queries, int64_t width, float* acc) {
+  const char* data = static_cast<const char*>(values.data);
+  Rows v = {data, static_cast<const char*>(ahead), values.stride_bytes, rows};
   int64_t q = 0;
   for (; q + 4 <= queries; q += 4) {
-    sum_rows<From, 4>(data, v.stride_bytes, rows, weights + q * weight_stride, weight_stride, width,
-                      acc + q * width);
+    sum_rows<Row, 4>(v, weights + q * weight_stride, weight_stride, width, acc + q * width);
+    v.ahead = data;  // fetched once
   }
   weights += q * weight_stride;
   acc += q * width;
   switch (queries - q) {
-    case 3: return sum_rows<From, 3>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 2: return sum_rows<From, 2>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
-    case 1: return sum_rows<From, 1>(data, v.stride_bytes, rows, weights, weight_stride, width, acc);
+    case 3: return sum_rows<Row, 3>(v, weights, weight_stride, width, acc);
+    case 2: return sum_rows<Row, 2>(v, weights, weight_stride, width, acc);
+    case 1: return sum_rows<Row, 1>(v, weights, weight_stride, width, acc);
     default: return;
   }
 }
 
 }  // namespace
 
-void key_scores_f32(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                    float* scores) {
-  key_scores<FromF32>(keys, count, q, queries, width, scores);
+void key_scores_f32(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                    int64_t width, float* scores) {
+  key_scores<FromF32>(runs, run_count, stride, q, queries, width, scores);
 }
-void key_scores_f16(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                    float* scores) {
-  key_scores<FromF16>(keys, count, q, queries, width, scores);
+void key_scores_f16(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                    int64_t width, float* scores) {
+  key_scores<FromF16>(runs, run_count, stride, q, queries, width, scores);
 }
-void key_scores_q8_0(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                     float* scores) {
-  key_scores<FromQ8>(keys, count, q, queries, width, scores);
+void key_scores_q8_0(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                     int64_t width, float* scores) {
+  key_scores<FromQ8>(runs, run_count, stride, q, queries, width, scores);
 }
 
-void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                      int64_t queries, int64_t width, float* acc) {
-  weighted_sum<FromF32>(v, rows, weights, weight_stride, queries, width, acc);
+void weighted_sum_f32(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                      int64_t weight_stride, int64_t queries, int64_t width, float* acc) {
+  weighted_sum<Row<FromF32>>(v, ahead, rows, weights, weight_stride, queries, width, acc);
 }
-void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                      int64_t queries, int64_t width, float* acc) {
-  weighted_sum<FromF16>(v, rows, weights, weight_stride, queries, width, acc);
+void weighted_sum_f16(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                      int64_t weight_stride, int64_t queries, int64_t width, float* acc) {
+  weighted_sum<Row<FromF16>>(v, ahead, rows, weights, weight_stride, queries, width, acc);
+}
+void weighted_sum_q8_0(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                       int64_t weight_stride, int64_t queries, int64_t width, float* acc) {
+  weighted_sum<RowQ8>(v, ahead, rows, weights, weight_stride, queries, width, acc);
 }
 
 void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width) {
@@ -224,6 +256,11 @@ void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc,
 void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
                    int64_t width) {
   if (part->total == 0.0f) return;  // saw no position
+  if (into->total == 0.0f) {
+    *into = *part;
+    memcpy(into_acc, part_acc, static_cast<size_t>(width) * sizeof(float));
+    return;
+  }
   const float top = part->top > into->top ? part->top : into->top;
   const float keep = exp_of(into->top - top), take = exp_of(part->top - top);
   into->total = into->total * keep + part->total * take;

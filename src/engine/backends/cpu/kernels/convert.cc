@@ -19,14 +19,4 @@ void f32_from_bf16(const uint16_t* from, int64_t count, float* to) {
   }
 }
 
-void f32_from_q8_0(const uint8_t* from, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; i += 32, from += 34) {
-    uint16_t half;
-    memcpy(&half, from, sizeof half);
-    const F scale = splat(f32_of_f16(half));
-    for (int j = 0; j < 32; j += kLanes)
-      store(to + i + j, mul(scale, load_i8(reinterpret_cast<const int8_t*>(from) + 2 + j)));
-  }
-}
-
 }  // namespace oag::cpu::OAG_ISA

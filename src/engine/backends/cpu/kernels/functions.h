@@ -36,16 +36,18 @@ void dot_bf16(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride
               int64_t inputs, const float* bias, float* y, int64_t y_stride);
 
 // attention.cc
-void key_scores_f32(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                    float* scores);
-void key_scores_f16(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                    float* scores);
-void key_scores_q8_0(const KeyColumns& keys, int64_t count, const float* q, int64_t queries, int64_t width,
-                     float* scores);
-void weighted_sum_f32(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                      int64_t queries, int64_t width, float* acc);
-void weighted_sum_f16(const FloatRows& v, int64_t rows, const float* weights, int64_t weight_stride,
-                      int64_t queries, int64_t width, float* acc);
+void key_scores_f32(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                    int64_t width, float* scores);
+void key_scores_f16(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                    int64_t width, float* scores);
+void key_scores_q8_0(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q, int64_t queries,
+                     int64_t width, float* scores);
+void weighted_sum_f32(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                      int64_t weight_stride, int64_t queries, int64_t width, float* acc);
+void weighted_sum_f16(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                      int64_t weight_stride, int64_t queries, int64_t width, float* acc);
+void weighted_sum_q8_0(const FloatRows& v, const void* ahead, int64_t rows, const float* weights,
+                       int64_t weight_stride, int64_t queries, int64_t width, float* acc);
 void softmax_step(float* scores, int64_t count, SoftmaxState* state, float* acc, int64_t width);
 void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
                    int64_t width);
@@ -53,7 +55,6 @@ void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part
 // convert.cc
 void f16_from_f32(const float* from, int64_t count, uint16_t* to);
 void f32_from_bf16(const uint16_t* from, int64_t count, float* to);
-void f32_from_q8_0(const uint8_t* from, int64_t count, float* to);
 
 // elementwise.cc
 template <BinaryOp kOp>
