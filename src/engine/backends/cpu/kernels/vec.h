@@ -8,12 +8,14 @@
 //   store_sums(p, a, b, c, d)    the sums of four vectors, as sum() gives them
 //   pow2_near(n)                 2^n for whole n in [-126, 127]
 //   f32_of_f16 load_f16 store_f16 load_bf16 load_i8 store_i8 (rounds, saturates)
+//   load_nibbles(p, low, high)   the lower and the upper 4 bits of kLanes bytes
 //   Bytes                        4 · kLanes bytes: four for each lane
 //   LevelDot<bits>               Σ over steps and a lane's four bytes of w · x, exact, where a step has its
 //   own
 //                                w and one x[4] for all lanes, |x| <= 127: add(w, x), flush() after at most
 //                                kSteps of them, value() in the end. w is below 2^bits, or signed when bits
 //                                is 8 and kSignedLevels
+//   load_table look_up kLooksUp  a table of 16 bytes, its entries by bytes below 16, whether that is fast
 //   kTileTokens                  how many tokens' LevelDots and sums fit into the registers
 // Functions are static and names stand in the set's own namespace: no code for a newer processor reaches a
 // symbol that other code may be linked against. For the same reason kernels use no templates or inline

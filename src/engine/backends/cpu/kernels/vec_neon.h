@@ -92,6 +92,24 @@ static inline void store_i8(int8_t* p, F v) {
   memcpy(p, &bits, sizeof bits);
 }
 
+static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
+  uint32_t bits;
+  memcpy(&bits, p, sizeof bits);
+  const uint16x8_t wide = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bits)));
+  const uint32x4_t wider = vmovl_u16(vget_low_u16(wide));
+  *low = vcvtq_f32_u32(vandq_u32(wider, vdupq_n_u32(15)));
+  *high = vcvtq_f32_u32(vshrq_n_u32(wider, 4));
+}
+
+inline constexpr bool kLooksUp = true;
+static inline Bytes load_table(const uint8_t* p) {
+  return reinterpret_cast<Bytes>(vld1q_u8(p));
+}
+static inline Bytes look_up(Bytes table, Bytes index) {
+  return reinterpret_cast<Bytes>(
+      vqtbl1q_u8(reinterpret_cast<uint8x16_t>(table), reinterpret_cast<uint8x16_t>(index)));
+}
+
 inline constexpr bool kSignedLevels = true;
 inline constexpr int kTileTokens = 8;
 
