@@ -44,10 +44,11 @@ struct BlockFormat {
 };
 inline constexpr int kBlockFormatCount = 13;
 
-// Rows packed for oag.Linear: panels of `lanes` rows, the last filled up with zeros. A panel is one record
-// for every 32 inputs; with kBytes and kNibbles, before every eighth stand the lanes' f16 super scales and
-// then, if the format has its own leasts, their super leasts. A record: the levels' planes, then the lanes'
-// scales by group, then their leasts if they have bytes of their own.
+// Rows packed for oag.Linear: panels of `lanes` rows, the last filled up with zeros. A panel is one stretch
+// after the other, each of 256 inputs with kBytes and kNibbles and of 32 inputs else. A stretch: with kBytes
+// and kNibbles the lanes' f16 super scales and super leasts (or as many zeros, so that vectors lie on their
+// boundaries); then for each block of 32 inputs the lanes' scales by group, and their leasts if they have
+// bytes of their own; then for each block the planes of its levels.
 //
 // Levels of 5 and 6 bits are a plane of 4 and one of 1 or 2 bits, those of 3 bits planes of 2 and 1. A plane
 // of n bits is n vectors of lanes · 4 bytes: step s, four inputs of each row, stands in vector s % n from bit
@@ -59,24 +60,31 @@ struct PackedRows {
   int64_t inputs;
   int64_t panel_bytes;
 };
-// Records that share super scales.
-inline constexpr int super_records(const BlockFormat& format) {
+// Blocks of 32 inputs in a stretch.
+inline constexpr int stretch_blocks(const BlockFormat& format) {
   return format.numbers == Numbers::kBytes || format.numbers == Numbers::kNibbles ? 8 : 1;
 }
+// Of a stretch's super scales and leasts, of a block's numbers, of its levels.
 inline constexpr int super_bytes(const BlockFormat& format, int lanes) {
-  return super_records(format) == 1 ? 0 : lanes * 2 * (format.own_leasts ? 2 : 1);
+  return stretch_blocks(format) == 1 ? 0 : lanes * 4;
 }
-inline constexpr int record_bytes(const BlockFormat& format, int lanes) {
+inline constexpr int number_bytes(const BlockFormat& format, int lanes) {
   const int numbers = format.groups * (format.own_leasts && format.numbers != Numbers::kNibbles ? 2 : 1);
-  return lanes * (4 * format.bits + numbers * (format.numbers == Numbers::kF16 ? 2 : 1));
+  return lanes * numbers * (format.numbers == Numbers::kF16 ? 2 : 1);
+}
+inline constexpr int level_bytes(const BlockFormat& format, int lanes) {
+  return lanes * 4 * format.bits;
+}
+inline constexpr int stretch_bytes(const BlockFormat& format, int lanes) {
+  const int block = number_bytes(format, lanes) + level_bytes(format, lanes);
+  return super_bytes(format, lanes) + stretch_blocks(format) * block;
 }
 inline constexpr int64_t panel_bytes(const BlockFormat& format, int lanes, int64_t inputs) {
-  const int records = super_records(format);
-  return inputs / (32 * records) * (super_bytes(format, lanes) + records * record_bytes(format, lanes));
+  return inputs / (32 * stretch_blocks(format)) * stretch_bytes(format, lanes);
 }
 // What packing one panel needs beside it.
 inline constexpr int64_t pack_scratch_bytes(int lanes, int64_t inputs) {
-  constexpr int64_t kNumbers = 2 * (2 + 1);  // for 32 inputs at most, f32: two groups and a super-block
+  constexpr int64_t kNumbers = 2 * (2 + 1);  // for 32 inputs at most, f32: two groups and their supers
   return (lanes * (inputs + inputs / 32 * kNumbers * 4) + 63) / 64 * 64;
 }
 

@@ -17,7 +17,7 @@ constexpr int low_bits(int bits) {
 // Unpacked rows of one panel, one after the other.
 struct UnpackedRows {
   uint8_t* levels;     // [rows, inputs]
-  RowNumbers numbers;  // [rows, groups in a row] and [rows, super-blocks in a row]
+  RowNumbers numbers;  // [rows, groups in a row] and [rows, stretches in a row]
 };
 
 template <int kPlane>
@@ -27,7 +27,7 @@ void put_plane(uint32_t four, int step, uint32_t* words) {
 }
 
 template <int kFormat>
-void pack_levels(const uint8_t* levels, int row, uint8_t* record) {
+void pack_levels(const uint8_t* levels, int row, uint8_t* planes) {
   constexpr const BlockFormat& kForm = kFormats[kFormat];
   constexpr int kLow = low_bits(kForm.bits), kHigh = kForm.bits - kLow;
   uint32_t words[8] = {};
@@ -48,7 +48,7 @@ void pack_levels(const uint8_t* levels, int row, uint8_t* record) {
     }
   }
   for (int vector = 0; vector < kForm.bits; ++vector)
-    memcpy(record + (vector * kLanes + row) * 4, words + vector, 4);
+    memcpy(planes + (vector * kLanes + row) * 4, words + vector, 4);
 }
 
 // Numbers of a group for all lanes, `stride` apart.
@@ -82,25 +82,28 @@ void pack_numbers(const RowNumbers& from, int64_t group, int64_t stride, int row
 }
 
 template <int kFormat>
-void pack_records(const UnpackedRows& from, int rows, int64_t inputs, uint8_t* panel) {
+void pack_stretches(const UnpackedRows& from, int rows, int64_t inputs, uint8_t* panel) {
   constexpr const BlockFormat& kForm = kFormats[kFormat];
-  constexpr int kRecords = super_records(kForm);
-  const int64_t groups = inputs / 32 * kForm.groups, supers = inputs / (32 * kRecords);
-  for (int64_t b = 0; b < inputs / 32; ++b) {
-    if constexpr (kRecords > 1) {
-      if (b % kRecords == 0) {
-        pack_f16(from.numbers.super_scales + b / kRecords, supers, rows, panel);
-        if constexpr (kForm.own_leasts)
-          pack_f16(from.numbers.super_leasts + b / kRecords, supers, rows, panel + 2 * kLanes);
-        panel += super_bytes(kForm, kLanes);
-      }
+  constexpr int kBlocks = stretch_blocks(kForm);
+  const int64_t groups = inputs / 32 * kForm.groups, stretches = inputs / (32 * kBlocks);
+  for (int64_t s = 0; s < stretches; ++s, panel += stretch_bytes(kForm, kLanes)) {
+    if constexpr (kBlocks > 1) {
+      pack_f16(from.numbers.super_scales + s, stretches, rows, panel);
+      if constexpr (kForm.own_leasts)
+        pack_f16(from.numbers.super_leasts + s, stretches, rows, panel + 2 * kLanes);
+      else
+        memset(panel + 2 * kLanes, 0, 2 * kLanes);
     }
-    for (int r = 0; r < rows; ++r) pack_levels<kFormat>(from.levels + r * inputs + 32 * b, r, panel);
-    for (int g = 0; g < kForm.groups; ++g) {
-      pack_numbers<kFormat>(from.numbers, b * kForm.groups + g, groups, rows, g,
-                            panel + kLanes * 4 * kForm.bits);
+    uint8_t* numbers = panel + super_bytes(kForm, kLanes);
+    uint8_t* levels = numbers + kBlocks * number_bytes(kForm, kLanes);
+    for (int i = 0; i < kBlocks; ++i) {
+      const int64_t b = s * kBlocks + i;
+      for (int g = 0; g < kForm.groups; ++g)
+        pack_numbers<kFormat>(from.numbers, b * kForm.groups + g, groups, rows, g, numbers);
+      for (int r = 0; r < rows; ++r) pack_levels<kFormat>(from.levels + r * inputs + 32 * b, r, levels);
+      numbers += number_bytes(kForm, kLanes);
+      levels += level_bytes(kForm, kLanes);
     }
-    panel += record_bytes(kForm, kLanes);
   }
 }
 
@@ -120,18 +123,18 @@ Bytes plane_at(const uint8_t* vectors, int step) {
 }
 
 template <int kBits>
-Bytes levels_at(const uint8_t* record, int step) {
+Bytes levels_at(const uint8_t* planes, int step) {
   if constexpr (kBits == 8) {
     Bytes levels;
-    memcpy(&levels, record + step * static_cast<int>(sizeof levels), sizeof levels);
+    memcpy(&levels, planes + step * static_cast<int>(sizeof levels), sizeof levels);
     return levels;
   } else {
     constexpr int kLow = low_bits(kBits), kHigh = kBits - kLow;
-    const Bytes low = plane_at<kLow, 0>(record, step);
+    const Bytes low = plane_at<kLow, 0>(planes, step);
     if constexpr (kHigh == 0) {
       return low;
     } else {
-      return low | plane_at<kHigh, kLow>(record + kLow * static_cast<int>(sizeof low), step);
+      return low | plane_at<kHigh, kLow>(planes + kLow * static_cast<int>(sizeof low), step);
     }
   }
 }
@@ -140,7 +143,7 @@ struct ScaleAndLeast {
   F scale, least;
 };
 
-// The numbers of group g of a record; `super` is those of its 256 inputs.
+// The numbers of group g of a block; `super` is those of its 256 inputs.
 template <int kFormat>
 ScaleAndLeast numbers_at(const uint8_t* numbers, int g, const ScaleAndLeast& super) {
   constexpr const BlockFormat& kForm = kFormats[kFormat];
@@ -152,15 +155,13 @@ ScaleAndLeast numbers_at(const uint8_t* numbers, int g, const ScaleAndLeast& sup
     const auto number = [&](int i) {
       if constexpr (kForm.numbers == Numbers::kF16)
         return load_f16(reinterpret_cast<const uint16_t*>(numbers) + i * kLanes);
+      else if constexpr (kForm.numbers == Numbers::kPowers)
+        return load_pow2(reinterpret_cast<const int8_t*>(numbers) + i * kLanes);
       else
         return load_i8(reinterpret_cast<const int8_t*>(numbers) + i * kLanes);
     };
     F scale = number(g);
     if constexpr (kForm.numbers == Numbers::kBytes) scale = mul(scale, super.scale);
-    if constexpr (kForm.numbers == Numbers::kPowers) {
-      // In two steps: 2^-127 and 2^-128 are subnormal.
-      scale = mul(pow2_near(max(scale, splat(-126.0f))), pow2_near(min(add(scale, splat(126.0f)), zero())));
-    }
     if constexpr (!kForm.own_leasts) return {scale, mul(scale, splat(kForm.least_per_scale))};
     const F least = number(kForm.groups + g);
     return {scale, kForm.numbers == Numbers::kBytes ? mul(least, super.least) : least};
@@ -170,49 +171,47 @@ ScaleAndLeast numbers_at(const uint8_t* numbers, int g, const ScaleAndLeast& sup
 // One panel by T tokens. Each output takes its groups in order, scale before least: the same operations
 // whatever T is.
 template <int kFormat, int T>
-void dot_panel(int64_t inputs, const uint8_t* record, const uint8_t* x, F (&acc)[T]) {
+void dot_panel(int64_t inputs, const uint8_t* panel, const uint8_t* x, F (&acc)[T]) {
   constexpr const BlockFormat& kForm = kFormats[kFormat];
   constexpr int kGroups = kForm.groups, kGroupSteps = static_cast<int>(kSteps) / kGroups;
-  constexpr int kRecords = super_records(kForm);
+  constexpr int kBlocks = stretch_blocks(kForm);
   constexpr bool kLookUp = kForm.table != nullptr && kForm.bits < 8;
   Bytes table{};
   if constexpr (kLookUp) table = load_table(kForm.table);
   ScaleAndLeast super{zero(), zero()};
-  for (int64_t b = 0; b < inputs / 32; b += kRecords) {
-    if constexpr (kRecords > 1) {
-      const auto* halves = reinterpret_cast<const uint16_t*>(record);
+  for (int64_t b = 0; b < inputs / 32; b += kBlocks, panel += stretch_bytes(kForm, kLanes)) {
+    if constexpr (kBlocks > 1) {
+      const auto* halves = reinterpret_cast<const uint16_t*>(panel);
       super.scale = load_f16(halves);
       if constexpr (kForm.own_leasts) super.least = load_f16(halves + kLanes);
-      record += super_bytes(kForm, kLanes);
     }
-    for (int i = 0; i < kRecords; ++i) {
+    const uint8_t* numbers = panel + super_bytes(kForm, kLanes);
+    const uint8_t* planes = numbers + kBlocks * number_bytes(kForm, kLanes);
+    for (int i = 0; i < kBlocks; ++i) {
       const auto* q = reinterpret_cast<const int8_t*>(x);
       const auto* x_scales = reinterpret_cast<const float*>(x + 32 * T);
 #pragma GCC unroll 2
       for (int g = 0; g < kGroups; ++g) {
-        using Dot = LevelDot<kForm.value_bits>;
-        Dot dot[T];
+        using Dots = LevelDots<kForm.value_bits, T>;
+        Dots dots;
 #pragma GCC unroll 8
         for (int s = 0; s < kGroupSteps; ++s) {
           const int step = g * kGroupSteps + s;
-          Bytes levels = levels_at<kForm.bits>(record, step);
+          Bytes levels = levels_at<kForm.bits>(planes, step);
           if constexpr (kLookUp) levels = look_up(table, levels);
-#pragma GCC unroll 8
-          for (int t = 0; t < T; ++t) dot[t].add(levels, q + (step * T + t) * 4);
-          if ((s + 1) % Dot::kSteps == 0 || s + 1 == kGroupSteps) {
-#pragma GCC unroll 8
-            for (int t = 0; t < T; ++t) dot[t].flush();
-          }
+          dots.add(levels, q + step * T * 4, s);
+          if ((s + 1) % Dots::kSteps == 0 || s + 1 == kGroupSteps) dots.flush();
         }
-        const ScaleAndLeast w = numbers_at<kFormat>(record + kLanes * 4 * kForm.bits, g, super);
+        const ScaleAndLeast w = numbers_at<kFormat>(numbers, g, super);
         const float* x_sums = x_scales + (kGroups == 1 ? 1 : 2 + g) * T;
 #pragma GCC unroll 8
         for (int t = 0; t < T; ++t) {
-          acc[t] = mul_add(dot[t].value(), mul(w.scale, splat(x_scales[t])), acc[t]);
+          acc[t] = mul_add(dots.value(t), mul(w.scale, splat(x_scales[t])), acc[t]);
           acc[t] = mul_add(w.least, splat(x_sums[t]), acc[t]);
         }
       }
-      record += record_bytes(kForm, kLanes);
+      numbers += number_bytes(kForm, kLanes);
+      planes += level_bytes(kForm, kLanes);
       x += kActivationBytes * T;
     }
   }
@@ -250,10 +249,10 @@ template <int kFormat>
 constexpr FormatLoops format_loops() {
   static_assert(kTileTokens == 4 || kTileTokens == 8);
   if constexpr (kTileTokens == 4) {
-    return {pack_records<kFormat>,
+    return {pack_stretches<kFormat>,
             {dot_panels<kFormat, 1>, dot_panels<kFormat, 2>, dot_panels<kFormat, 3>, dot_panels<kFormat, 4>}};
   } else {
-    return {pack_records<kFormat>,
+    return {pack_stretches<kFormat>,
             {dot_panels<kFormat, 1>, dot_panels<kFormat, 2>, dot_panels<kFormat, 3>, dot_panels<kFormat, 4>,
              dot_panels<kFormat, 5>, dot_panels<kFormat, 6>, dot_panels<kFormat, 7>, dot_panels<kFormat, 8>}};
   }
@@ -299,7 +298,7 @@ void quantise_block(const float* values, QuantisedBlock& block) {
 
 void pack_panel(const BlockFormat& format, const uint8_t* rows, int64_t stride, int row_count, int64_t inputs,
                 uint8_t* scratch, uint8_t* panel) {
-  const int64_t groups = inputs / 32 * format.groups, supers = inputs / (32 * super_records(format));
+  const int64_t groups = inputs / 32 * format.groups, supers = inputs / (32 * stretch_blocks(format));
   auto* numbers = reinterpret_cast<float*>(scratch);
   RowNumbers all;
   all.scales = numbers;

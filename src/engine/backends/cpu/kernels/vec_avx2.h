@@ -99,6 +99,13 @@ static inline void store_i8(int8_t* p, F v) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(half, half));
 }
 
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  const __m256i n = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(
+      _mm256_max_epi32(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23),
+                       _mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(129)), 21)));
+}
 static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
   const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   *low = _mm256_cvtepi32_ps(_mm256_and_si256(wide, _mm256_set1_epi32(15)));

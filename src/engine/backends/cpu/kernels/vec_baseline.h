@@ -128,6 +128,12 @@ static inline void store_i8(int8_t* p, F v) {
     p[i] = static_cast<int8_t>(wide[i] < -128 ? -128 : wide[i] > 127 ? 127 : wide[i]);
 }
 
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  const I n = {p[0], p[1], p[2], p[3]};
+  const I normal = (n + 127) * (1 << 23), subnormal = (n + 129) * (1 << 21);
+  return reinterpret_cast<F>(normal > subnormal ? normal : subnormal);
+}
 static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
   const I wide = {p[0], p[1], p[2], p[3]};
   *low = __builtin_convertvector(wide & 15, F);
