@@ -26,8 +26,8 @@ void linear(benchmark::State& state, DType dtype, int64_t outputs, int64_t input
   std::vector<std::unique_ptr<KernelRunner>> runners;
   const size_t copies = std::max<size_t>(1, kCycledBytes / first.size_bytes());
   for (size_t i = 0; i < copies; ++i) {
-    runners.push_back(
-        std::make_unique<KernelRunner>(device(), OperatorCase{"oag", "Linear", {}, {x, copy_of(first)}}));
+    runners.push_back(std::make_unique<KernelRunner>(
+        device(), OperatorCase{"oag", "Linear", {}, {x, copy_of(first)}, 1, {1}}));
   }
   const RunControl control;
   const auto stream = device()->make_stream(control);

@@ -16,6 +16,7 @@ class CpuDevice final : public Device {
  public:
   CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool);
 
+  Isa isa() const { return isa_; }
   const DeviceProperties& properties() const override { return properties_; }
   std::optional<uint64_t> free_memory_bytes() const override;
   std::shared_ptr<Buffer> allocate(size_t size_bytes) override { return allocate_host_resident(size_bytes); }

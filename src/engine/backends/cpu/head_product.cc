@@ -36,7 +36,6 @@ void HeadProduct::dot(int64_t chunk, const HeadRows::Tile& x, float* y, int64_t 
     micro_.packed_dot(rows, 0, panels, static_cast<const uint8_t*>(x.data), x.count, bias, y, y_stride);
     return;
   }
-  if (split_ != nullptr) return dot_split(chunk, x, y, y_stride);
   const DType dtype = floats_->dtype();
   const auto dot = dtype == DType::kF32   ? micro_.dot_f32
                    : dtype == DType::kF16 ? micro_.dot_f16
@@ -44,16 +43,6 @@ void HeadProduct::dot(int64_t chunk, const HeadRows::Tile& x, float* y, int64_t 
   const auto stride = static_cast<int64_t>(row_bytes(dtype, inputs_));
   dot({floats_->data() + first * stride, stride}, count, static_cast<const float*>(x.data), inputs_, x.count,
       inputs_, bias, y, y_stride);
-}
-
-void HeadProduct::dot_split(int64_t chunk, const HeadRows::Tile& x, float* y, int64_t y_stride) const {
-  const int64_t count = chunk_rows(chunk), lanes = micro_.lanes;
-  float values[kMostTokens * kMostLanes];
-  for (int64_t row = 0; row < count; row += lanes) {
-    split_->dot((first_row(chunk) + row) / lanes, static_cast<const uint8_t*>(x.data), x.count, values);
-    for (int t = 0; t < x.count; ++t)
-      std::copy_n(values + t * lanes, std::min(lanes, count - row), y + t * y_stride + row);
-  }
 }
 
 }  // namespace oag::cpu

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "engine/backends/cpu/packed_weights.h"
-#include "engine/backends/cpu/split_weights.h"
 #include "engine/ops/kernel.h"
 
 namespace oag::cpu {
@@ -38,7 +37,6 @@ class HeadProduct {
  public:
   static constexpr int64_t kChunkRows = 512;
   static constexpr int kMostTokens = 8;
-  static constexpr int kMostLanes = 16;
 
   HeadProduct(const MicroKernels& micro, const PackedWeights& packed, const float* bias)
       : micro_(micro),
@@ -46,8 +44,6 @@ class HeadProduct {
         rows_(packed.rows().rows),
         inputs_(packed.rows().inputs),
         bias_(bias) {}
-  HeadProduct(const MicroKernels& micro, const SplitWeights& split)
-      : micro_(micro), split_(&split), rows_(split.rows()), inputs_(split.inputs()) {}
   // f32, f16 or bf16.
   HeadProduct(const MicroKernels& micro, const Tensor& w, const float* bias)
       : micro_(micro), floats_(&w), rows_(w.dim(0)), inputs_(w.dim(1)), bias_(bias) {}
@@ -55,7 +51,6 @@ class HeadProduct {
   int64_t rows() const { return rows_; }
   int64_t inputs() const { return inputs_; }
   bool quantises() const { return floats_ == nullptr; }
-  const SplitWeights* split() const { return split_; }
   const MicroKernels& micro() const { return micro_; }
 
   int64_t chunks() const { return (rows_ + kChunkRows - 1) / kChunkRows; }
@@ -65,11 +60,8 @@ class HeadProduct {
   void dot(int64_t chunk, const HeadRows::Tile& x, float* y, int64_t y_stride) const;
 
  private:
-  void dot_split(int64_t chunk, const HeadRows::Tile& x, float* y, int64_t y_stride) const;
-
   const MicroKernels& micro_;
   const PackedWeights* packed_ = nullptr;
-  const SplitWeights* split_ = nullptr;
   const Tensor* floats_ = nullptr;
   int64_t rows_, inputs_;
   const float* bias_ = nullptr;

@@ -26,6 +26,7 @@ std::string_view isa_name(Isa isa) {
     case Isa::kAvx2: return "avx2";
     case Isa::kAvx512: return "avx512";
     case Isa::kNeon: return "neon";
+    case Isa::kI8mm: return "i8mm";
   }
   return "?";
 }
@@ -34,7 +35,7 @@ std::span<const Isa> compiled_isas() {
 #if defined(__x86_64__)
   static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512};
 #elif defined(__aarch64__)
-  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kNeon};
+  static constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kNeon, Isa::kI8mm};
 #else
   static constexpr Isa kIsas[] = {Isa::kBaseline};
 #endif
@@ -53,7 +54,10 @@ std::vector<Isa> available_isas() {
     }
   }
 #elif defined(__aarch64__)
-  if ((::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);
+  if ((::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) {
+    isas.push_back(Isa::kNeon);
+    if ((::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0) isas.push_back(Isa::kI8mm);
+  }
 #endif
   return isas;
 }

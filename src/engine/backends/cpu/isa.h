@@ -8,7 +8,7 @@
 namespace oag::cpu {
 
 // Instruction sets that kernels are compiled for, weakest first.
-enum class Isa : int { kBaseline, kAvx2, kAvx512, kNeon };
+enum class Isa : int { kBaseline, kAvx2, kAvx512, kNeon, kI8mm };
 
 std::string_view isa_name(Isa isa);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -56,7 +57,7 @@ struct StoredRows {
 };
 
 bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored) {
-  const auto* format = std::find_if(std::begin(micro.formats), std::end(micro.formats),
+  const auto* format = std::find_if(micro.formats, micro.formats + kBlockFormatCount,
                                     [&](const BlockFormat& each) { return each.dtype == stored.dtype; });
   const int rows = micro.lanes - 1, tokens = micro.tile_tokens;
   const size_t stride = row_bytes(stored.dtype, kInputs), block = dtype_info(stored.dtype).block_bytes;
@@ -85,12 +86,12 @@ bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored
   const auto lines = [](int64_t size_bytes) {
     return std::vector<Line>(static_cast<size_t>(size_bytes / 64 + 2));
   };
-  const int64_t record = record_bytes(*format, micro.lanes);
-  auto scratch = lines(micro.lanes * (kInputs + 8 * padded(kInputs / 32 * format->groups)));
-  auto panel = lines(record * (kInputs / 32)), tile = lines(tokens * (kInputs / 32) * kActivationBytes);
+  const int64_t packed_bytes = panel_bytes(*format, micro.lanes, kInputs);
+  auto scratch = lines(pack_scratch_bytes(micro.lanes, kInputs));
+  auto panel = lines(packed_bytes), tile = lines(tokens * (kInputs / 32) * kActivationBytes);
   micro.pack_panel(*format, bytes.data(), static_cast<int64_t>(stride), rows, kInputs, scratch[0].bytes,
                    panel[0].bytes);
-  const PackedRows packed{format, panel[0].bytes, rows, kInputs, record};
+  const PackedRows packed{format, panel[0].bytes, rows, kInputs, packed_bytes};
   for (const int count : {1, tokens}) {
     micro.quantise_tile(x.data(), kInputs, count, kInputs, tile[0].bytes);
     std::vector<float> y(static_cast<size_t>(count * rows)), bias(static_cast<size_t>(rows), 0.5f);
@@ -120,6 +121,15 @@ bool dot_of_5_bits(const MicroKernels& micro) {
 }
 bool dot_of_6_bits(const MicroKernels& micro) {
   return packed_product_is_right(micro, {DType::kQ6_K, {208, -1}});
+}
+bool dot_of_2_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ2_K, {80, 82}});
+}
+bool dot_of_3_bits(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kQ3_K, {108, -1}});
+}
+bool dot_of_table_entries(const MicroKernels& micro) {
+  return packed_product_is_right(micro, {DType::kIQ4_NL, {0, -1}});
 }
 bool dot_of_8_bits(const MicroKernels& micro) {
   return packed_product_is_right(micro, {DType::kQ8_0, {0, -1}});
@@ -162,12 +172,19 @@ bool dot_of_floats(const MicroKernels& micro) {
 // --- attention
 
 template <typename T, typename Decode>
-bool scores_are_right(MicroKernels::KeyScores scores, const std::vector<T>& keys, const uint16_t* scales,
-                      Decode decode) {
+bool scores_are_right(const MicroKernels& micro, MicroKernels::KeyScores scores, const std::vector<T>& keys,
+                      const uint16_t* scales, Decode decode) {
   constexpr int64_t kCount = kScoreStride - 1;
   const std::vector<float> q = Values().some(kQueries * kWidth);
   std::vector<float> got(static_cast<size_t>(kQueries * kScoreStride + kSlack));
-  scores({keys.data(), scales, kScoreStride}, kCount, q.data(), kQueries, kWidth, got.data());
+  std::vector<KeyRun> runs;
+  for (int64_t at = 0; at < kCount; at += micro.lanes) {
+    const T* first = keys.data() + at;
+    runs.push_back({first, scales == nullptr ? nullptr : scales + at, first, at,
+                    std::min<int64_t>(micro.lanes, kCount - at)});
+  }
+  scores(runs.data(), static_cast<int64_t>(runs.size()), kScoreStride, q.data(), kQueries, kWidth,
+         got.data());
   for (int64_t query = 0; query < kQueries; ++query) {
     for (int64_t t = 0; t < kCount; ++t) {
       double sum = 0;
@@ -189,28 +206,28 @@ bool key_scores(const MicroKernels& micro) {
   const std::vector<uint16_t> scales = halves_of(random.some(kWidth / 32 * kScoreStride, 0.001f, 0.01f));
   std::vector<int8_t> levels;
   for (const float key : keys) levels.push_back(static_cast<int8_t>(key * 127));
-  return scores_are_right(micro.key_scores_f32, keys, nullptr, itself) &&
-         scores_are_right(micro.key_scores_f16, halves_of(keys), nullptr, f32_from_f16) &&
-         scores_are_right(micro.key_scores_q8_0, levels, scales.data(),
+  return scores_are_right(micro, micro.key_scores_f32, keys, nullptr, itself) &&
+         scores_are_right(micro, micro.key_scores_f16, halves_of(keys), nullptr, f32_from_f16) &&
+         scores_are_right(micro, micro.key_scores_q8_0, levels, scales.data(),
                           [](int8_t level) { return static_cast<float>(level); });
 }
 
-template <typename T, typename Decode>
-bool sum_is_right(MicroKernels::WeightedSum weighted_sum, const std::vector<T>& v, Decode decode) {
-  constexpr int64_t kRows = 5;
+// value(i) is what element i of rows [kValueRows, kWidth] holds.
+constexpr int64_t kValueRows = 5;
+template <typename Value>
+bool sum_is_right(MicroKernels::WeightedSum weighted_sum, const FloatRows& rows, Value value) {
   Values random;
   const std::vector<float> weights = random.some(kQueries * kScoreStride, 0, 1);
   const std::vector<float> before = random.some(kQueries * kWidth);
   std::vector<float> acc = before;
-  weighted_sum({v.data(), kWidth * static_cast<int64_t>(sizeof(T))}, kRows, weights.data(), kScoreStride,
-               kQueries, kWidth, acc.data());
+  weighted_sum(rows, rows.data, kValueRows, weights.data(), kScoreStride, kQueries, kWidth, acc.data());
   for (int64_t query = 0; query < kQueries; ++query) {
     for (int64_t c = 0; c < kWidth; ++c) {
       const auto at = static_cast<size_t>(query * kWidth + c);
       double sum = before[at];
-      for (int64_t r = 0; r < kRows; ++r)
+      for (int64_t r = 0; r < kValueRows; ++r)
         sum += static_cast<double>(weights[static_cast<size_t>(query * kScoreStride + r)]) *
-               static_cast<double>(decode(v[static_cast<size_t>(r * kWidth + c)]));
+               static_cast<double>(value(static_cast<size_t>(r * kWidth + c)));
       if (!near(acc[at], sum, 1e-5)) return false;
     }
   }
@@ -218,9 +235,22 @@ bool sum_is_right(MicroKernels::WeightedSum weighted_sum, const std::vector<T>& 
 }
 
 bool weighted_sum(const MicroKernels& micro) {
-  const std::vector<float> v = Values().some(5 * kWidth);
-  return sum_is_right(micro.weighted_sum_f32, v, itself) &&
-         sum_is_right(micro.weighted_sum_f16, halves_of(v), f32_from_f16);
+  constexpr size_t kBlock = 34;  // bytes of 32 values of q8_0: an f16 scale, then the levels
+  const std::vector<float> v = Values().some(kValueRows * kWidth);
+  const std::vector<uint16_t> halves = halves_of(v);
+  const uint16_t scale = f16_from_f32(1.0f / 128);
+  std::vector<uint8_t> blocks(kBlock * static_cast<size_t>(kValueRows * kWidth / 32) + kSlack);
+  const auto level_of = [&](size_t i) { return static_cast<int8_t>(v[i] * 127); };
+  for (size_t i = 0; i < static_cast<size_t>(kValueRows * kWidth); ++i) {
+    uint8_t* block = blocks.data() + i / 32 * kBlock;
+    std::memcpy(block, &scale, sizeof scale);
+    block[2 + i % 32] = static_cast<uint8_t>(level_of(i));
+  }
+  return sum_is_right(micro.weighted_sum_f32, {v.data(), kWidth * 4}, [&](size_t i) { return v[i]; }) &&
+         sum_is_right(micro.weighted_sum_f16, {halves.data(), kWidth * 2},
+                      [&](size_t i) { return f32_from_f16(halves[i]); }) &&
+         sum_is_right(micro.weighted_sum_q8_0, {blocks.data(), kWidth / 32 * int64_t{kBlock}},
+                      [&](size_t i) { return static_cast<float>(level_of(i)) / 128; });
 }
 
 // Two blocks of scores, the second with a larger top, then a merge with a copy of the same.
@@ -267,19 +297,12 @@ bool conversions(const MicroKernels& micro) {
   micro.f16_from_f32(values.data(), kWidth, halves.data());
   std::vector<uint16_t> bf16;
   for (const float value : values) bf16.push_back(bf16_from_f32(value));
-  std::vector<float> wide(values.size()), levels(64), expected(64);
+  std::vector<float> wide(values.size());
   micro.f32_from_bf16(bf16.data(), kWidth, wide.data());
   for (size_t i = 0; i < kWidth; ++i) {
     if (halves[i] != f16_from_f32(values[i]) || wide[i] != f32_from_bf16(bf16[i])) return false;
   }
-  std::vector<uint8_t> blocks(2 * 34);
-  encode_blocks(DType::kQ8_0, std::span(values).subspan(16, 32),
-                std::as_writable_bytes(std::span(blocks)).first(34));
-  encode_blocks(DType::kQ8_0, std::span(values).subspan(32, 32),
-                std::as_writable_bytes(std::span(blocks)).last(34));
-  decode_blocks(DType::kQ8_0, std::as_bytes(std::span(blocks)), expected);
-  micro.f32_from_q8_0(blocks.data(), 64, levels.data());
-  return levels == expected;
+  return true;
 }
 
 // --- element by element
@@ -399,6 +422,9 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"products with 5-bit weights", dot_of_5_bits},
                              {"products with 6-bit weights", dot_of_6_bits},
                              {"products with 8-bit weights", dot_of_8_bits},
+                             {"products with 2-bit weights", dot_of_2_bits},
+                             {"products with 3-bit weights", dot_of_3_bits},
+                             {"products with weights from a table", dot_of_table_entries},
                              {"products with float weights", dot_of_floats},
                              {"attention scores", key_scores},
                              {"attention sums", weighted_sum},

@@ -33,10 +33,11 @@ void not_a_number(const float* x, int64_t count, float* y) {
   best().exp(x, count, y);
   y[7] = y[7] * 0.0f / 0.0f;
 }
-void without_the_last_position(const KeyColumns& keys, int64_t count, const float* q, int64_t queries,
-                               int64_t width, float* scores) {
-  best().key_scores_f16(keys, count, q, queries, width, scores);
-  scores[(queries - 1) * kScoreStride + count - 1] = 0;
+void without_the_last_position(const KeyRun* runs, int64_t run_count, int64_t stride, const float* q,
+                               int64_t queries, int64_t width, float* scores) {
+  best().key_scores_f16(runs, run_count, stride, q, queries, width, scores);
+  const KeyRun& last = runs[run_count - 1];
+  scores[(queries - 1) * kScoreStride + last.at + last.count - 1] = 0;
 }
 void one_row_short(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
                    int64_t inputs, const float* bias, float* y, int64_t y_stride) {

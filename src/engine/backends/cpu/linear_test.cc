@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <thread>
 
 #include "engine/backends/cpu/kernel_runner.h"
 #include "engine/backends/cpu/micro_kernels.h"
+#include "engine/backends/cpu/packed_weights.h"
 
 namespace oag::cpu {
 namespace {
@@ -70,23 +72,42 @@ TEST_P(LinearOnIsa, QuantisationIsToNearestWithin127Steps) {
 }
 
 TEST_P(LinearOnIsa, UnpackedBlocksAreTheDecodedValues) {
-  for (const BlockFormat& format : micro().formats) {
+  for (const BlockFormat& format : std::span(micro().formats, kBlockFormatCount)) {
     const int64_t inputs = 1024;
-    const int group = 32 / format.groups;
+    const auto group = static_cast<size_t>(32 / format.groups);
     const Tensor w = random_weights(format.dtype, 1, inputs, 17);
     const std::vector<float> exact = decoded(w);
     std::vector<uint8_t> q(static_cast<size_t>(inputs));
-    std::vector<float> scales(static_cast<size_t>(padded(inputs / group))), leasts(scales.size());
-    format.unpack(reinterpret_cast<const uint8_t*>(w.data()), inputs, q.data(), scales.data(), leasts.data());
+    std::vector<float> scales(q.size() / group), leasts(scales.size(), 0.0f), super_scales(4, 1.0f),
+        super_leasts(4, 1.0f);
+    format.unpack(reinterpret_cast<const uint8_t*>(w.data()), inputs, q.data(),
+                  {scales.data(), leasts.data(), super_scales.data(), super_leasts.data()});
     for (size_t i = 0; i < q.size(); ++i) {
-      const size_t g = i / static_cast<size_t>(group);
-      const bool has_sign = format.bits == 8;
-      ASSERT_TRUE(has_sign || q[i] < 1 << format.bits) << dtype_name(format.dtype);
-      const float level = has_sign ? static_cast<float>(static_cast<int8_t>(q[i])) : static_cast<float>(q[i]);
-      const double value = static_cast<double>(scales[g]) * level + (has_sign ? 0.0f : leasts[g]);
-      const double bound = 1e-6 * (std::fabs(scales[g] * level) + std::fabs(leasts[g]));
-      ASSERT_NEAR(value, exact[i], bound) << dtype_name(format.dtype) << " value " << i;
+      const bool has_sign = format.bits == 8 && format.table == nullptr;
+      ASSERT_TRUE(has_sign || q[i] < 1 << (format.table == nullptr ? format.bits : 4))
+          << dtype_name(format.dtype);
+      double level = has_sign ? static_cast<int8_t>(q[i]) : q[i];
+      if (format.table != nullptr) level = format.table[q[i]];
+      if (format.table != nullptr && format.value_bits == 8 && format.least_per_scale == 0)
+        level = static_cast<int8_t>(format.table[q[i]]);
+      const double scale = format.numbers == Numbers::kPowers
+                               ? std::ldexp(1.0, static_cast<int>(scales[i / group]))
+                               : static_cast<double>(scales[i / group]) * super_scales[i / 256];
+      double least = has_sign ? 0.0 : scale * format.least_per_scale;
+      if (format.own_leasts) least = static_cast<double>(leasts[i / group]) * super_leasts[i / 256];
+      ASSERT_NEAR(scale * level + least, exact[i], 1e-6 * (std::fabs(scale * level) + std::fabs(least)))
+          << dtype_name(format.dtype) << " value " << i;
     }
+  }
+}
+
+TEST_P(LinearOnIsa, PackedWeightsTakeHardlyMoreThanStored) {
+  for (const BlockFormat& format : std::span(micro().formats, kBlockFormatCount)) {
+    if (format.table != nullptr && format.bits == 8) continue;  // a set without a byte shuffle
+    const Tensor w = Tensor::host(format.dtype, {64, 4096});
+    const auto stored = static_cast<double>(w.size_bytes());
+    EXPECT_LE(static_cast<double>(PackedWeights::size_bytes(micro(), w)), 1.06 * stored)
+        << dtype_name(format.dtype);
   }
 }
 
@@ -133,6 +154,29 @@ TEST_P(LinearOnIsa, MatchesTheReferenceForEveryStorageAndShape) {
           }
         }
       }
+    }
+  }
+}
+
+TEST_P(LinearOnIsa, EveryPowerOfTwoOfMxfp4IsExact) {
+  const int64_t inputs = 32;
+  for (int exponent = 0; exponent < 250; ++exponent) {  // 0 and 1 are subnormal powers; 253 gives infinities
+    Tensor w = random_weights(DType::kMXFP4, 5, inputs, 6);
+    for (size_t block = 0; block < w.size_bytes(); block += 17)
+      w.data()[block] = static_cast<std::byte>(exponent);
+    // Such activations that products are neither subnormal nor infinite.
+    const float top = exponent < 128 ? 1e6f : 1e-6f;
+    const Tensor x = random_f32({1, inputs}, 7, -top, top);
+    const std::vector<float> exact = decoded(w), seen = quantised(micro(), x).values;
+    const Tensor y = KernelRunner(make_device(GetParam(), 1), linear(x, w)).run()[0];
+    for (size_t o = 0; o < 5; ++o) {
+      double sum = 0, size = 0;
+      for (size_t i = 0; i < 32; ++i) {
+        const double product = static_cast<double>(exact[o * 32 + i]) * seen[i];
+        sum += product;
+        size += std::fabs(product);
+      }
+      ASSERT_NEAR(y.values<float>()[o], sum, 1e-5 * size) << exponent;
     }
   }
 }

@@ -16,6 +16,9 @@ extern const MicroKernels kMicroKernels;
 namespace neon {
 extern const MicroKernels kMicroKernels;
 }
+namespace i8mm {
+extern const MicroKernels kMicroKernels;
+}
 
 const MicroKernels& micro_kernels(Isa isa) {
   switch (isa) {
@@ -24,6 +27,7 @@ const MicroKernels& micro_kernels(Isa isa) {
     case Isa::kAvx512: return avx512::kMicroKernels;
 #elif defined(__aarch64__)
     case Isa::kNeon: return neon::kMicroKernels;
+    case Isa::kI8mm: return i8mm::kMicroKernels;
 #endif
     default: return baseline::kMicroKernels;
   }

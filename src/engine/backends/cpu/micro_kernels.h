@@ -9,48 +9,89 @@ namespace oag::cpu {
 
 enum class Isa : int;
 
-// How a block format is unpacked and packed. Unpacked, value = scale · level + least, with a scale and a
-// least for each group of 32 or 16 values.
+// How the scale, and the least where a format has its own, of a group are packed.
+enum class Numbers {
+  kF16,      // an f16 value
+  kBytes,    // a signed byte, times an f16 value for 256 inputs
+  kNibbles,  // 4 bits of a byte, the scale's the lower, times an f16 value for 256 inputs
+  kPowers,   // a signed byte n for 2^n
+};
+
+// One row, unpacked: numbers for each group. With kBytes and kNibbles they are whole and to be multiplied by
+// those of their 256 inputs; with kPowers they are exponents.
+struct RowNumbers {
+  float* scales;
+  float* leasts;
+  float* super_scales;
+  float* super_leasts;
+};
+
+// How a block format is unpacked and packed: value = scale · level + least, with a scale and a least for each
+// group of 32 or 16 values, or scale · table[level] + least.
 struct BlockFormat {
   DType dtype;
-  int bits;         // of a level: 4 or 6, unsigned; 8, signed
-  int groups;       // in a block of 32 values: 1 or 2
-  bool f16_scales;  // scales and leasts are f16 values
+  int bits;              // packed, of a level: 2 to 6, or 8
+  const uint8_t* table;  // of 16 entries, or null; with 8 bits, the entries are packed and not the levels
+  int value_bits;        // levels, or the table's entries, are below 2^value_bits; 8: a whole byte, see
+                         // kSignedLevels
+  int groups;            // in a block of 32 values: 1 or 2
+  Numbers numbers;
   bool own_leasts;  // else least = least_per_scale · scale, once packed
   float least_per_scale;
-  // Unpacks one stored row of `inputs` values: levels [inputs], scales and leasts [padded(groups in the
-  // row)], 0 past the end. Formats of 8 bits leave leasts as they are.
-  void (*unpack)(const uint8_t* row, int64_t inputs, uint8_t* levels, float* scales, float* leasts);
+  // Unpacks one stored row of `inputs` values: levels [inputs], signed ones of 8 bits. Numbers of a kind that
+  // the format lacks are left as they are.
+  void (*unpack)(const uint8_t* row, int64_t inputs, uint8_t* levels, const RowNumbers& numbers);
 };
 inline constexpr int kBlockFormatCount = 13;
 
-// Rows packed for oag.Linear: panels of `lanes` rows, the last filled up with zeros. A panel is one record
-// for every 32 inputs. A record: vectors of lanes · 4 bytes, four inputs of each row (4 bits: step j in the
-// low half of vector j, step j + 4 in the high half; 6 bits: these, then the top bits of steps 0..3 and 4..7
-// in one vector each; 8 bits: 8 vectors), then the lanes' scales by group, then their leasts if the format
-// has them.
+// Rows packed for oag.Linear: panels of `lanes` rows, the last filled up with zeros. A panel is one stretch
+// after the other, each of 256 inputs with kBytes and kNibbles and of 32 inputs else. A stretch: with kBytes
+// and kNibbles the lanes' f16 super scales and super leasts (or as many zeros, so that vectors lie on their
+// boundaries); then for each block of 32 inputs the lanes' scales by group, and their leasts if they have
+// bytes of their own; then for each block the planes of its levels.
+//
+// Levels of 5 and 6 bits are a plane of 4 and one of 1 or 2 bits, those of 3 bits planes of 2 and 1. A plane
+// of n bits is n vectors of lanes · 4 bytes: step s, four inputs of each row, stands in vector s % n from bit
+// n · (s / n) of each byte.
 struct PackedRows {
   const BlockFormat* format;
   const uint8_t* panels;
   int64_t rows;
   int64_t inputs;
-  int64_t record_bytes;
+  int64_t panel_bytes;
 };
-inline constexpr int64_t record_bytes(const BlockFormat& format, int lanes) {
-  const int numbers = format.groups * (format.own_leasts ? 2 : 1);
-  return lanes * (4 * format.bits + numbers * (format.f16_scales ? 2 : 4));
+// Blocks of 32 inputs in a stretch.
+inline constexpr int stretch_blocks(const BlockFormat& format) {
+  return format.numbers == Numbers::kBytes || format.numbers == Numbers::kNibbles ? 8 : 1;
+}
+// Of a stretch's super scales and leasts, of a block's numbers, of its levels.
+inline constexpr int super_bytes(const BlockFormat& format, int lanes) {
+  return stretch_blocks(format) == 1 ? 0 : lanes * 4;
+}
+inline constexpr int number_bytes(const BlockFormat& format, int lanes) {
+  const int numbers = format.groups * (format.own_leasts && format.numbers != Numbers::kNibbles ? 2 : 1);
+  return lanes * numbers * (format.numbers == Numbers::kF16 ? 2 : 1);
+}
+inline constexpr int level_bytes(const BlockFormat& format, int lanes) {
+  return lanes * 4 * format.bits;
+}
+inline constexpr int stretch_bytes(const BlockFormat& format, int lanes) {
+  const int block = number_bytes(format, lanes) + level_bytes(format, lanes);
+  return super_bytes(format, lanes) + stretch_blocks(format) * block;
+}
+inline constexpr int64_t panel_bytes(const BlockFormat& format, int lanes, int64_t inputs) {
+  return inputs / (32 * stretch_blocks(format)) * stretch_bytes(format, lanes);
+}
+// What packing one panel needs beside it.
+inline constexpr int64_t pack_scratch_bytes(int lanes, int64_t inputs) {
+  constexpr int64_t kNumbers = 2 * (2 + 1);  // for 32 inputs at most, f32: two groups and their supers
+  return (lanes * (inputs + inputs / 32 * kNumbers * 4) + 63) / 64 * 64;
 }
 
 // Activations of T tokens as int8 blocks of 32, x ≈ scale · q, one record for a block: q by step of four
 // inputs [8, T, 4], the scales [T], then scale · Σq over all 32, the first 16 and the last 16 inputs, [T]
 // each.
 inline constexpr int64_t kActivationBytes = 48;  // of a block of one token
-
-// Arrays of scales, leasts and sums are padded with zeros to this many.
-inline constexpr int64_t kPadding = 8;
-inline constexpr int64_t padded(int64_t count) {
-  return (count + kPadding - 1) / kPadding * kPadding;
-}
 
 // Rows of f32, f16, bf16 or q8_0 values, `stride_bytes` apart.
 struct FloatRows {
@@ -88,11 +129,11 @@ struct MicroKernels {
   const char* isa;
 
   // --- oag.Linear with block formats (kernels/packed_dot.cc, kernels/block_unpack.cc)
-  int lanes;        // rows in a panel
-  int tile_tokens;  // tokens in an activation tile, at most
-  BlockFormat formats[kBlockFormatCount];
-  // Packs `row_count` <= lanes stored rows; scratch holds lanes · (inputs + 8 · padded(groups in a row))
-  // bytes, 64-byte aligned.
+  int lanes;                   // rows in a panel
+  int tile_tokens;             // tokens in an activation tile, at most
+  const BlockFormat* formats;  // kBlockFormatCount
+  // Packs `row_count` <= lanes stored rows of one of `formats`; scratch holds pack_scratch_bytes, 64-byte
+  // aligned.
   void (*pack_panel)(const BlockFormat& format, const uint8_t* rows, int64_t stride, int row_count,
                      int64_t inputs, uint8_t* scratch, uint8_t* panel);
   // Quantises to nearest, scale = max|x| / 127. A block with NaN or infinity gets a NaN scale.

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kPanelsPerTile = 8;
 
 const BlockFormat& format_of(const MicroKernels& micro, DType dtype) {
-  return *std::find_if(std::begin(micro.formats), std::end(micro.formats),
+  return *std::find_if(micro.formats, micro.formats + kBlockFormatCount,
                        [&](const BlockFormat& format) { return format.dtype == dtype; });
 }
 
@@ -20,10 +20,9 @@ const BlockFormat& format_of(const MicroKernels& micro, DType dtype) {
 
 size_t PackedWeights::size_bytes(const MicroKernels& micro, const Tensor& stored) {
   const int64_t panels = (stored.dim(0) + micro.lanes - 1) / micro.lanes;
-  const int64_t panel_bytes =
-      record_bytes(format_of(micro, stored.dtype()), micro.lanes) * (stored.dim(1) / 32);
+  const int64_t bytes = cpu::panel_bytes(format_of(micro, stored.dtype()), micro.lanes, stored.dim(1));
   size_t total = 0;
-  if (__builtin_mul_overflow(static_cast<size_t>(panels), static_cast<size_t>(panel_bytes), &total))
+  if (__builtin_mul_overflow(static_cast<size_t>(panels), static_cast<size_t>(bytes), &total))
     fail(ErrorCode::kOutOfMemory, "weights", "{} have more than 2^64 bytes once packed",
          to_string(stored.dims()));
   return (total + 63) / 64 * 64;
@@ -35,14 +34,13 @@ PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, Ke
       panels_((stored.dim(0) + micro.lanes - 1) / micro.lanes) {
   const BlockFormat& format = *rows_.format;
   const int64_t inputs = rows_.inputs, lanes = micro.lanes;
-  rows_.record_bytes = record_bytes(format, micro.lanes);
+  rows_.panel_bytes = cpu::panel_bytes(format, micro.lanes, inputs);
   auto* panels = reinterpret_cast<uint8_t*>(memory.data());
   rows_.panels = panels;
 
   const auto* from = reinterpret_cast<const uint8_t*>(stored.data());
   const auto stride = static_cast<int64_t>(row_bytes(stored.dtype(), inputs));
-  const auto scratch_bytes =
-      static_cast<size_t>(lanes * (inputs + 8 * padded(inputs / 32 * format.groups)) + 63) / 64 * 64;
+  const auto scratch_bytes = static_cast<size_t>(pack_scratch_bytes(micro.lanes, inputs));
   auto* scratch =
       reinterpret_cast<uint8_t*>(env.workspace(scratch_bytes * static_cast<size_t>(env.workers())));
   const int64_t tiles = (panels_ + kPanelsPerTile - 1) / kPanelsPerTile;

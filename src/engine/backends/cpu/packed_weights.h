@@ -20,7 +20,7 @@ class PackedWeights {
 
   const PackedRows& rows() const { return rows_; }
   int64_t panels() const { return panels_; }
-  int64_t panel_bytes() const { return rows_.record_bytes * (rows_.inputs / 32); }
+  int64_t panel_bytes() const { return rows_.panel_bytes; }
 
  private:
   PackedRows rows_;

@@ -1,7 +1,6 @@
 // oag.RankedLinear: the head of a language model. y = x · wᵀ + b as linear.block and linear.float compute it,
 // bit for bit; of ranked rows the products live in scratch memory only until the best of them are known.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <optional>
 #include <span>
@@ -13,9 +12,6 @@
 
 namespace oag::cpu {
 namespace {
-
-// Smaller matrices are in a cache anyway.
-constexpr int64_t kLeastSplitRows = 4096;
 
 enum Input : size_t { kX, kW, kBias, kRanked, kWanted, kMargins };
 enum Output : size_t { kY, kValues, kIds };
@@ -68,23 +64,15 @@ class RankedLinear final : public Kernel {
         most_(query.node.int_attribute("most")),
         limit_(query.node.int_attribute("limit", std::numeric_limits<int64_t>::max())) {
     const Tensor* stored = query.constant(kW);
-    if (stored == nullptr || !is_block_format(stored->dtype())) return;
-    stored_ = *stored;
-    const bool has_bias = query.node.inputs[kBias] != kNoValue;
-    splits_ = stored->dtype() == DType::kQ8_0 && !has_bias && stored->dim(0) >= kLeastSplitRows;
+    if (stored != nullptr && is_block_format(stored->dtype())) stored_ = *stored;
   }
 
   size_t packed_bytes() const override {
-    if (!stored_.defined()) return 0;
-    return splits_ ? SplitWeights::size_bytes(micro_, stored_) : PackedWeights::size_bytes(micro_, stored_);
+    return stored_.defined() ? PackedWeights::size_bytes(micro_, stored_) : 0;
   }
 
   void prepare(KernelEnv& env, std::span<std::byte> packed) override {
-    if (splits_) {
-      split_.emplace(micro_, stored_, env, packed);
-    } else if (stored_.defined()) {
-      packed_.emplace(micro_, stored_, env, packed);
-    }
+    if (stored_.defined()) packed_.emplace(micro_, stored_, env, packed);
   }
 
   void run(KernelContext& context) const override {
@@ -96,7 +84,6 @@ class RankedLinear final : public Kernel {
     context.allocate_output(kIds, DType::kI32, {context.input(kRanked).dim(0), most_});
     const float* bias = context.has_input(kBias) ? context.input(kBias).values<float>().data() : nullptr;
     if (!is_block_format(w.dtype())) return compute(context, HeadProduct(micro_, w, bias));
-    if (split_) return compute(context, HeadProduct(micro_, *split_));
     if (packed_) return compute(context, HeadProduct(micro_, *packed_, bias));
     const size_t bytes = PackedWeights::size_bytes(micro_, w);
     const PackedWeights packed(micro_, w, env, std::span(env.workspace(bytes), bytes));
@@ -123,7 +110,6 @@ class RankedLinear final : public Kernel {
     KernelEnv& env = context.env();
     const HeadRows x(product, env, context.input(kRanked));
     if (x.tiles() == 0) return;
-    if (product.split() != nullptr) return rank_by_estimates(context, product, x);
     WorkerRankings rankings(env.workers(), context.input(kWanted).values<int32_t>(), most_);
     constexpr int64_t kChunkValues = HeadProduct::kChunkRows * HeadProduct::kMostTokens;
     auto* scratch = reinterpret_cast<float*>(
@@ -145,133 +131,6 @@ class RankedLinear final : public Kernel {
     if (finished) write(context, rankings);
   }
 
-  // First estimates of every row from half of the bits, then the rows that these cannot rule out, exactly.
-  void rank_by_estimates(const KernelContext& context, const HeadProduct& product, const HeadRows& x) const {
-    WorkerRankings rankings(context.env().workers(), context.input(kWanted).values<int32_t>(), most_);
-    const auto padded_rows =
-        static_cast<size_t>(product.split()->panels() * static_cast<int64_t>(micro_.lanes));
-    const auto tokens = static_cast<size_t>(x.tile(0).count + 1);  // tiles differ by one at most
-    const std::span<float> room(
-        reinterpret_cast<float*>(context.env().workspace(sizeof(float) * padded_rows * tokens)),
-        padded_rows * tokens);
-    for (int64_t i = 0; i < x.tiles(); ++i) {
-      Estimates estimates{context, product, x.tile(i), x.ns_per_tile(), room, padded_rows, {}, {}};
-      if (!estimate(estimates) || !rescore(estimates, rankings)) return;
-    }
-    write(context, rankings);
-  }
-
-  // Of one tile of ranked rows.
-  struct Estimates {
-    const KernelContext& context;
-    const HeadProduct& product;
-    HeadRows::Tile x;
-    int64_t ns_per_tile;
-    std::span<float> values;  // [tokens, stride]
-    size_t stride;
-    std::vector<float> norms, least;  // of each token: its 2-norm, what a row must be able to reach
-    const uint8_t* data() const { return static_cast<const uint8_t*>(x.data); }
-    std::span<float> of(int t) const { return values.subspan(stride * static_cast<size_t>(t), stride); }
-  };
-
-  int64_t panels_in(const HeadProduct& product, int64_t chunk) const {
-    return (product.chunk_rows(chunk) + micro_.lanes - 1) / micro_.lanes;
-  }
-
-  bool estimate(Estimates& e) const {
-    KernelEnv& env = e.context.env();
-    const auto wanted = e.context.input(kWanted).values<int32_t>();
-    const auto margins = e.context.input(kMargins).values<float>();
-    // The exact values of the rows that look best bound what the best can be. Within a margin the first is
-    // enough.
-    std::vector<int32_t> anchors;
-    for (int t = 0; t < e.x.count; ++t) {
-      const auto row = static_cast<size_t>(e.x.first + t);
-      anchors.push_back(std::isfinite(margins[row]) ? std::min(wanted[row], 1) : wanted[row]);
-    }
-    WorkerRankings best(env.workers(), anchors, most_);
-    const SplitWeights& w = *e.product.split();
-    const auto lanes = static_cast<size_t>(micro_.lanes);
-    if (!env.parallel_for(e.product.chunks(), e.ns_per_tile, [&](int64_t chunk, int worker) {
-          const int64_t first = e.product.first_row(chunk), panel = first / micro_.lanes;
-          float values[HeadProduct::kMostTokens * HeadProduct::kMostLanes];
-          for (int64_t p = panel; p < panel + panels_in(e.product, chunk); ++p) {
-            w.estimate(p, e.data(), e.x.count, values);
-            for (int t = 0; t < e.x.count; ++t)
-              std::copy_n(values + static_cast<size_t>(t) * lanes, lanes,
-                          e.of(t).begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(p) * lanes));
-          }
-          const int64_t count = std::min(e.product.chunk_rows(chunk), limit_ - first);
-          for (int t = 0; t < e.x.count && count > 0; ++t) {
-            best.of(worker, static_cast<size_t>(t))
-                .offer(e.of(t).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
-                       static_cast<int32_t>(first));
-          }
-        })) {
-      return false;
-    }
-    for (int t = 0; t < e.x.count; ++t) {
-      const auto row = static_cast<size_t>(e.x.first + t);
-      e.norms.push_back(activation_norm(e.data(), e.x.count, t, e.product.inputs()));
-      e.least.push_back(least_of(
-          e, t, best.merged(static_cast<size_t>(t)).kept(),
-          static_cast<size_t>(std::clamp<int64_t>(anchors[static_cast<size_t>(t)], 0, most_)), margins[row]));
-    }
-    return true;
-  }
-
-  // What at least `count` rows reach, less the margin.
-  float least_of(const Estimates& e, int t, std::span<const Ranked> anchors, size_t count,
-                 float margin) const {
-    if (count == 0) return std::numeric_limits<float>::infinity();  // nothing is wanted
-    if (anchors.size() < count) return std::numeric_limits<float>::lowest();
-    float least = std::numeric_limits<float>::infinity();
-    float values[HeadProduct::kMostTokens * HeadProduct::kMostLanes];
-    for (const Ranked& anchor : anchors) {
-      e.product.split()->dot(anchor.id / micro_.lanes, e.data(), e.x.count, values);
-      const float value = values[t * micro_.lanes + anchor.id % micro_.lanes];
-      if (!(value >= std::numeric_limits<float>::lowest())) return std::numeric_limits<float>::lowest();
-      least = std::min(least, value);
-    }
-    if (!std::isfinite(margin)) return least;
-    return std::nextafter(least - margin, std::numeric_limits<float>::lowest());
-  }
-
-  // False when the run was stopped.
-  bool rescore(const Estimates& e, WorkerRankings& rankings) const {
-    const SplitWeights& w = *e.product.split();
-    const auto lanes = static_cast<size_t>(micro_.lanes);
-    return e.context.env().parallel_for(e.product.chunks(), 2'000, [&](int64_t chunk, int worker) {
-      const int64_t panel = e.product.first_row(chunk) / micro_.lanes;
-      float values[HeadProduct::kMostTokens * HeadProduct::kMostLanes];
-      for (int64_t p = panel; p < panel + panels_in(e.product, chunk); ++p) {
-        const int64_t first = p * micro_.lanes, count = std::min({w.rows(), limit_}) - first;
-        if (count <= 0) break;
-        if (!may_matter(e, static_cast<size_t>(first))) continue;
-        w.dot(p, e.data(), e.x.count, values);
-        for (int t = 0; t < e.x.count; ++t) {
-          rankings.of(worker, static_cast<size_t>(e.x.first + t))
-              .offer(std::span<const float>(values).subspan(static_cast<size_t>(t) * lanes,
-                                                            std::min(lanes, static_cast<size_t>(count))),
-                     static_cast<int32_t>(first));
-        }
-      }
-    });
-  }
-
-  // Whether a row of the panel that begins at `first` may be among the wanted of some token. NaN may.
-  bool may_matter(const Estimates& e, size_t first) const {
-    const auto lanes = static_cast<size_t>(micro_.lanes);
-    const float* errors = e.product.split()->errors().data() + first;
-    int hits = 0;
-    for (int t = 0; t < e.x.count; ++t) {
-      const float* values = e.of(t).data() + first;
-      const float norm = e.norms[static_cast<size_t>(t)], least = e.least[static_cast<size_t>(t)];
-      for (size_t i = 0; i < lanes; ++i) hits |= static_cast<int>(!(values[i] + errors[i] * norm < least));
-    }
-    return hits != 0;
-  }
-
   void write(const KernelContext& context, WorkerRankings& rankings) const {
     const auto most = static_cast<size_t>(most_);
     const auto margins = context.input(kMargins).values<float>();
@@ -285,9 +144,7 @@ class RankedLinear final : public Kernel {
   const MicroKernels& micro_;
   int64_t most_, limit_;
   Tensor stored_;  // a constant of a block format
-  bool splits_ = false;
   std::optional<PackedWeights> packed_;
-  std::optional<SplitWeights> split_;
 };
 
 std::unique_ptr<Kernel> make(const KernelQuery& query, const void* device_state) {

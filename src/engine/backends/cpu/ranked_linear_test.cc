@@ -96,8 +96,7 @@ TEST_P(RankedLinearOnIsa, RanksTheLogitsThatLinearGivesBitForBit) {
   }
 }
 
-// Large 8-bit matrices are read in two steps. Rows of equal size make no row stand out; rows that differ in
-// their lower bits alone are what estimates cannot tell apart.
+// More rows than a chunk has, and rows that differ in their lower bits alone.
 TEST_P(RankedLinearOnIsa, RanksLarge8BitMatricesAsLinearDoes) {
   const int64_t inputs = 96, outputs = 4500;
   const Tensor noise = random_weights(DType::kQ8_0, outputs, inputs, 3), alike = copy_of(noise);

@@ -13,19 +13,19 @@ void packed_dot(const PackedRows& w, int64_t panel, int64_t panels, const uint8_
                 const float* bias, float* y, int64_t y_stride);
 
 // block_unpack.cc
-void unpack_q4_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q4_1(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q5_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q5_1(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q8_0(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q2_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q3_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q4_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q5_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_q6_k(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_iq4_nl(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_iq4_xs(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
-void unpack_mxfp4(const uint8_t* row, int64_t inputs, uint8_t* q, float* scales, float* leasts);
+void unpack_q4_0(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q4_1(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q5_0(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q5_1(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q8_0(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q2_k(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q3_k(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q4_k(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q5_k(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_q6_k(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_iq4_nl(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_iq4_xs(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
+void unpack_mxfp4(const uint8_t* row, int64_t inputs, uint8_t* q, const RowNumbers& to);
 
 // float_dot.cc
 void dot_f32(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,

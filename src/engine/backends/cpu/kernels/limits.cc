@@ -31,24 +31,21 @@ int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result
 }
 
 int64_t int8_multiply_adds(int64_t rounds, const int8_t* bytes, float* result) {
-  constexpr int kTokens = kTileTokens, kSteps = LevelDot<4>::kSteps;
+  constexpr int kTokens = kTileTokens, kSteps = LevelDots<4, kTokens>::kSteps;
   F sums[kTokens];
   for (int t = 0; t < kTokens; ++t) sums[t] = zero();
   for (int64_t i = 0; i < rounds; ++i) {
-    LevelDot<4> dots[kTokens];
+    LevelDots<4, kTokens> dots;
 #pragma GCC unroll 8
     for (int s = 0; s < kSteps; ++s) {
       // Other bytes each round, so that nothing can be computed once for all.
       Bytes w;
       memcpy(&w, bytes + (i + s) % 8 * static_cast<int>(sizeof w), sizeof w);
-#pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t) dots[t].add(w, bytes + (s * kTokens + t) * 4);
+      dots.add(w, bytes + s * kTokens * 4, s);
     }
+    dots.flush();
 #pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t) {
-      dots[t].flush();
-      sums[t] = add(sums[t], dots[t].value());
-    }
+    for (int t = 0; t < kTokens; ++t) sums[t] = add(sums[t], dots.value(t));
   }
   for (int t = 1; t < kTokens; ++t) sums[0] = add(sums[0], sums[t]);
   *result = sum(sums[0]);

@@ -1,139 +1,229 @@
 // Products of packed block-format rows with quantised activations, the packing of the former and the
 // quantisation of the latter. micro_kernels.h describes both layouts.
-#include "engine/backends/cpu/kernels/functions.h"
-#include "engine/backends/cpu/kernels/vec.h"
+#include "engine/backends/cpu/kernels/block_formats.h"
 
 namespace oag::cpu::OAG_ISA {
 namespace {
 
 constexpr int64_t kSteps = 8;  // of four values in a block of 32
 
+// Levels of more bits than a power of two are two planes.
+constexpr int low_bits(int bits) {
+  return bits < 4 ? 2 : bits < 8 ? 4 : 8;
+}
+
 // --- packing
 
-// Unpacked rows of one panel.
-struct LevelRows {
-  const uint8_t* levels;  // [rows, inputs]
-  const float* scales;    // [rows, groups in a row]
-  const float* leasts;    // the same
+// Unpacked rows of one panel, one after the other.
+struct UnpackedRows {
+  uint8_t* levels;     // [rows, inputs]
+  RowNumbers numbers;  // [rows, groups in a row] and [rows, stretches in a row]
 };
 
-uint32_t four_levels(const uint8_t* p) {
-  uint32_t four;
-  memcpy(&four, p, sizeof four);
-  return four;
+template <int kPlane>
+void put_plane(uint32_t four, int step, uint32_t* words) {
+  constexpr uint32_t kMask = ((1u << kPlane) - 1) * 0x01010101u;
+  words[step % kPlane] |= (four & kMask) << kPlane * (step / kPlane);
 }
 
-void pack_levels(int bits, const uint8_t* levels, int row, uint8_t* record) {
-  const auto put = [&](int vector, uint32_t four) {
-    memcpy(record + (vector * kLanes + row) * 4, &four, sizeof four);
-  };
-  uint32_t high[2] = {0, 0};
+template <int kFormat>
+void pack_levels(const uint8_t* levels, int row, uint8_t* planes) {
+  constexpr const BlockFormat& kForm = kFormats[kFormat];
+  constexpr int kLow = low_bits(kForm.bits), kHigh = kForm.bits - kLow;
+  uint32_t words[8] = {};
+#pragma GCC unroll 8
   for (int step = 0; step < 8; ++step) {
-    const uint32_t four = four_levels(levels + 4 * step);
-    if (bits == 8) {
-      put(step, kSignedLevels ? four : four ^ 0x80808080u);
-      continue;
+    uint8_t bytes[4];
+    memcpy(bytes, levels + 4 * step, sizeof bytes);
+    if constexpr (kForm.bits == 8 && kForm.table != nullptr) {
+      for (uint8_t& byte : bytes) byte = kForm.table[byte];
     }
-    if (step < 4) put(step, (four & 0x0f0f0f0fu) | (four_levels(levels + 4 * step + 16) & 0x0f0f0f0fu) << 4);
-    high[step / 4] |= (four >> 4 & 0x03030303u) << 2 * (step % 4);
+    uint32_t four;
+    memcpy(&four, bytes, sizeof four);
+    if constexpr (kForm.bits == 8) {
+      words[step] = kForm.table == nullptr && !kSignedLevels ? four ^ 0x80808080u : four;
+    } else {
+      put_plane<kLow>(four, step, words);
+      if constexpr (kHigh > 0) put_plane<kHigh>(four >> kLow, step, words + kLow);
+    }
   }
-  if (bits != 6) return;
-  put(4, high[0]);
-  put(5, high[1]);
+  for (int vector = 0; vector < kForm.bits; ++vector)
+    memcpy(planes + (vector * kLanes + row) * 4, words + vector, 4);
 }
 
-void pack_numbers(bool f16, const float* from, int64_t stride, int rows, uint8_t* to) {
+// Numbers of a group for all lanes, `stride` apart.
+void pack_f16(const float* from, int64_t stride, int rows, uint8_t* to) {
   float values[kLanes];
   for (int r = 0; r < kLanes; ++r) values[r] = r < rows ? from[r * stride] : 0.0f;
-  if (!f16) return (void)memcpy(to, values, sizeof values);
   uint16_t halves[kLanes];
   store_f16(halves, load(values));
   memcpy(to, halves, sizeof halves);
 }
+void pack_bytes(const float* from, int64_t stride, int rows, uint8_t* to) {
+  for (int r = 0; r < rows; ++r) to[r] = static_cast<uint8_t>(static_cast<int8_t>(from[r * stride]));
+}
 
-// --- products
-
-template <int kBits>
-struct Levels;
-template <>
-struct Levels<4> {
-  static Bytes at(const uint8_t* record, int step) {
-    Bytes both;
-    memcpy(&both, record + step % 4 * static_cast<int>(sizeof both), sizeof both);
-    return step < 4 ? both & 15 : both >> 4;
-  }
-};
-template <>
-struct Levels<6> {
-  static Bytes at(const uint8_t* record, int step) {
-    Bytes high;
-    memcpy(&high, record + (4 + step / 4) * static_cast<int>(sizeof high), sizeof high);
-    const Bytes top = high >> static_cast<uint8_t>(2 * (step % 4)) & 3;
-    return Levels<4>::at(record, step) | top << 4;
-  }
-};
-template <>
-struct Levels<8> {
-  static Bytes at(const uint8_t* record, int step) {
-    Bytes levels;
-    memcpy(&levels, record + step * static_cast<int>(sizeof levels), sizeof levels);
-    return levels;
-  }
-};
-
-// One panel by T tokens. Each output takes its groups in order, scale before least: the same operations
-// whatever T is.
-template <int kBits, int kGroups, int T>
-void dot_panel(const PackedRows& w, const uint8_t* record, const uint8_t* x, F (&acc)[T]) {
-  constexpr int64_t kNumbersAt = kLanes * 4 * kBits;
-  const BlockFormat& format = *w.format;
-  const int64_t number_bytes = kLanes * (format.f16_scales ? 2 : 4);
-  for (int64_t b = 0; b < w.inputs / 32; ++b) {
-    const auto* q = reinterpret_cast<const int8_t*>(x);
-    const auto* x_scales = reinterpret_cast<const float*>(x + 32 * T);
-    const uint8_t* numbers = record + kNumbersAt;
-#pragma GCC unroll 2
-    for (int g = 0; g < kGroups; ++g) {
-      LevelDot<kBits> dot[T];
-      constexpr int kGroupSteps = static_cast<int>(kSteps) / kGroups;
-#pragma GCC unroll 8
-      for (int s = 0; s < kGroupSteps; ++s) {
-        const int step = g * kGroupSteps + s;
-        const Bytes levels = Levels<kBits>::at(record, step);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) dot[t].add(levels, q + (step * T + t) * 4);
-        if ((s + 1) % LevelDot<kBits>::kSteps == 0 || s + 1 == kGroupSteps) {
-#pragma GCC unroll 8
-          for (int t = 0; t < T; ++t) dot[t].flush();
-        }
-      }
-      const auto number = [&](int i) {
-        const uint8_t* at = numbers + i * number_bytes;
-        return format.f16_scales ? load_f16(reinterpret_cast<const uint16_t*>(at))
-                                 : load(reinterpret_cast<const float*>(at));
-      };
-      const F scale = number(g);
-      const F least = format.own_leasts ? number(kGroups + g) : mul(scale, splat(format.least_per_scale));
-      const float* x_sums = x_scales + (kGroups == 1 ? 1 : 2 + g) * T;
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-        acc[t] = mul_add(dot[t].value(), mul(scale, splat(x_scales[t])), acc[t]);
-        acc[t] = mul_add(least, splat(x_sums[t]), acc[t]);
-      }
+template <int kFormat>
+void pack_numbers(const RowNumbers& from, int64_t group, int64_t stride, int rows, int g, uint8_t* to) {
+  constexpr const BlockFormat& kForm = kFormats[kFormat];
+  const float *scales = from.scales + group, *leasts = from.leasts + group;
+  if constexpr (kForm.numbers == Numbers::kNibbles) {
+    for (int r = 0; r < rows; ++r) {
+      to[g * kLanes + r] = static_cast<uint8_t>(static_cast<int>(scales[r * stride]) |
+                                                static_cast<int>(leasts[r * stride]) << 4);
     }
-    record += w.record_bytes;
-    x += kActivationBytes * T;
+  } else {
+    constexpr bool kHalves = kForm.numbers == Numbers::kF16;
+    constexpr int kBytes = kLanes * (kHalves ? 2 : 1);
+    constexpr auto pack = kHalves ? pack_f16 : pack_bytes;
+    pack(scales, stride, rows, to + g * kBytes);
+    if constexpr (kForm.own_leasts) pack(leasts, stride, rows, to + (kForm.groups + g) * kBytes);
   }
 }
 
-template <int kBits, int kGroups, int T>
+template <int kFormat>
+void pack_stretches(const UnpackedRows& from, int rows, int64_t inputs, uint8_t* panel) {
+  constexpr const BlockFormat& kForm = kFormats[kFormat];
+  constexpr int kBlocks = stretch_blocks(kForm);
+  const int64_t groups = inputs / 32 * kForm.groups, stretches = inputs / (32 * kBlocks);
+  for (int64_t s = 0; s < stretches; ++s, panel += stretch_bytes(kForm, kLanes)) {
+    if constexpr (kBlocks > 1) {
+      pack_f16(from.numbers.super_scales + s, stretches, rows, panel);
+      if constexpr (kForm.own_leasts)
+        pack_f16(from.numbers.super_leasts + s, stretches, rows, panel + 2 * kLanes);
+      else
+        memset(panel + 2 * kLanes, 0, 2 * kLanes);
+    }
+    uint8_t* numbers = panel + super_bytes(kForm, kLanes);
+    uint8_t* levels = numbers + kBlocks * number_bytes(kForm, kLanes);
+    for (int i = 0; i < kBlocks; ++i) {
+      const int64_t b = s * kBlocks + i;
+      for (int g = 0; g < kForm.groups; ++g)
+        pack_numbers<kFormat>(from.numbers, b * kForm.groups + g, groups, rows, g, numbers);
+      for (int r = 0; r < rows; ++r) pack_levels<kFormat>(from.levels + r * inputs + 32 * b, r, levels);
+      numbers += number_bytes(kForm, kLanes);
+      levels += level_bytes(kForm, kLanes);
+    }
+  }
+}
+
+// --- products
+
+typedef uint16_t Words __attribute__((vector_size(sizeof(Bytes))));
+
+// Step `step` of a plane, from bit kTo of each byte on; other bits are 0.
+template <int kPlane, int kTo>
+Bytes plane_at(const uint8_t* vectors, int step) {
+  Words v;
+  memcpy(&v, vectors + step % kPlane * static_cast<int>(sizeof v), sizeof v);
+  // Of 16 bits: processors have no shifts of bytes. What crosses over is masked.
+  const int shift = kPlane * (step / kPlane) - kTo;
+  v = shift >= 0 ? v >> static_cast<uint16_t>(shift) : v << static_cast<uint16_t>(-shift);
+  return reinterpret_cast<Bytes>(v) & static_cast<uint8_t>(((1 << kPlane) - 1) << kTo);
+}
+
+template <int kBits>
+Bytes levels_at(const uint8_t* planes, int step) {
+  if constexpr (kBits == 8) {
+    Bytes levels;
+    memcpy(&levels, planes + step * static_cast<int>(sizeof levels), sizeof levels);
+    return levels;
+  } else {
+    constexpr int kLow = low_bits(kBits), kHigh = kBits - kLow;
+    const Bytes low = plane_at<kLow, 0>(planes, step);
+    if constexpr (kHigh == 0) {
+      return low;
+    } else {
+      return low | plane_at<kHigh, kLow>(planes + kLow * static_cast<int>(sizeof low), step);
+    }
+  }
+}
+
+struct ScaleAndLeast {
+  F scale, least;
+};
+
+// The numbers of group g of a block; `super` is those of its 256 inputs.
+template <int kFormat>
+ScaleAndLeast numbers_at(const uint8_t* numbers, int g, const ScaleAndLeast& super) {
+  constexpr const BlockFormat& kForm = kFormats[kFormat];
+  if constexpr (kForm.numbers == Numbers::kNibbles) {
+    F scale, least;
+    load_nibbles(numbers + g * kLanes, &scale, &least);
+    return {mul(scale, super.scale), mul(least, super.least)};
+  } else {
+    const auto number = [&](int i) {
+      if constexpr (kForm.numbers == Numbers::kF16)
+        return load_f16(reinterpret_cast<const uint16_t*>(numbers) + i * kLanes);
+      else if constexpr (kForm.numbers == Numbers::kPowers)
+        return load_pow2(reinterpret_cast<const int8_t*>(numbers) + i * kLanes);
+      else
+        return load_i8(reinterpret_cast<const int8_t*>(numbers) + i * kLanes);
+    };
+    F scale = number(g);
+    if constexpr (kForm.numbers == Numbers::kBytes) scale = mul(scale, super.scale);
+    if constexpr (!kForm.own_leasts) return {scale, mul(scale, splat(kForm.least_per_scale))};
+    const F least = number(kForm.groups + g);
+    return {scale, kForm.numbers == Numbers::kBytes ? mul(least, super.least) : least};
+  }
+}
+
+// One panel by T tokens. Each output takes its groups in order, scale before least: the same operations
+// whatever T is.
+template <int kFormat, int T>
+void dot_panel(int64_t inputs, const uint8_t* panel, const uint8_t* x, F (&acc)[T]) {
+  constexpr const BlockFormat& kForm = kFormats[kFormat];
+  constexpr int kGroups = kForm.groups, kGroupSteps = static_cast<int>(kSteps) / kGroups;
+  constexpr int kBlocks = stretch_blocks(kForm);
+  constexpr bool kLookUp = kForm.table != nullptr && kForm.bits < 8;
+  Bytes table{};
+  if constexpr (kLookUp) table = load_table(kForm.table);
+  ScaleAndLeast super{zero(), zero()};
+  for (int64_t b = 0; b < inputs / 32; b += kBlocks, panel += stretch_bytes(kForm, kLanes)) {
+    if constexpr (kBlocks > 1) {
+      const auto* halves = reinterpret_cast<const uint16_t*>(panel);
+      super.scale = load_f16(halves);
+      if constexpr (kForm.own_leasts) super.least = load_f16(halves + kLanes);
+    }
+    const uint8_t* numbers = panel + super_bytes(kForm, kLanes);
+    const uint8_t* planes = numbers + kBlocks * number_bytes(kForm, kLanes);
+    for (int i = 0; i < kBlocks; ++i) {
+      const auto* q = reinterpret_cast<const int8_t*>(x);
+      const auto* x_scales = reinterpret_cast<const float*>(x + 32 * T);
+#pragma GCC unroll 2
+      for (int g = 0; g < kGroups; ++g) {
+        using Dots = LevelDots<kForm.value_bits, T>;
+        Dots dots;
+#pragma GCC unroll 8
+        for (int s = 0; s < kGroupSteps; ++s) {
+          const int step = g * kGroupSteps + s;
+          Bytes levels = levels_at<kForm.bits>(planes, step);
+          if constexpr (kLookUp) levels = look_up(table, levels);
+          dots.add(levels, q + step * T * 4, s);
+          if ((s + 1) % Dots::kSteps == 0 || s + 1 == kGroupSteps) dots.flush();
+        }
+        const ScaleAndLeast w = numbers_at<kFormat>(numbers, g, super);
+        const float* x_sums = x_scales + (kGroups == 1 ? 1 : 2 + g) * T;
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) {
+          acc[t] = mul_add(dots.value(t), mul(w.scale, splat(x_scales[t])), acc[t]);
+          acc[t] = mul_add(w.least, splat(x_sums[t]), acc[t]);
+        }
+      }
+      numbers += number_bytes(kForm, kLanes);
+      planes += level_bytes(kForm, kLanes);
+      x += kActivationBytes * T;
+    }
+  }
+}
+
+template <int kFormat, int T>
 void dot_panels(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* x, const float* bias,
                 float* y, int64_t y_stride) {
-  const int64_t panel_bytes = w.record_bytes * (w.inputs / 32);
   for (int64_t p = panel; p < panel + panels; ++p) {
     F acc[T];
     for (int t = 0; t < T; ++t) acc[t] = zero();
-    dot_panel<kBits, kGroups, T>(w, w.panels + p * panel_bytes, x, acc);
+    dot_panel<kFormat, T>(w.inputs, w.panels + p * w.panel_bytes, x, acc);
     const int64_t row = p * kLanes, rows = w.rows - row;
     for (int t = 0; t < T; ++t) {
       float* out = y + t * y_stride + row;
@@ -148,29 +238,30 @@ void dot_panels(const PackedRows& w, int64_t panel, int64_t panels, const uint8_
   }
 }
 
-using DotPanels = void (*)(const PackedRows&, int64_t, int64_t, const uint8_t*, const float*, float*,
-                           int64_t);
+// What there is for each format: its packing, and products by number of tokens.
+struct FormatLoops {
+  void (*pack)(const UnpackedRows&, int rows, int64_t inputs, uint8_t* panel);
+  void (*dot[kTileTokens])(const PackedRows&, int64_t panel, int64_t panels, const uint8_t* x,
+                           const float* bias, float* y, int64_t y_stride);
+};
 
-template <int kBits, int kGroups>
-DotPanels dot_panels_of(int tokens) {
-  static_assert(kTileTokens <= 8);
-  switch (tokens) {
-    case 1: return dot_panels<kBits, kGroups, 1>;
-    case 2: return dot_panels<kBits, kGroups, 2>;
-    case 3: return dot_panels<kBits, kGroups, 3>;
-    case 4: return dot_panels<kBits, kGroups, 4>;
-    default: break;
+template <int kFormat>
+constexpr FormatLoops format_loops() {
+  static_assert(kTileTokens == 4 || kTileTokens == 8);
+  if constexpr (kTileTokens == 4) {
+    return {pack_stretches<kFormat>,
+            {dot_panels<kFormat, 1>, dot_panels<kFormat, 2>, dot_panels<kFormat, 3>, dot_panels<kFormat, 4>}};
+  } else {
+    return {pack_stretches<kFormat>,
+            {dot_panels<kFormat, 1>, dot_panels<kFormat, 2>, dot_panels<kFormat, 3>, dot_panels<kFormat, 4>,
+             dot_panels<kFormat, 5>, dot_panels<kFormat, 6>, dot_panels<kFormat, 7>, dot_panels<kFormat, 8>}};
   }
-  if constexpr (kTileTokens == 8) {
-    switch (tokens) {
-      case 5: return dot_panels<kBits, kGroups, 5>;
-      case 6: return dot_panels<kBits, kGroups, 6>;
-      case 7: return dot_panels<kBits, kGroups, 7>;
-      default: break;
-    }
-  }
-  return dot_panels<kBits, kGroups, kTileTokens>;
 }
+static_assert(kBlockFormatCount == 13);
+constexpr FormatLoops kLoops[kBlockFormatCount] = {
+    format_loops<0>(),  format_loops<1>(),  format_loops<2>(), format_loops<3>(), format_loops<4>(),
+    format_loops<5>(),  format_loops<6>(),  format_loops<7>(), format_loops<8>(), format_loops<9>(),
+    format_loops<10>(), format_loops<11>(), format_loops<12>()};
 
 // --- activations
 
@@ -207,40 +298,26 @@ void quantise_block(const float* values, QuantisedBlock& block) {
 
 void pack_panel(const BlockFormat& format, const uint8_t* rows, int64_t stride, int row_count, int64_t inputs,
                 uint8_t* scratch, uint8_t* panel) {
-  const int64_t blocks = inputs / 32, groups = blocks * format.groups, padded_groups = padded(groups);
-  auto* scales = reinterpret_cast<float*>(scratch);
-  float* leasts = scales + kLanes * padded_groups;
-  auto* levels = reinterpret_cast<uint8_t*>(leasts + kLanes * padded_groups);
+  const int64_t groups = inputs / 32 * format.groups, supers = inputs / (32 * stretch_blocks(format));
+  auto* numbers = reinterpret_cast<float*>(scratch);
+  RowNumbers all;
+  all.scales = numbers;
+  all.leasts = all.scales + kLanes * groups;
+  all.super_scales = all.leasts + kLanes * groups;
+  all.super_leasts = all.super_scales + kLanes * supers;
+  auto* levels = reinterpret_cast<uint8_t*>(all.super_leasts + kLanes * supers);
   for (int r = 0; r < row_count; ++r) {
-    format.unpack(rows + r * stride, inputs, levels + r * inputs, scales + r * padded_groups,
-                  leasts + r * padded_groups);
+    format.unpack(rows + r * stride, inputs, levels + r * inputs,
+                  {all.scales + r * groups, all.leasts + r * groups, all.super_scales + r * supers,
+                   all.super_leasts + r * supers});
   }
-  const int64_t number_bytes = kLanes * (format.f16_scales ? 2 : 4), bytes = record_bytes(format, kLanes);
-  memset(panel, 0, static_cast<size_t>(bytes * blocks));
-  for (int64_t b = 0; b < blocks; ++b, panel += bytes) {
-    for (int r = 0; r < row_count; ++r) pack_levels(format.bits, levels + r * inputs + 32 * b, r, panel);
-    uint8_t* numbers = panel + kLanes * 4 * format.bits;
-    for (int g = 0; g < format.groups; ++g) {
-      const int64_t at = b * format.groups + g;
-      pack_numbers(format.f16_scales, scales + at, padded_groups, row_count, numbers + g * number_bytes);
-      if (format.own_leasts) {
-        pack_numbers(format.f16_scales, leasts + at, padded_groups, row_count,
-                     numbers + (format.groups + g) * number_bytes);
-      }
-    }
-  }
+  if (row_count < kLanes) memset(panel, 0, static_cast<size_t>(panel_bytes(format, kLanes, inputs)));
+  kLoops[&format - kFormats].pack({levels, all}, row_count, inputs, panel);
 }
 
 void packed_dot(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* x, int tokens,
                 const float* bias, float* y, int64_t y_stride) {
-  const bool pairs = w.format->groups == 2;
-  DotPanels dot = nullptr;
-  switch (w.format->bits) {
-    case 4: dot = pairs ? dot_panels_of<4, 2>(tokens) : dot_panels_of<4, 1>(tokens); break;
-    case 6: dot = pairs ? dot_panels_of<6, 2>(tokens) : dot_panels_of<6, 1>(tokens); break;
-    default: dot = dot_panels_of<8, 1>(tokens); break;
-  }
-  dot(w, panel, panels, x, bias, y, y_stride);
+  kLoops[w.format - kFormats].dot[tokens - 1](w, panel, panels, x, bias, y, y_stride);
 }
 
 void quantise_tile(const float* x, int64_t x_stride, int tokens, int64_t inputs, uint8_t* tile) {

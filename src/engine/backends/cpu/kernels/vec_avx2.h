@@ -99,6 +99,29 @@ static inline void store_i8(int8_t* p, F v) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(half, half));
 }
 
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  const __m256i n = _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_castsi256_ps(
+      _mm256_max_epi32(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23),
+                       _mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(129)), 21)));
+}
+static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
+  const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  *low = _mm256_cvtepi32_ps(_mm256_and_si256(wide, _mm256_set1_epi32(15)));
+  *high = _mm256_cvtepi32_ps(_mm256_srli_epi32(wide, 4));
+}
+
+inline constexpr bool kLooksUp = true;
+static inline Bytes load_table(const uint8_t* p) {
+  return reinterpret_cast<Bytes>(
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+static inline Bytes look_up(Bytes table, Bytes index) {
+  return reinterpret_cast<Bytes>(
+      _mm256_shuffle_epi8(reinterpret_cast<__m256i>(table), reinterpret_cast<__m256i>(index)));
+}
+
 inline constexpr bool kSignedLevels = true;
 inline constexpr int kTileTokens = 4;
 
@@ -112,11 +135,11 @@ static inline __m256i widened(__m256i pairs) {
 }
 
 // maddubs adds two products of an unsigned and a signed byte in 16 signed bits. Levels below 16 give at most
-// 3,810 there, so eight steps may be added before they are widened (30,480); levels below 64 give 16,002, two
-// steps.
+// 3,810 there, so eight steps may be added before they are widened (30,480); levels below 32 give 7,874, four
+// steps; levels below 64 give 16,002, two steps.
 template <int kBits>
 struct LevelDot {
-  static constexpr int kSteps = kBits == 4 ? 8 : 2;
+  static constexpr int kSteps = kBits <= 4 ? 8 : kBits == 5 ? 4 : 2;
   __m256i pairs = _mm256_setzero_si256();
   __m256i total = _mm256_setzero_si256();
 

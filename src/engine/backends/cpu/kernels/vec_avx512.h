@@ -99,6 +99,29 @@ static inline void store_i8(int8_t* p, F v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
 }
 
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  const __m512i n = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm512_castsi512_ps(
+      _mm512_max_epi32(_mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(127)), 23),
+                       _mm512_slli_epi32(_mm512_add_epi32(n, _mm512_set1_epi32(129)), 21)));
+}
+static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
+  const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  *low = _mm512_cvtepi32_ps(_mm512_and_si512(wide, _mm512_set1_epi32(15)));
+  *high = _mm512_cvtepi32_ps(_mm512_srli_epi32(wide, 4));
+}
+
+inline constexpr bool kLooksUp = true;
+static inline Bytes load_table(const uint8_t* p) {
+  return reinterpret_cast<Bytes>(
+      _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+static inline Bytes look_up(Bytes table, Bytes index) {
+  return reinterpret_cast<Bytes>(
+      _mm512_shuffle_epi8(reinterpret_cast<__m512i>(table), reinterpret_cast<__m512i>(index)));
+}
+
 // The instruction multiplies unsigned with signed bytes and keeps 32 bits.
 inline constexpr bool kSignedLevels = false;
 inline constexpr int kTileTokens = 8;

@@ -5,6 +5,8 @@
 #include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 // Vectors of what every processor of the architecture has: SSE2 on x86-64, the compiler's own choice
@@ -124,6 +126,39 @@ static inline void store_i8(int8_t* p, F v) {
   const I wide = __builtin_convertvector(round(v), I);
   for (int i = 0; i < kLanes; ++i)
     p[i] = static_cast<int8_t>(wide[i] < -128 ? -128 : wide[i] > 127 ? 127 : wide[i]);
+}
+
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  const I n = {p[0], p[1], p[2], p[3]};
+  const I normal = (n + 127) * (1 << 23), subnormal = (n + 129) * (1 << 21);
+  return reinterpret_cast<F>(normal > subnormal ? normal : subnormal);
+}
+static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
+  const I wide = {p[0], p[1], p[2], p[3]};
+  *low = __builtin_convertvector(wide & 15, F);
+  *high = __builtin_convertvector(wide >> 4, F);
+}
+
+// SSE2 cannot shuffle bytes.
+#if defined(__ARM_NEON)
+inline constexpr bool kLooksUp = true;
+#else
+inline constexpr bool kLooksUp = false;
+#endif
+static inline Bytes load_table(const uint8_t* p) {
+  Bytes table;
+  memcpy(&table, p, sizeof table);
+  return table;
+}
+static inline Bytes look_up(Bytes table, Bytes index) {
+#if defined(__ARM_NEON)
+  return reinterpret_cast<Bytes>(
+      vqtbl1q_u8(reinterpret_cast<uint8x16_t>(table), reinterpret_cast<uint8x16_t>(index)));
+#else
+  for (int i = 0; i < 16; ++i) index[i] = table[index[i]];
+  return index;
+#endif
 }
 
 inline constexpr bool kSignedLevels = false;

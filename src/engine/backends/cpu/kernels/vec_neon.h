@@ -5,7 +5,7 @@
 #include <string.h>
 
 // Vectors of Armv8.2-A with the dot product extension; vec.h says what each function means.
-namespace oag::cpu::neon {
+namespace oag::cpu::OAG_ISA {
 
 using F = float32x4_t;
 inline constexpr int kLanes = 4;
@@ -92,6 +92,32 @@ static inline void store_i8(int8_t* p, F v) {
   memcpy(p, &bits, sizeof bits);
 }
 
+// 2^-127 and 2^-128 are subnormal; for all others the first is the larger.
+static inline F load_pow2(const int8_t* p) {
+  int32_t bits;
+  memcpy(&bits, p, sizeof bits);
+  const int32x4_t n = vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(bits)))));
+  return vreinterpretq_f32_s32(vmaxq_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23),
+                                         vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(129)), 21)));
+}
+static inline void load_nibbles(const uint8_t* p, F* low, F* high) {
+  uint32_t bits;
+  memcpy(&bits, p, sizeof bits);
+  const uint16x8_t wide = vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bits)));
+  const uint32x4_t wider = vmovl_u16(vget_low_u16(wide));
+  *low = vcvtq_f32_u32(vandq_u32(wider, vdupq_n_u32(15)));
+  *high = vcvtq_f32_u32(vshrq_n_u32(wider, 4));
+}
+
+inline constexpr bool kLooksUp = true;
+static inline Bytes load_table(const uint8_t* p) {
+  return reinterpret_cast<Bytes>(vld1q_u8(p));
+}
+static inline Bytes look_up(Bytes table, Bytes index) {
+  return reinterpret_cast<Bytes>(
+      vqtbl1q_u8(reinterpret_cast<uint8x16_t>(table), reinterpret_cast<uint8x16_t>(index)));
+}
+
 inline constexpr bool kSignedLevels = true;
 inline constexpr int kTileTokens = 8;
 
@@ -110,4 +136,4 @@ struct LevelDot {
   F value() const { return vcvtq_f32_s32(total); }
 };
 
-}  // namespace oag::cpu::neon
+}  // namespace oag::cpu::OAG_ISA
