@@ -153,6 +153,7 @@ struct Request {
   Sampling sampling = {};
   bool ignore_end = false;             // go on past end tokens
   std::vector<std::string> stop = {};  // texts that end the answer; not part of it
+  int64_t lookup_tokens = 0;           // guessed at a time by prompt lookup, 0 to 16; the answer is the same
   int priority = 0;                    // higher ones are admitted, and their prompts read, first
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  // past it, the answer ends as kError
   TokenCallback on_token = {};
@@ -166,6 +167,8 @@ struct Result {
   std::string text;                // well-formed UTF-8
   std::vector<TokenId> token_ids;  // without the end token
   int64_t prompt_tokens = 0;
+  int64_t drafted_tokens = 0;   // guessed by prompt lookup
+  int64_t accepted_tokens = 0;  // of these, right
   double queue_ms = 0;    // submitted to first scheduled
   double prefill_ms = 0;  // first scheduled to first token
   double ttft_ms = 0;     // submitted to first token

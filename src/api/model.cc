@@ -132,6 +132,7 @@ Generation Model::submit(Request request) {
     internal.sampling = internal_sampling(request.sampling);
     internal.ignore_end = request.ignore_end;
     internal.stop = std::move(request.stop);
+    internal.lookup_tokens = request.lookup_tokens;
     internal.priority = request.priority;
     internal.deadline = request.deadline;
     std::shared_ptr<MutableCallback> callback;

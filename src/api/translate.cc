@@ -37,6 +37,8 @@ Result public_result(oag::GenerationResult from) {
           .text = std::move(from.text),
           .token_ids = std::move(from.token_ids),
           .prompt_tokens = from.prompt_tokens,
+          .drafted_tokens = from.drafted_tokens,
+          .accepted_tokens = from.accepted_tokens,
           .queue_ms = from.queue_ms,
           .prefill_ms = from.prefill_ms,
           .ttft_ms = from.ttft_ms,

@@ -96,6 +96,7 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
     request.stop = options_.stop;
+    request.lookup_tokens = options_.lookup_tokens;
     request.on_token = [&](const TokenEvent& event) { return on_text(event.text); };
     const Generation generation = model_->submit(std::move(request));
     while (!generation.wait(Clock::now() + kInterruptPoll)) {
@@ -129,7 +130,11 @@ std::string Chat::stats_line(const Answer& answer) const {
                 result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms),
                 made, rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms)
           : fmt::format("prompt {} tokens, not read to its end", result.prompt_tokens);
-  return fmt::format("{} | load {:.0f} ms | peak memory {} | seed {}", speed, load_ms_,
+  const std::string lookup =
+      options_.lookup_tokens > 0
+          ? fmt::format(" | {} of {} guesses right", result.accepted_tokens, result.drafted_tokens)
+          : "";
+  return fmt::format("{}{} | load {:.0f} ms | peak memory {} | seed {}", speed, lookup, load_ms_,
                      format_bytes(peak_memory_bytes()), options_.sampling.seed);
 }
 

@@ -22,6 +22,7 @@ struct ChatOptions {
   SamplingOptions sampling;
   std::vector<std::string> stop;
   bool ignore_end = false;
+  int64_t lookup_tokens = 0;
 };
 
 struct Answer {

@@ -17,6 +17,7 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "llm/generate/prompt_lookup.h"
 
 namespace oag::cli {
 namespace {
@@ -73,7 +74,7 @@ std::string read_all_stdin() {
 }
 
 // The object of --json; of an answer that failed, what is known is in `answer`.
-Json result_json(const Answer& answer, uint64_t seed, double load_ms) {
+Json result_json(const Answer& answer, const ChatOptions& chat, double load_ms) {
   const GenerationResult& result = answer.result;
   const auto rate = [](double tokens, double ms) { return ms > 0 ? tokens / ms * 1000 : 0.0; };
   const auto made = static_cast<double>(result.token_ids.size());
@@ -83,7 +84,7 @@ Json result_json(const Answer& answer, uint64_t seed, double load_ms) {
       {"prompt_ids", answer.prompt_ids},
       {"token_ids", result.token_ids},
       {"finish_reason", finish_reason_name(result.finish_reason)},
-      {"seed", seed},
+      {"seed", chat.sampling.seed},
       {"usage", {{"prompt_tokens", result.prompt_tokens}, {"completion_tokens", result.token_ids.size()}}},
       {"timings",
        {{"load_ms", load_ms},
@@ -92,6 +93,8 @@ Json result_json(const Answer& answer, uint64_t seed, double load_ms) {
         {"decode_ms", result.decode_ms},
         {"prefill_tokens_per_s", rate(static_cast<double>(result.prompt_tokens), result.prefill_ms)},
         {"tokens_per_s", rate(made - 1, result.decode_ms)}}}};
+  if (chat.lookup_tokens > 0)
+    json["lookup"] = {{"drafted_tokens", result.drafted_tokens}, {"accepted_tokens", result.accepted_tokens}};
   if (result.finish_reason == FinishReason::kError) json["error"] = result.error;
   return json;
 }
@@ -125,7 +128,7 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
   });
   if (write_error != 0) return fail_stdout(write_error);
   if (flags.json) {
-    write_error = write_stdout(json_text(result_json(answer, flags.chat.sampling.seed, chat.load_ms())));
+    write_error = write_stdout(json_text(result_json(answer, flags.chat, chat.load_ms())));
   } else if (!answer.result.text.ends_with('\n')) {
     write_error = write_stdout("\n");
   }
@@ -151,7 +154,7 @@ int answer_once_as_json(const RunFlags& flags, const std::string& prompt) {
     Answer answer;
     answer.result.finish_reason = FinishReason::kError;
     answer.result.error = failure_text(error);
-    write_stdout(json_text(result_json(answer, flags.chat.sampling.seed, 0)));
+    write_stdout(json_text(result_json(answer, flags.chat, 0)));
     throw;
   }
 }
@@ -201,6 +204,12 @@ void declare(CLI::App& app, int& exit_code) {
       ->expected(1)
       ->take_all();
   command->add_flag("--ignore-eos", chat.ignore_end, "Go on past end tokens");
+  command
+      ->add_option("--lookup", chat.lookup_tokens,
+                   "Guess up to this many tokens at a time from what was written before, and check them "
+                   "together (prompt lookup); the answer is the same, sooner where it copies")
+      ->check(whole_number(0, PromptLookup::kMost))
+      ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/run.json) instead of text");
   command->add_flag("--stats", flags->stats, "Print speed, load time and memory to standard error");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });

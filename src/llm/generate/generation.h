@@ -30,6 +30,9 @@ struct GenerationRequest {
   SamplingOptions sampling;
   bool ignore_end = false;        // go on past end tokens
   std::vector<std::string> stop;  // texts that end the answer; not part of it
+  // Speculative decoding: at most so many tokens at a time are guessed from prompt and answer and checked
+  // together, while no other answer is at work; 0: none. The answer is the same. Up to PromptLookup::kMost.
+  int64_t lookup_tokens = 0;
   int priority = 0;
   std::optional<TimePoint> deadline;
   // Called on the scheduler's thread for every token of the answer, so it must be quick. False ends the
@@ -44,6 +47,8 @@ struct GenerationResult {
   std::vector<TokenId> token_ids;  // without the end token
   std::string text;
   int64_t prompt_tokens = 0;
+  int64_t drafted_tokens = 0;   // guessed with lookup_tokens
+  int64_t accepted_tokens = 0;  // of these, right
   double queue_ms = 0;    // submitted to first scheduled
   double prefill_ms = 0;  // first scheduled to first token
   double ttft_ms = 0;     // submitted to first token

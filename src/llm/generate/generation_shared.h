@@ -7,6 +7,7 @@
 
 #include "base/run_control.h"
 #include "llm/generate/generation.h"
+#include "llm/generate/prompt_lookup.h"
 #include "llm/generate/stop_matcher.h"
 
 namespace oag {
@@ -16,6 +17,7 @@ struct Generation::Shared {
   Shared(GenerationRequest wanted, std::shared_ptr<const Tokenizer> tokenizer)
       : request(std::move(wanted)),
         sampler(request.sampling, request.prompt),
+        lookup(request.lookup_tokens),
         text(std::move(tokenizer), request.stop) {}
 
   GenerationRequest request;
@@ -28,6 +30,8 @@ struct Generation::Shared {
   std::shared_ptr<RunControl> interruptible_step;
 
   Sampler sampler;
+  PromptLookup lookup;
+  std::vector<TokenId> draft;  // what stands behind `tokens` in the step at work
   StopMatcher text;
   std::vector<TokenId> tokens;    // prompt and answer
   std::string callback_error;     // of a callback that threw

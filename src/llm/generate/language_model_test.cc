@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/formats/gguf/gguf_file.h"
+#include "llm/generate/prompt_lookup.h"
 #include "tests/no_new_threads.h"
 #include "tests/tiny_models.h"
 
@@ -72,6 +73,62 @@ TEST(LanguageModel, AnswersInABatchEqualAnswersAlone) {
   for (int i = 0; i < 8; ++i) generations.push_back(model.submit(greedy(prompt_of(i, 5 + 9 * i), 12)));
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(generations[i].result().token_ids, alone[i]) << "sequence " << i;
   EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+// Answers that repeat themselves, so that many guesses are right, and draws, of which few are.
+TEST(LanguageModel, GuessedTokensChangeNoAnswer) {
+  LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
+  int64_t accepted = 0, drafted = 0;
+  for (int i = 0; i < 6; ++i) {
+    std::vector<TokenId> prompt = prompt_of(i, 20);
+    const std::vector<TokenId> once = prompt;
+    prompt.insert(prompt.end(), once.begin(), once.end());
+    GenerationRequest request = greedy(prompt, 150);
+    if (i % 3 == 1) request.sampling.temperature = 0.3f;
+    if (i % 3 == 2) request.sampling.repeat_penalty = 1.05f;
+    const GenerationResult plain = model.submit(request).result();
+    EXPECT_EQ(plain.drafted_tokens, 0);
+    for (const int64_t most : {1, 5, 16}) {
+      request.lookup_tokens = most;
+      const GenerationResult guessed = model.submit(request).result();
+      EXPECT_EQ(guessed.token_ids, plain.token_ids) << "prompt " << i << ", drafts of " << most;
+      EXPECT_EQ(guessed.text, plain.text);
+      EXPECT_LE(guessed.accepted_tokens, guessed.drafted_tokens);
+      const GenerationResult again = model.submit(request).result();
+      EXPECT_EQ(again.accepted_tokens, guessed.accepted_tokens);
+      accepted += guessed.accepted_tokens;
+      drafted += guessed.drafted_tokens;
+    }
+  }
+  EXPECT_GT(accepted, 100);
+  EXPECT_LT(accepted, drafted);
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+  GenerationRequest request = greedy(prompt_of(1, 5), 3);
+  request.lookup_tokens = PromptLookup::kMost + 1;
+  EXPECT_THROW(model.submit(request), Error);
+}
+
+TEST(LanguageModel, AnEndTokenAmongGuessesEndsTheAnswer) {
+  LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
+  GenerationRequest request = greedy(prompt_of(3, 30), 100);
+  const std::vector<TokenId> whole = model.submit(request).result().token_ids;
+  // A stop text in the middle of what repeats.
+  request.prompt.insert(request.prompt.end(), whole.begin(), whole.end());
+  request.prompt.insert(request.prompt.end(), whole.begin(), whole.begin() + 10);
+  request.max_tokens = 60;
+  const GenerationResult free = model.submit(request).result();
+  for (const size_t at : {5u, 17u, 40u}) {
+    const std::string stop = tiny().tokenizer->decode(std::vector<TokenId>{free.token_ids[at]});
+    if (stop.empty()) continue;
+    request.stop = {stop};
+    request.lookup_tokens = 0;
+    const GenerationResult plain = model.submit(request).result();
+    request.lookup_tokens = 8;
+    const GenerationResult guessed = model.submit(request).result();
+    EXPECT_EQ(guessed.token_ids, plain.token_ids);
+    EXPECT_EQ(guessed.text, plain.text);
+    EXPECT_EQ(guessed.finish_reason, plain.finish_reason);
+  }
 }
 
 TEST(LanguageModel, MoreRequestsThanPagesAllEnd) {

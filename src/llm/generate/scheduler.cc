@@ -72,6 +72,10 @@ Generation Scheduler::submit(GenerationRequest request) {
     fail(ErrorCode::kInvalidArgument, "max_tokens", "must be at least 0, or -1 for no limit, not {}",
          request.max_tokens);
   }
+  if (request.lookup_tokens < 0 || request.lookup_tokens > PromptLookup::kMost) {
+    fail(ErrorCode::kInvalidArgument, "lookup", "must be in [0, {}], not {}", PromptLookup::kMost,
+         request.lookup_tokens);
+  }
   request.sampling.validate();
   const int64_t room = context - prompt_size;
   request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
@@ -234,9 +238,12 @@ void Scheduler::run_step() {
     if (count <= 0) continue;
     if (!decodes) budget -= count;
     const bool complete = count == pending;
+    // Where several answers share a step, their tokens are worth more than guesses.
+    if (decodes && active_.size() == 1) append_draft(*generation);
+    const auto with_draft = static_cast<size_t>(count) + generation->draft.size();
     const std::span<const TokenId> tokens(generation->tokens);
-    steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), static_cast<size_t>(count)),
-                     generation->cached, generation->pages, complete ? count - 1 : count,
+    steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
+                     generation->pages, complete ? count - 1 : count,
                      generation->sampler.request(kMostRanked)});
     members.push_back(generation.get());
   }
@@ -259,34 +266,66 @@ void Scheduler::run_step() {
   RankedLogits ranked;
   const RunState state = runner_.step(steps, *control, logits, &ranked);
   for (Generation::Shared* member : members) {
+    member->tokens.resize(member->tokens.size() - member->draft.size());
     std::lock_guard lock(member->mutex);
     member->interruptible_step.reset();
   }
   if (state != RunState::kDone) return;
   size_t row = 0, ranked_row = 0;
-  const auto vocab = static_cast<size_t>(runner_.vocab_size()), most = static_cast<size_t>(kMostRanked);
   for (size_t i = 0; i < members.size(); ++i) {
-    const auto count = static_cast<int64_t>(steps[i].tokens.size());
-    const bool wanted = steps[i].logits_from < count;
-    members[i]->cached += count;
-    if (!wanted) continue;
-    Sampler& sampler = members[i]->sampler;
-    if (steps[i].rank.count > 0) {
-      const size_t at = most * ranked_row++;
-      take_token(*members[i], [&] {
-        return sampler.pick_ranked(ranked.values.values<float>().subspan(at, most),
-                                   ranked.ids.values<int32_t>().subspan(at, most));
-      });
-    } else {
-      const size_t at = vocab * row++;
-      take_token(*members[i], [&] {
-        return sampler.pick(logits.values<float>().subspan(at, vocab),
-                            static_cast<int64_t>(tokenizer_->size_tokens()));
-      });
-    }
+    const size_t wanted = steps[i].tokens.size() - static_cast<size_t>(steps[i].logits_from);
+    members[i]->cached += static_cast<int64_t>(steps[i].tokens.size() - members[i]->draft.size());
+    const bool ranks = steps[i].rank.count > 0;
+    size_t& first = ranks ? ranked_row : row;
+    take_tokens(*members[i], wanted, [&](size_t at) {
+      return ranks ? pick_ranked(members[i]->sampler, ranked, first + at)
+                   : pick(members[i]->sampler, logits, first + at);
+    });
+    first += wanted;
   }
   std::lock_guard lock(mutex_);
   std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });
+}
+
+TokenId Scheduler::pick(Sampler& sampler, const Tensor& logits, size_t row) const {
+  const auto vocab = static_cast<size_t>(runner_.vocab_size());
+  return sampler.pick(logits.values<float>().subspan(row * vocab, vocab),
+                      static_cast<int64_t>(tokenizer_->size_tokens()));
+}
+
+TokenId Scheduler::pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const {
+  const auto most = static_cast<size_t>(kMostRanked);
+  return sampler.pick_ranked(ranked.values.values<float>().subspan(row * most, most),
+                             ranked.ids.values<int32_t>().subspan(row * most, most));
+}
+
+// Guesses what comes next, to be checked in the step that computes it.
+void Scheduler::append_draft(Generation::Shared& generation) {
+  const auto made = static_cast<int64_t>(generation.result.token_ids.size());
+  generation.draft = generation.lookup.draft(generation.tokens, generation.request.max_tokens - made - 1);
+  generation.tokens.insert(generation.tokens.end(), generation.draft.begin(), generation.draft.end());
+}
+
+// Takes a token, and another one for each token of the draft that was right. Rows that follow a wrong guess
+// stand for a text that is not this answer's; what they wrote into the cache is written again.
+void Scheduler::take_tokens(Generation::Shared& generation, size_t rows,
+                            FunctionRef<TokenId(size_t)> pick_row) {
+  const std::vector<TokenId> draft = std::move(generation.draft);
+  generation.draft.clear();
+  generation.result.drafted_tokens += static_cast<int64_t>(draft.size());
+  // Counted before the token is taken, since that may end the answer and hand its result out.
+  size_t right = 0;
+  const auto pick_and_compare = [&] {
+    const TokenId id = pick_row(right);
+    if (right == draft.size() || id != draft[right]) return id;
+    ++right;
+    ++generation.cached;
+    ++generation.result.accepted_tokens;
+    return id;
+  };
+  for (size_t row = 0; row < rows && row == right && !generation.has_ended; ++row)
+    take_token(generation, pick_and_compare);
+  generation.lookup.judge(static_cast<int64_t>(draft.size()), static_cast<int64_t>(right));
 }
 
 // After an error that may concern every answer at work or, when none is, every one that waits.

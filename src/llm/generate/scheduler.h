@@ -40,6 +40,10 @@ class Scheduler {
   void drop_stopped();
   void run_step();
   void fail_all(const char* why);
+  TokenId pick(Sampler& sampler, const Tensor& logits, size_t row) const;
+  TokenId pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const;
+  void append_draft(Generation::Shared& generation);
+  void take_tokens(Generation::Shared& generation, size_t rows, FunctionRef<TokenId(size_t)> pick_row);
   void take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick);
   void emit(Generation::Shared& generation, const TokenEvent& event);
   void finish(Generation::Shared& generation, FinishReason reason, std::string error = "") noexcept;

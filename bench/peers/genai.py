@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures OpenVINO GenAI on a GGUF file once: prefill, decode at a context, memory. Prints one JSON object.
 
-Needs: pip install openvino openvino-genai numpy. Usage: openvino.py MODEL.gguf THREADS PREFILL CONTEXT DECODE
+Needs: pip install openvino openvino-genai numpy. Usage: genai.py MODEL.gguf THREADS PREFILL CONTEXT DECODE
 """
 import json
 import sys
