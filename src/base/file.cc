@@ -24,6 +24,14 @@ int64_t modification_time_ns(const struct stat& st) {
        std::strerror(error));
 }
 
+// For the whole pages of a range. It is advice: a system without it does as it always does.
+void advise(std::span<const std::byte> range, int advice) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -62,10 +70,12 @@ bool MappedFile::changed_since_open() const {
 }
 
 void MappedFile::release_pages(std::span<const std::byte> range) const {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  advise(range, MADV_DONTNEED);
+}
+
+void MappedFile::expect_lookups(std::span<const std::byte> range) const {
+  advise(range, MADV_NOHUGEPAGE);
+  advise(range, MADV_RANDOM);
 }
 
 std::string read_file(const std::filesystem::path& path, size_t limit_bytes) {

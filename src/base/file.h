@@ -33,6 +33,9 @@ class MappedFile {
   // Tells the kernel that this range will not be read again soon, so that its pages can be dropped.
   void release_pages(std::span<const std::byte> range) const;
 
+  // Tells it that bits and pieces of this range are read, so that large pages would be a waste.
+  void expect_lookups(std::span<const std::byte> range) const;
+
  private:
   MappedFile() = default;
 

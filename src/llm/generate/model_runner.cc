@@ -158,6 +158,7 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
   for (const char* name : kBatchInputs) batch_inputs_.push_back(session_.input_index(name));
   for (int64_t i = 0; i < config_.layers; ++i)
     state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
+  find_lookup_tables();
   const MemoryNeed need(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
   // What loading read of the files, above all the vocabulary, has been copied; rows of the embedding come
@@ -177,6 +178,30 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
          "cache (--kv) needs less",
          need.text(options_));
   }
+}
+
+void ModelRunner::find_lookup_tables() {
+  const Graph& graph = session_.program().graph;
+  for (const Node& node : graph.nodes) {
+    if (node.full_op() != "Gather") continue;
+    const auto& table = graph.value(node.inputs[0]).constant;
+    if (!table || !is_block_format(table->dtype())) continue;
+    lookup_tables_.push_back(*table);
+    for (const auto& file : file_->files()) {
+      const std::span<const std::byte> all = file->bytes(), part = table->bytes();
+      if (part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size())
+        file->expect_lookups(part);
+    }
+  }
+}
+
+// A looked-up row brings 64 KB of the file around it into memory. Large kernels have copies of their own.
+void ModelRunner::drop_looked_up(size_t tokens) {
+  constexpr size_t kMostLookups = 64;
+  lookups_ += tokens;
+  if (lookups_ < kMostLookups) return;
+  for (const Tensor& table : lookup_tables_) table.buffer()->drop_pages(table.bytes());
+  lookups_ = 0;
 }
 
 void ModelRunner::check(const SequenceStep& step) const {
@@ -239,6 +264,7 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
+  drop_looked_up(tokens.size());
   for (const auto& file : file_->files()) {
     if (file->damaged() || file->changed_since_open()) {
       fail(ErrorCode::kCorruptData, file->path().string(),

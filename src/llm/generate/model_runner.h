@@ -68,6 +68,8 @@ class ModelRunner {
 
  private:
   void check(const SequenceStep& step) const;
+  void find_lookup_tables();
+  void drop_looked_up(size_t tokens);
 
   TextConfig config_;
   RunnerOptions options_;
@@ -76,6 +78,8 @@ class ModelRunner {
   int64_t pages_;
   uint64_t cache_bytes_ = 0;
   StepObserver* observer_ = nullptr;
+  std::vector<Tensor> lookup_tables_;  // in the file, of rows that are looked up alone
+  size_t lookups_ = 0;                 // since their pages were dropped
   std::vector<Tensor> states_;
   std::vector<size_t> batch_inputs_, state_inputs_;  // which of the session's inputs they are
 };

@@ -19,7 +19,7 @@ class CpuDevice final : public Device {
   Isa isa() const { return isa_; }
   const DeviceProperties& properties() const override { return properties_; }
   std::optional<uint64_t> free_memory_bytes() const override;
-  std::shared_ptr<Buffer> allocate(size_t size_bytes) override { return allocate_host_resident(size_bytes); }
+  std::shared_ptr<Buffer> allocate(size_t size_bytes) override { return allocate_host(size_bytes); }
   bool host_memory() const override { return true; }
   std::unique_ptr<Stream> make_stream(const RunControl& control) override;
   const KernelTable& kernels() const override { return kernels_; }
