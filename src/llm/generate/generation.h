@@ -49,10 +49,10 @@ struct GenerationResult {
   int64_t prompt_tokens = 0;
   int64_t drafted_tokens = 0;   // guessed with lookup_tokens
   int64_t accepted_tokens = 0;  // of these, right
-  double queue_ms = 0;    // submitted to first scheduled
-  double prefill_ms = 0;  // first scheduled to first token
-  double ttft_ms = 0;     // submitted to first token
-  double decode_ms = 0;   // first token to last
+  double queue_ms = 0;          // submitted to first scheduled
+  double prefill_ms = 0;        // first scheduled to first token
+  double ttft_ms = 0;           // submitted to first token
+  double decode_ms = 0;         // first token to last
 };
 
 // A generation in progress. Copies refer to the same one; dropping them does not cancel it. Thread safe.

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <latch>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -108,16 +110,27 @@ TEST(LanguageModel, GuessedTokensChangeNoAnswer) {
   EXPECT_THROW(model.submit(request), Error);
 }
 
-TEST(LanguageModel, AnEndTokenAmongGuessesEndsTheAnswer) {
+// A prompt whose answer repeats what stands in it, so that guesses are right.
+GenerationRequest repeating_request(LanguageModel& model) {
+  for (int seed = 0; seed < 100; ++seed) {
+    GenerationRequest request = greedy(prompt_of(seed, 20), 150);
+    const std::vector<TokenId> answer = model.submit(request).result().token_ids;
+    request.prompt.insert(request.prompt.end(), answer.begin(), answer.begin() + 120);
+    request.max_tokens = 60;
+    request.lookup_tokens = 8;
+    const GenerationResult result = model.submit(request).result();
+    const std::set<TokenId> distinct(result.token_ids.begin(), result.token_ids.end());
+    if (result.accepted_tokens > 20 && distinct.size() >= 4) return request;
+  }
+  throw std::runtime_error("no answer repeats itself");
+}
+
+TEST(LanguageModel, AStopTextAmongGuessesEndsTheAnswer) {
   LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
-  GenerationRequest request = greedy(prompt_of(3, 30), 100);
-  const std::vector<TokenId> whole = model.submit(request).result().token_ids;
-  // A stop text in the middle of what repeats.
-  request.prompt.insert(request.prompt.end(), whole.begin(), whole.end());
-  request.prompt.insert(request.prompt.end(), whole.begin(), whole.begin() + 10);
-  request.max_tokens = 60;
+  GenerationRequest request = repeating_request(model);
   const GenerationResult free = model.submit(request).result();
-  for (const size_t at : {5u, 17u, 40u}) {
+  int stopped = 0;
+  for (const size_t at : {3u, 5u, 17u, 40u}) {
     const std::string stop = tiny().tokenizer->decode(std::vector<TokenId>{free.token_ids[at]});
     if (stop.empty()) continue;
     request.stop = {stop};
@@ -128,6 +141,49 @@ TEST(LanguageModel, AnEndTokenAmongGuessesEndsTheAnswer) {
     EXPECT_EQ(guessed.token_ids, plain.token_ids);
     EXPECT_EQ(guessed.text, plain.text);
     EXPECT_EQ(guessed.finish_reason, plain.finish_reason);
+    stopped += plain.finish_reason == FinishReason::kStop;
+  }
+  EXPECT_GT(stopped, 0);
+}
+
+TEST(LanguageModel, AnEndTokenAmongGuessesEndsTheAnswer) {
+  GenerationRequest request;
+  std::vector<TokenId> answer;
+  {
+    LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
+    request = repeating_request(model);
+    answer = model.submit(request).result().token_ids;
+  }
+  // A token that comes for the first time after a few others ends answers from now on; the prompt has it.
+  size_t at = 2;
+  while (std::find(answer.begin(), answer.begin() + static_cast<std::ptrdiff_t>(at), answer[at]) !=
+         answer.begin() + static_cast<std::ptrdiff_t>(at)) {
+    ASSERT_LT(++at, answer.size());
+  }
+  ModelBundle bundle = tiny();
+  Vocabulary vocabulary = bundle.tokenizer->vocabulary();
+  vocabulary.more_end_ids = {answer[at]};
+  bundle.tokenizer = Tokenizer::create(vocabulary);
+  LanguageModel model(test_runtime(), bundle, options(256, 0, 1));
+  request.ignore_end = false;
+  const GenerationResult guessed = model.submit(request).result();
+  EXPECT_EQ(guessed.finish_reason, FinishReason::kStop);
+  EXPECT_GT(guessed.accepted_tokens, 0);
+  answer.resize(at);
+  EXPECT_EQ(guessed.token_ids, answer);
+}
+
+TEST(LanguageModel, ACallbackThatWantsNoMoreStopsAmongGuesses) {
+  LanguageModel model(test_runtime(), tiny(), options(256, 0, 1));
+  GenerationRequest request = repeating_request(model);
+  const std::vector<TokenId> whole = model.submit(request).result().token_ids;
+  for (const size_t wanted : {1u, 2u, 7u, 30u}) {
+    size_t seen = 0;
+    request.on_token = [&](const TokenEvent&) { return ++seen < wanted; };
+    const GenerationResult result = model.submit(request).result();
+    EXPECT_EQ(result.finish_reason, FinishReason::kCancelled);
+    EXPECT_EQ(result.token_ids,
+              std::vector<TokenId>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(wanted)));
   }
 }
 

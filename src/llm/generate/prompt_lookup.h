@@ -19,14 +19,17 @@ class PromptLookup {
   explicit PromptLookup(int64_t most) : most_(most), next_(most) {}
 
   // At most `room` tokens that may come after `tokens`; often none.
-  std::vector<TokenId> draft(std::span<const TokenId> tokens, int64_t room) const;
+  std::vector<TokenId> draft(std::span<const TokenId> tokens, int64_t room);
 
-  // Says how many tokens of a draft were right. The next drafts are longer, or shorter.
+  // Says how many tokens of a draft were right. The next drafts are longer, or shorter; drafts that are wrong
+  // from their first token on come ever more seldom.
   void judge(int64_t drafted, int64_t right);
 
  private:
   int64_t most_;
-  int64_t next_;  // tokens of the next draft
+  int64_t next_;       // tokens of the next draft
+  int64_t pause_ = 0;  // drafts left out after the last wrong one
+  int64_t left_ = 0;   // of them, still to be left out
 };
 
 }  // namespace oag

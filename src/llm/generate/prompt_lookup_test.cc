@@ -8,7 +8,7 @@ namespace {
 using Ids = std::vector<TokenId>;
 
 TEST(PromptLookup, DraftsWhatFollowedTheLongestAndLatestMatch) {
-  const PromptLookup lookup(4);
+  PromptLookup lookup(4);
   //                          1 2 3 -> 40        9 1 2 3 -> 50          2 3 alone is too short
   EXPECT_EQ(lookup.draft(Ids{1, 2, 3, 40, 41, 9, 1, 2, 3, 50, 51, 1, 2, 3}, 9), (Ids{50, 51, 1, 2}));
   EXPECT_EQ(lookup.draft(Ids{9, 1, 2, 3, 50, 8, 1, 2, 3, 60, 9, 1, 2, 3}, 9), (Ids{50, 8, 1, 2}));
@@ -17,7 +17,7 @@ TEST(PromptLookup, DraftsWhatFollowedTheLongestAndLatestMatch) {
 }
 
 TEST(PromptLookup, GuessesNoMoreThanThereIsAndRoomFor) {
-  const PromptLookup lookup(16);
+  PromptLookup lookup(16);
   EXPECT_EQ(lookup.draft(Ids{1, 2, 3, 4, 1, 2, 3}, 16), (Ids{4, 1, 2, 3}));
   EXPECT_EQ(lookup.draft(Ids{1, 2, 3, 4, 1, 2, 3}, 2), (Ids{4, 1}));
   EXPECT_EQ(lookup.draft(Ids{1, 2, 3, 4, 1, 2, 3}, 0), Ids{});
@@ -33,7 +33,7 @@ TEST(PromptLookup, WrongGuessesMakeShorterDraftsAndRightOnesLonger) {
   PromptLookup lookup(8);
   const Ids tokens = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 2, 3};
   EXPECT_EQ(lookup.draft(tokens, 16).size(), 8u);
-  lookup.judge(8, 0);
+  lookup.judge(8, 1);
   EXPECT_EQ(lookup.draft(tokens, 16).size(), 1u);
   lookup.judge(1, 1);
   EXPECT_EQ(lookup.draft(tokens, 16).size(), 2u);
@@ -45,6 +45,24 @@ TEST(PromptLookup, WrongGuessesMakeShorterDraftsAndRightOnesLonger) {
   EXPECT_EQ(lookup.draft(tokens, 16).size(), 8u);
   lookup.judge(8, 3);
   EXPECT_EQ(lookup.draft(tokens, 16).size(), 3u);
+}
+
+TEST(PromptLookup, LeavesOutDraftsAfterWrongOnes) {
+  PromptLookup lookup(8);
+  const Ids tokens = {1, 2, 3, 4, 1, 2, 3};
+  const auto left_out = [&] {
+    int count = 0;
+    while (lookup.draft(tokens, 16).empty()) ++count;
+    return count;
+  };
+  for (const int expected : {1, 2, 4, 8, 16, 32, 32}) {
+    lookup.judge(1, 0);
+    EXPECT_EQ(left_out(), expected);
+  }
+  lookup.judge(1, 1);
+  EXPECT_EQ(left_out(), 0);
+  lookup.judge(1, 0);
+  EXPECT_EQ(left_out(), 1);
 }
 
 }  // namespace

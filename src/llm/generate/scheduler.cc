@@ -16,7 +16,7 @@ LanguageModelOptions complete(LanguageModelOptions options) {
   options.shared_step_tokens =
       std::clamp(options.shared_step_tokens, options.max_sequences, options.step_tokens);
   options.runner.step_tokens = options.step_tokens;
-  options.runner.logits_rows = options.max_sequences;
+  options.runner.logits_rows = std::max(options.max_sequences, 1 + PromptLookup::kMost);
   return options;
 }
 
@@ -239,7 +239,7 @@ void Scheduler::run_step() {
     if (!decodes) budget -= count;
     const bool complete = count == pending;
     // Where several answers share a step, their tokens are worth more than guesses.
-    if (decodes && active_.size() == 1) append_draft(*generation);
+    if (decodes && active_.size() == 1) append_draft(*generation, options_.step_tokens - count);
     const auto with_draft = static_cast<size_t>(count) + generation->draft.size();
     const std::span<const TokenId> tokens(generation->tokens);
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
@@ -267,6 +267,7 @@ void Scheduler::run_step() {
   const RunState state = runner_.step(steps, *control, logits, &ranked);
   for (Generation::Shared* member : members) {
     member->tokens.resize(member->tokens.size() - member->draft.size());
+    if (state != RunState::kDone) member->draft.clear();
     std::lock_guard lock(member->mutex);
     member->interruptible_step.reset();
   }
@@ -300,9 +301,10 @@ TokenId Scheduler::pick_ranked(Sampler& sampler, const RankedLogits& ranked, siz
 }
 
 // Guesses what comes next, to be checked in the step that computes it.
-void Scheduler::append_draft(Generation::Shared& generation) {
+void Scheduler::append_draft(Generation::Shared& generation, int64_t room) {
   const auto made = static_cast<int64_t>(generation.result.token_ids.size());
-  generation.draft = generation.lookup.draft(generation.tokens, generation.request.max_tokens - made - 1);
+  room = std::min(room, generation.request.max_tokens - made - 1);
+  generation.draft = generation.lookup.draft(generation.tokens, room);
   generation.tokens.insert(generation.tokens.end(), generation.draft.begin(), generation.draft.end());
 }
 
@@ -323,7 +325,8 @@ void Scheduler::take_tokens(Generation::Shared& generation, size_t rows,
     ++generation.result.accepted_tokens;
     return id;
   };
-  for (size_t row = 0; row < rows && row == right && !generation.has_ended; ++row)
+  const auto goes_on = [&] { return !generation.has_ended && !generation.cancel_asked.load(); };
+  for (size_t row = 0; row < rows && row == right && goes_on(); ++row)
     take_token(generation, pick_and_compare);
   generation.lookup.judge(static_cast<int64_t>(draft.size()), static_cast<int64_t>(right));
 }

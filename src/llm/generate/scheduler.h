@@ -42,7 +42,7 @@ class Scheduler {
   void fail_all(const char* why);
   TokenId pick(Sampler& sampler, const Tensor& logits, size_t row) const;
   TokenId pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const;
-  void append_draft(Generation::Shared& generation);
+  void append_draft(Generation::Shared& generation, int64_t room);
   void take_tokens(Generation::Shared& generation, size_t rows, FunctionRef<TokenId(size_t)> pick_row);
   void take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick);
   void emit(Generation::Shared& generation, const TokenEvent& event);
