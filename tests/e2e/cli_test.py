@@ -417,6 +417,16 @@ class TinyAnswers(CliTest):
             self.assertEqual(len(out["token_ids"]), n)
             self.assertEqual(out["finish_reason"], "length")
 
+    def test_guesses_change_no_answer(self):
+        for options in (["--greedy"], ["--temperature", 0.7, "--seed", 3]):
+            arguments = [TINY, "--raw", "-p", "the the the the", "-n", 100, "--ignore-eos", *options]
+            plain, guessed = run_json(*arguments), run_json(*arguments, "--lookup", 8)
+            self.assertEqual(guessed["token_ids"], plain["token_ids"])
+            self.assertNotIn("lookup", plain)
+            self.assertLessEqual(guessed["lookup"]["accepted_tokens"], guessed["lookup"]["drafted_tokens"])
+            self.assertGreater(guessed["lookup"]["drafted_tokens"], 0)
+        self.assert_refused(oag("run", TINY, "-p", "x", "--lookup", 17), 2, "--lookup", "17", "16")
+
     def test_the_prompt_of_a_pipe_is_read_whole(self):
         piped = run_json(TINY, "--raw", "-n", 3, "--greedy", stdin="two\nlines\n".encode())
         given = run_json(TINY, "--raw", "-n", 3, "--greedy", "-p", "two\nlines\n")
