@@ -63,7 +63,7 @@ bool contains(const TuningSpace& space, const TuningCandidate& choice) {
 Tuning autotune(const ModelBundle& bundle, const std::string& device, int threads, const TuningCache& cache,
                 const RunControl& control) {
   const DeviceProperties processor = find_processor();
-  const int processors = ComputePool().threads();
+  const int processors = allowed_processors();
   const TuningSpace space = make_space(processor, device, threads, processors);
   Tuning tuning{{space.variants.front(), space.threads.front()}, {}, false};
   if (space.variants.size() == 1 && space.threads.size() == 1) return tuning;

@@ -6,9 +6,11 @@
 #include <fstream>
 
 #include "api/autotune.h"
+#include "base/compute_pool.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "openautoglm/openautoglm.h"
+#include "tests/no_new_threads.h"
 
 namespace oag {
 namespace {
@@ -102,6 +104,14 @@ TEST_F(AutotuneTest, KeepsWhatWasAskedFor) {
     EXPECT_EQ(sample.candidate.variant, "baseline");
   for (const TuningSample& sample : tune("", 1).measured) EXPECT_EQ(sample.candidate.threads, 1);
 }
+
+#if defined(__GLIBC__)
+TEST_F(AutotuneTest, CountsProcessorsWithoutStartingThreads) {
+  if (allowed_processors() == 1) GTEST_SKIP() << "one processor is what no new threads leave, too";
+  const test::NoNewThreads none;
+  EXPECT_EQ(tune("cpu:baseline", 0).measured.size(), thread_counts(allowed_processors()).size());
+}
+#endif
 
 TEST_F(AutotuneTest, AChoiceThatCannotBeMadeHereIsMeasuredAgain) {
   const Tuning first = tune("", 0);
