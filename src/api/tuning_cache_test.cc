@@ -79,8 +79,8 @@ TEST_F(TuningCacheTest, WhatCannotBeWrittenIsAWarning) {
 
 class AutotuneTest : public TuningCacheTest {
  protected:
-  Tuning tune(const std::string& device, int threads) const {
-    return autotune(bundle_, device, threads, TuningCache(path()), RunControl());
+  Tuning tune(const std::string& device, int threads, DType cache_dtype = DType::kF16) const {
+    return autotune(bundle_, {device, threads, cache_dtype}, TuningCache(path()), RunControl());
   }
   const ModelBundle bundle_ = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
 };
@@ -93,6 +93,13 @@ TEST_F(AutotuneTest, MeasuresOnceAndThenRemembers) {
   EXPECT_TRUE(second.from_cache);
   EXPECT_TRUE(second.measured.empty());
   EXPECT_EQ(second.choice, first.choice);
+}
+
+TEST_F(AutotuneTest, AnotherStorageOfTheCacheIsMeasuredForItself) {
+  if (tune("", 0).measured.empty()) GTEST_SKIP() << "one processor with one instruction set leaves no choice";
+  EXPECT_FALSE(tune("", 0, DType::kF32).from_cache);
+  EXPECT_TRUE(tune("", 0, DType::kF32).from_cache);
+  EXPECT_TRUE(tune("", 0).from_cache);
 }
 
 TEST_F(AutotuneTest, KeepsWhatWasAskedFor) {

@@ -43,7 +43,8 @@ size_t fastest(std::span<const TuningSample> samples) {
 }
 
 TuningSample measure_candidate(const ModelBundle& bundle, std::span<const Backend* const> backends,
-                               const TuningCandidate& candidate, const RunControl& control) {
+                               const TuningCandidate& candidate, DType cache_dtype,
+                               const RunControl& control) {
   RunnerOptions options;
   options.context_tokens = std::min(bundle.config.context_tokens, kPromptTokens + kAnswerTokens);
   if (bundle.config.attention_window > 0)
@@ -55,6 +56,7 @@ TuningSample measure_candidate(const ModelBundle& bundle, std::span<const Backen
          options.context_tokens);
   }
   options.step_tokens = kPromptTokens;
+  options.cache_dtype = cache_dtype;
   ModelRunner runner(
       std::make_shared<Runtime>(RuntimeOptions{backends, "cpu:" + candidate.variant, candidate.threads}),
       bundle, options);

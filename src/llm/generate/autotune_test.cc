@@ -45,7 +45,7 @@ TEST(Autotune, KeepsTheUntunedChoiceUnlessAnotherIsClearlyFaster) {
 TEST(Autotune, MeasuresAModel) {
   const ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
   const TuningSample got =
-      measure_candidate(bundle, default_backends(), {"baseline", 1}, RunControl());
+      measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kF16, RunControl());
   EXPECT_EQ(got.candidate, (TuningCandidate{"baseline", 1}));
   EXPECT_GT(got.prefill_tokens_per_s, 0);
   EXPECT_GT(got.decode_tokens_per_s, 0);
@@ -54,7 +54,7 @@ TEST(Autotune, MeasuresAModel) {
 TEST(Autotune, TheShortestContextThatCanBeMeasuredIsTwoTokens) {
   ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
   const auto measure = [&] {
-    return measure_candidate(bundle, default_backends(), {"baseline", 1}, RunControl());
+    return measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kF16, RunControl());
   };
   const auto expect_refused = [&] {
     try {
@@ -73,6 +73,17 @@ TEST(Autotune, TheShortestContextThatCanBeMeasuredIsTwoTokens) {
   bundle.config.context_tokens = context;
   bundle.config.attention_window = 1;
   expect_refused();
+}
+
+TEST(Autotune, TheCacheHasTheStorageThatIsAskedFor) {
+  const ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
+  for (const DType dtype : {DType::kF32, DType::kQ8_0}) {
+    EXPECT_GT(measure_candidate(bundle, default_backends(), {"baseline", 1}, dtype, RunControl())
+                  .decode_tokens_per_s,
+              0);
+  }
+  EXPECT_THROW(measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kI32, RunControl()),
+               Error);
 }
 
 }  // namespace
