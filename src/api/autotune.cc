@@ -7,6 +7,7 @@
 
 #include "api/backends.h"
 #include "api/model_path.h"
+#include "api/runtime_impl.h"
 #include "api/translate.h"
 #include "base/compute_pool.h"
 #include "base/error.h"
@@ -24,8 +25,11 @@ DeviceProperties find_processor() {
 
 TuningSpace make_space(const DeviceProperties& processor, const TuningRequest& request, int processors) {
   const DeviceName wanted = parse_device_name(request.device);
-  if (wanted.engine != "oag" || (!wanted.device.empty() && wanted.device != "cpu"))
-    fail(ErrorCode::kUnsupported, "device " + request.device, "autotune knows the processor alone (cpu)");
+  if (wanted.engine != "oag" || !wanted.version.empty() ||
+      (!wanted.device.empty() && wanted.device != "cpu")) {
+    fail(ErrorCode::kUnsupported, "device " + request.device,
+         "autotune knows the processor of this build alone (cpu)");
+  }
   TuningSpace space;
   space.threads = request.threads > 0 ? std::vector<int>{request.threads} : thread_counts(processors);
   const char* forced = std::getenv("OAG_CPU_ISA");
@@ -87,6 +91,7 @@ namespace openautoglm {
 
 RuntimeOptions autotune(const std::string& model, const RuntimeOptions& options) {
   return translated([&] {
+    check_options(options);
     const oag::Tuning tuning =
         oag::autotune(oag::load_bundle(oag::find_model_file(model)), {options.device, options.threads},
                       oag::TuningCache(oag::tuning_cache_path()), oag::RunControl());

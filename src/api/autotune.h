@@ -12,7 +12,7 @@ namespace oag {
 
 // What a choice is made for.
 struct TuningRequest {
-  std::string device;               // as Runtime takes it; "": the processor
+  std::string device;               // as Runtime takes it, without a version; "": the processor
   int threads = 0;                  // 0: any number
   DType cache_dtype = DType::kF16;  // storage of the attention cache: f32, f16 or q8_0
 };
@@ -29,8 +29,8 @@ struct Tuning {
 // OAG_CPU_ISA, and threads above 0 are kept as they are; nothing is measured when both are given. What was
 // chosen before for this processor (identity, instruction sets, number of processors), version, model and
 // storage of the attention cache is taken from `cache`. The length of the context is no part of it: what is
-// measured is a short one (measure_candidate). Errors: kUnsupported for another device than the processor;
-// those of measure_candidate.
+// measured is a short one (measure_candidate). Errors: kUnsupported for another device than the processor, a
+// version, or a processor with no instruction set to use; those of measure_candidate.
 Tuning autotune(const ModelBundle& bundle, const TuningRequest& request, const TuningCache& cache,
                 const RunControl& control);
 

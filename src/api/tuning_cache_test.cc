@@ -135,5 +135,30 @@ TEST_F(AutotuneTest, AnotherDeviceThanTheProcessorIsRefused) {
   EXPECT_THROW(tune("onnxruntime/cpu", 0), Error);
 }
 
+TEST_F(AutotuneTest, AVersionIsRefusedAsRuntimeRefusesIt) {
+  for (const char* device : {"oag@9.9/cpu:baseline", "oag@9.9"}) {
+    try {
+      tune(device, 1);
+      ADD_FAILURE() << device << " was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    }
+  }
+}
+
+TEST(PublicAutotune, TakesTheThreadsThatRuntimeTakes) {
+  const std::string model = OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf";
+  for (const int threads : {-1, 4097, 1'000'000}) {
+    try {
+      openautoglm::autotune(model, {.device = "cpu:baseline", .threads = threads});
+      ADD_FAILURE() << threads << " threads were taken";
+    } catch (const openautoglm::Error& error) {
+      EXPECT_EQ(error.code(), openautoglm::ErrorCode::kInvalidArgument);
+      EXPECT_EQ(error.where(), "threads");
+    }
+  }
+  EXPECT_EQ(openautoglm::autotune(model, {.device = "cpu:baseline", .threads = 1}).threads, 1);
+}
+
 }  // namespace
 }  // namespace oag
