@@ -424,7 +424,8 @@ class TinyAnswers(CliTest):
         self.assertEqual(piped["token_ids"], given["token_ids"])
 
     def test_a_failure_is_an_object_too(self):
-        for arguments, said in ((["no-such-model"], "no-such-model"), ([TINY, "--ctx", "5000"], "--ctx"),
+        for arguments, said in ((["no-such-model"], "no-such-model"), (["no-such-model", "--autotune"], "no-such-model"),
+                                ([TINY, "--ctx", "5000"], "--ctx"),
                                 ([TINY, "--raw", "--ctx", "4"], "prompt: has")):
             result = oag("run", *arguments, "-p", "some words to read", "--json", "--seed", 7)
             self.assertEqual(result.returncode, 1)
