@@ -222,7 +222,7 @@ class Bench(CliTest):
 class Autotune(CliTest):
     def test_a_choice_is_measured_once_and_changes_no_answer(self):
         answer = ["run", TINY, "--raw", "-p", "the", "-n", "3", "--greedy", "--ignore-eos", "--device", "cpu:baseline"]
-        if os.cpu_count() == 1:
+        if len(os.sched_getaffinity(0)) == 1:
             self.skipTest("one processor leaves no choice")
         tuned = [subprocess.run([BINARY, *answer, "--autotune"], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
                                 env=environment(XDG_CACHE_HOME=str(self.folder))) for _ in range(2)]
