@@ -19,8 +19,8 @@ std::span<const Isa> compiled_isas();
 std::vector<Isa> available_isas();
 
 // The instruction set for a device variant: "" takes the one OAG_CPU_ISA names, else the best available whose
-// kernels pass their self-test (known_answers.h). Errors: kUnsupported or kInvalidArgument, naming what is
-// available; kUnsupported when the one that is named fails its self-test.
+// kernels pass their self-test (known_answers.h). Errors: kUnsupported when the one that is named is not
+// available, naming those that are, or fails its self-test; kInternal when none is named and all fail.
 Isa choose_isa(std::string_view variant);
 
 // "AuthenticAMD family 26 model 2 stepping 1": what tells apart processors that need not be alike in speed.
