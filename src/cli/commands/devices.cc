@@ -47,11 +47,11 @@ int devices(bool json) {
                     format_bytes(device.free_memory_bytes)});
   }
   fmt::print("{}", format_table(rows));
-  rows = {{"instruction set", "compiled", "in this processor", "self-test", "used"}};
+  rows = {{"compiled for", "in this processor", "self-test", "used"}};
   for (const DeviceProperties& device : found) {
     for (const VariantState& state : device.variant_states) {
       const std::string result = state.wrong.empty() ? "passed" : "FAILED: " + state.wrong;
-      rows.push_back({state.name, "yes", state.supported ? "yes" : "no", state.supported ? result : "-",
+      rows.push_back({state.name, state.supported ? "yes" : "no", state.supported ? result : "-",
                       state.used ? "yes" : "no"});
     }
   }
