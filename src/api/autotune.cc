@@ -41,6 +41,7 @@ TuningSpace make_space(const DeviceProperties& processor, const TuningRequest& r
     for (const VariantState& state : processor.variant_states) {  // weakest first
       if (state.supported && state.wrong.empty()) space.variants.insert(space.variants.begin(), state.name);
     }
+    if (space.variants.empty()) fail(ErrorCode::kUnsupported, "autotune", "{}", processor.unusable);
   }
   return space;
 }

@@ -243,7 +243,21 @@ class Devices(CliTest):
         self.assertEqual([name for name, state in states.items() if state["supported"]], cpu["variants"])
         used = [name for name, state in states.items() if state["used"]]
         self.assertEqual(["oag/cpu:" + name for name in used], [cpu["name"]])
+        self.assertIsNone(cpu["unusable"])
         self.assertIn(b"self-test", oag("devices").stdout)
+
+    def test_the_self_tests_are_shown_when_no_instruction_set_can_be_used(self):
+        def listed(*arguments):
+            return subprocess.run([BINARY, "devices", *arguments], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                  env={**environment(), "OAG_CPU_ISA": "sse9"})
+        table = listed()
+        self.assertEqual(table.returncode, 0, table.stderr)
+        self.assertRegex(table.stdout, rb"baseline +yes +passed +no")
+        self.assertRegex(table.stderr, rb'^oag: OAG_CPU_ISA: "sse9" is not available')
+        cpu, = json.loads(listed("--json").stdout)["devices"]
+        self.assertEqual(cpu["name"], "oag/cpu")
+        self.assertIn("sse9", cpu["unusable"])
+        self.assertFalse(any(state["used"] for state in cpu["instruction_sets"]))
 
 
 class WrongModels(CliTest):

@@ -31,6 +31,7 @@ int devices(bool json) {
                       {"architecture", device.architecture},
                       {"identity", device.identity},
                       {"variants", device.variants},
+                      {"unusable", device.unusable.empty() ? Json(nullptr) : Json(device.unusable)},
                       {"instruction_sets", std::move(sets)},
                       {"compute_units", device.compute_units},
                       {"memory_bytes", device.memory_bytes},
@@ -56,6 +57,9 @@ int devices(bool json) {
     }
   }
   if (rows.size() > 1) fmt::print("\n{}", format_table(rows));
+  for (const DeviceProperties& device : found) {
+    if (!device.unusable.empty()) print_stderr("oag: {}\n", printable(device.unusable));
+  }
   return kExitOk;
 }
 
