@@ -170,10 +170,10 @@ struct Result {
   int64_t prompt_tokens = 0;
   int64_t drafted_tokens = 0;   // guessed by prompt lookup
   int64_t accepted_tokens = 0;  // of these, right
-  double queue_ms = 0;    // submitted to first scheduled
-  double prefill_ms = 0;  // first scheduled to first token
-  double ttft_ms = 0;     // submitted to first token
-  double decode_ms = 0;   // first token to last
+  double queue_ms = 0;          // submitted to first scheduled
+  double prefill_ms = 0;        // first scheduled to first token
+  double ttft_ms = 0;           // submitted to first token
+  double decode_ms = 0;         // first token to last
 };
 
 // An answer in progress. It may outlive its Model, whose end cancels it.
