@@ -88,8 +88,9 @@ struct RuntimeOptions {
 
 // `options` with the device and the number of threads that run `model` (as in Model) fastest on this
 // processor. What the options name is kept. The first call on a machine loads the model a few times and takes
-// seconds; its result is kept in $XDG_CACHE_HOME/openautoglm/autotune.json (~/.cache). Errors: as Model's;
-// kUnsupported for a device other than the processor.
+// seconds; its result is kept in $XDG_CACHE_HOME/openautoglm/autotune.json (~/.cache). What is timed is a
+// short context with the attention cache in f16. Errors: as Runtime's and Model's; kUnsupported for a device
+// other than the processor.
 OPENAUTOGLM_API RuntimeOptions autotune(const std::string& model, const RuntimeOptions& options = {});
 
 // The compute threads and devices that models share. A process that serves several models makes one; two

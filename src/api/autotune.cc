@@ -7,6 +7,7 @@
 
 #include "api/backends.h"
 #include "api/model_path.h"
+#include "api/runtime_impl.h"
 #include "api/translate.h"
 #include "base/compute_pool.h"
 #include "base/error.h"
@@ -22,13 +23,15 @@ DeviceProperties find_processor() {
   fail(ErrorCode::kUnsupported, "autotune", "this build has no processor backend");
 }
 
-TuningSpace make_space(const DeviceProperties& processor, const std::string& device, int threads,
-                       int processors) {
-  const DeviceName wanted = parse_device_name(device);
-  if (wanted.engine != "oag" || (!wanted.device.empty() && wanted.device != "cpu"))
-    fail(ErrorCode::kUnsupported, "device " + device, "autotune knows the processor alone (cpu)");
+TuningSpace make_space(const DeviceProperties& processor, const TuningRequest& request, int processors) {
+  const DeviceName wanted = parse_device_name(request.device);
+  if (wanted.engine != "oag" || !wanted.version.empty() ||
+      (!wanted.device.empty() && wanted.device != "cpu")) {
+    fail(ErrorCode::kUnsupported, "device " + request.device,
+         "autotune knows the processor of this build alone (cpu)");
+  }
   TuningSpace space;
-  space.threads = threads > 0 ? std::vector<int>{threads} : thread_counts(processors);
+  space.threads = request.threads > 0 ? std::vector<int>{request.threads} : thread_counts(processors);
   const char* forced = std::getenv("OAG_CPU_ISA");
   if (!wanted.variant.empty()) {
     space.variants = {wanted.variant};
@@ -38,6 +41,7 @@ TuningSpace make_space(const DeviceProperties& processor, const std::string& dev
     for (const VariantState& state : processor.variant_states) {  // weakest first
       if (state.supported && state.wrong.empty()) space.variants.insert(space.variants.begin(), state.name);
     }
+    if (space.variants.empty()) fail(ErrorCode::kUnsupported, "autotune", "{}", processor.unusable);
   }
   return space;
 }
@@ -48,9 +52,9 @@ std::string machine_key(const DeviceProperties& processor, const TuningSpace& sp
                      fmt::join(space.variants, "+"), fmt::join(space.threads, "/"), openautoglm::version());
 }
 
-std::string model_key(const ModelBundle& bundle) {
-  return fmt::format("{}, {}, {} parameters, {} bytes", bundle.config.architecture, bundle.precision(),
-                     bundle.parameters(), bundle.weight_bytes());
+std::string model_key(const ModelBundle& bundle, DType cache_dtype) {
+  return fmt::format("{}, {}, {} parameters, {} bytes, cache {}", bundle.config.architecture,
+                     bundle.precision(), bundle.parameters(), bundle.weight_bytes(), dtype_name(cache_dtype));
 }
 
 bool contains(const TuningSpace& space, const TuningCandidate& choice) {
@@ -60,21 +64,22 @@ bool contains(const TuningSpace& space, const TuningCandidate& choice) {
 
 }  // namespace
 
-Tuning autotune(const ModelBundle& bundle, const std::string& device, int threads, const TuningCache& cache,
+Tuning autotune(const ModelBundle& bundle, const TuningRequest& request, const TuningCache& cache,
                 const RunControl& control) {
   const DeviceProperties processor = find_processor();
-  const int processors = ComputePool().threads();
-  const TuningSpace space = make_space(processor, device, threads, processors);
+  const int processors = allowed_processors();
+  const TuningSpace space = make_space(processor, request, processors);
   Tuning tuning{{space.variants.front(), space.threads.front()}, {}, false};
   if (space.variants.size() == 1 && space.threads.size() == 1) return tuning;
-  const std::string machine = machine_key(processor, space, processors), model = model_key(bundle);
+  const std::string machine = machine_key(processor, space, processors),
+                    model = model_key(bundle, request.cache_dtype);
   if (const auto known = cache.find(machine, model); known && contains(space, *known)) {
     tuning.choice = *known;
     tuning.from_cache = true;
     return tuning;
   }
   tuning.measured = explore(space, [&](const TuningCandidate& candidate) {
-    return measure_candidate(bundle, default_backends(), candidate, control);
+    return measure_candidate(bundle, default_backends(), candidate, request.cache_dtype, control);
   });
   tuning.choice = tuning.measured[fastest(tuning.measured)].candidate;
   cache.store(machine, model, tuning.choice);
@@ -87,8 +92,9 @@ namespace openautoglm {
 
 RuntimeOptions autotune(const std::string& model, const RuntimeOptions& options) {
   return translated([&] {
+    check_options(options);
     const oag::Tuning tuning =
-        oag::autotune(oag::load_bundle(oag::find_model_file(model)), options.device, options.threads,
+        oag::autotune(oag::load_bundle(oag::find_model_file(model)), {options.device, options.threads},
                       oag::TuningCache(oag::tuning_cache_path()), oag::RunControl());
     return RuntimeOptions{tuning.device(), tuning.choice.threads};
   });

@@ -22,12 +22,15 @@ std::vector<DeviceInfo> devices() {
   });
 }
 
+void check_options(const RuntimeOptions& options) {
+  if (options.threads >= 0 && options.threads <= kMaxThreads) return;
+  oag::fail(oag::ErrorCode::kInvalidArgument, "threads", "must be 0 to {}, not {}", kMaxThreads,
+            options.threads);
+}
+
 Runtime::Runtime(const RuntimeOptions& options) {
   translated([&] {
-    if (options.threads < 0 || options.threads > kMaxThreads) {
-      oag::fail(oag::ErrorCode::kInvalidArgument, "threads", "must be 0 to {}, not {}", kMaxThreads,
-                options.threads);
-    }
+    check_options(options);
     oag::RuntimeOptions wanted{oag::default_backends(), options.device, options.threads};
     impl_ = std::make_unique<Impl>(Impl{std::make_shared<oag::Runtime>(wanted)});
   });

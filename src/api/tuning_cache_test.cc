@@ -6,9 +6,11 @@
 #include <fstream>
 
 #include "api/autotune.h"
+#include "base/compute_pool.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "openautoglm/openautoglm.h"
+#include "tests/no_new_threads.h"
 
 namespace oag {
 namespace {
@@ -77,8 +79,8 @@ TEST_F(TuningCacheTest, WhatCannotBeWrittenIsAWarning) {
 
 class AutotuneTest : public TuningCacheTest {
  protected:
-  Tuning tune(const std::string& device, int threads) const {
-    return autotune(bundle_, device, threads, TuningCache(path()), RunControl());
+  Tuning tune(const std::string& device, int threads, DType cache_dtype = DType::kF16) const {
+    return autotune(bundle_, {device, threads, cache_dtype}, TuningCache(path()), RunControl());
   }
   const ModelBundle bundle_ = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
 };
@@ -93,6 +95,13 @@ TEST_F(AutotuneTest, MeasuresOnceAndThenRemembers) {
   EXPECT_EQ(second.choice, first.choice);
 }
 
+TEST_F(AutotuneTest, AnotherStorageOfTheCacheIsMeasuredForItself) {
+  if (tune("", 0).measured.empty()) GTEST_SKIP() << "one processor with one instruction set leaves no choice";
+  EXPECT_FALSE(tune("", 0, DType::kF32).from_cache);
+  EXPECT_TRUE(tune("", 0, DType::kF32).from_cache);
+  EXPECT_TRUE(tune("", 0).from_cache);
+}
+
 TEST_F(AutotuneTest, KeepsWhatWasAskedFor) {
   const Tuning both = tune("cpu:baseline", 1);
   EXPECT_EQ(both.choice, (TuningCandidate{"baseline", 1}));
@@ -102,6 +111,14 @@ TEST_F(AutotuneTest, KeepsWhatWasAskedFor) {
     EXPECT_EQ(sample.candidate.variant, "baseline");
   for (const TuningSample& sample : tune("", 1).measured) EXPECT_EQ(sample.candidate.threads, 1);
 }
+
+#if defined(__GLIBC__)
+TEST_F(AutotuneTest, CountsProcessorsWithoutStartingThreads) {
+  if (allowed_processors() == 1) GTEST_SKIP() << "one processor is what no new threads leave, too";
+  const test::NoNewThreads none;
+  EXPECT_EQ(tune("cpu:baseline", 0).measured.size(), thread_counts(allowed_processors()).size());
+}
+#endif
 
 TEST_F(AutotuneTest, AChoiceThatCannotBeMadeHereIsMeasuredAgain) {
   const Tuning first = tune("", 0);
@@ -116,6 +133,31 @@ TEST_F(AutotuneTest, AChoiceThatCannotBeMadeHereIsMeasuredAgain) {
 
 TEST_F(AutotuneTest, AnotherDeviceThanTheProcessorIsRefused) {
   EXPECT_THROW(tune("onnxruntime/cpu", 0), Error);
+}
+
+TEST_F(AutotuneTest, AVersionIsRefusedAsRuntimeRefusesIt) {
+  for (const char* device : {"oag@9.9/cpu:baseline", "oag@9.9"}) {
+    try {
+      tune(device, 1);
+      ADD_FAILURE() << device << " was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    }
+  }
+}
+
+TEST(PublicAutotune, TakesTheThreadsThatRuntimeTakes) {
+  const std::string model = OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf";
+  for (const int threads : {-1, 4097, 1'000'000}) {
+    try {
+      openautoglm::autotune(model, {.device = "cpu:baseline", .threads = threads});
+      ADD_FAILURE() << threads << " threads were taken";
+    } catch (const openautoglm::Error& error) {
+      EXPECT_EQ(error.code(), openautoglm::ErrorCode::kInvalidArgument);
+      EXPECT_EQ(error.where(), "threads");
+    }
+  }
+  EXPECT_EQ(openautoglm::autotune(model, {.device = "cpu:baseline", .threads = 1}).threads, 1);
 }
 
 }  // namespace

@@ -36,13 +36,13 @@ void pause_briefly(int round) {
   if (round % 64 == 63) std::this_thread::yield();
 }
 
+}  // namespace
+
 int allowed_processors() {
   cpu_set_t set;
   if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
-
-}  // namespace
 
 struct ComputePool::Region {
   const RunControl& control;

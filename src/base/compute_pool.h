@@ -13,6 +13,9 @@
 
 namespace oag {
 
+// Processors that this process may use: those of its affinity mask. At least 1.
+int allowed_processors();
+
 // The threads that compute, shared by every run of a Runtime. It works on one parallel region at a time;
 // waiting regions are admitted by priority, then in order of arrival. A region yields to a waiting one of
 // higher priority, and stops when its run is cancelled or past its deadline, between any two tiles and while

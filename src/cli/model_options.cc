@@ -76,15 +76,18 @@ void ModelOptions::declare_autotune(CLI::App& command) {
   command.add_flag(
       "--autotune", autotune,
       "Time instruction sets and numbers of threads on this model, take the fastest and keep the\n"
-      "choice for the next --autotune on this processor; --device and --threads are kept");
+      "choice for the next --autotune on this processor with this --kv; --device and --threads are kept.\n"
+      "What is timed is a short context, not the one asked for");
 }
 
 void apply_autotune(ModelOptions& options) {
   if (!options.autotune) return;
   InterruptibleRun run;
   const TuningCache cache(tuning_cache_path());
-  const Tuning tuning = autotune(load_model(options), without_own_version(options.device), options.threads,
-                                 cache, run.control());
+  const Tuning tuning =
+      autotune(load_model(options),
+               {without_own_version(options.device), options.threads, *dtype_from_name(options.cache)}, cache,
+               run.control());
   std::vector<std::vector<std::string>> rows = {
       {"autotune", "threads", "prefill tokens/s", "decode tokens/s", ""}};
   for (const TuningSample& sample : tuning.measured) {

@@ -222,7 +222,7 @@ class Bench(CliTest):
 class Autotune(CliTest):
     def test_a_choice_is_measured_once_and_changes_no_answer(self):
         answer = ["run", TINY, "--raw", "-p", "the", "-n", "3", "--greedy", "--ignore-eos", "--device", "cpu:baseline"]
-        if os.cpu_count() == 1:
+        if len(os.sched_getaffinity(0)) == 1:
             self.skipTest("one processor leaves no choice")
         tuned = [subprocess.run([BINARY, *answer, "--autotune"], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
                                 env=environment(XDG_CACHE_HOME=str(self.folder))) for _ in range(2)]
@@ -243,7 +243,21 @@ class Devices(CliTest):
         self.assertEqual([name for name, state in states.items() if state["supported"]], cpu["variants"])
         used = [name for name, state in states.items() if state["used"]]
         self.assertEqual(["oag/cpu:" + name for name in used], [cpu["name"]])
+        self.assertIsNone(cpu["unusable"])
         self.assertIn(b"self-test", oag("devices").stdout)
+
+    def test_the_self_tests_are_shown_when_no_instruction_set_can_be_used(self):
+        def listed(*arguments):
+            return subprocess.run([BINARY, "devices", *arguments], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                  env={**environment(), "OAG_CPU_ISA": "sse9"})
+        table = listed()
+        self.assertEqual(table.returncode, 0, table.stderr)
+        self.assertRegex(table.stdout, rb"baseline +yes +passed +no")
+        self.assertRegex(table.stderr, rb'^oag: OAG_CPU_ISA: "sse9" is not available')
+        cpu, = json.loads(listed("--json").stdout)["devices"]
+        self.assertEqual(cpu["name"], "oag/cpu")
+        self.assertIn("sse9", cpu["unusable"])
+        self.assertFalse(any(state["used"] for state in cpu["instruction_sets"]))
 
 
 class WrongModels(CliTest):
@@ -434,7 +448,8 @@ class TinyAnswers(CliTest):
         self.assertEqual(piped["token_ids"], given["token_ids"])
 
     def test_a_failure_is_an_object_too(self):
-        for arguments, said in ((["no-such-model"], "no-such-model"), ([TINY, "--ctx", "5000"], "--ctx"),
+        for arguments, said in ((["no-such-model"], "no-such-model"), (["no-such-model", "--autotune"], "no-such-model"),
+                                ([TINY, "--ctx", "5000"], "--ctx"),
                                 ([TINY, "--raw", "--ctx", "4"], "prompt: has")):
             result = oag("run", *arguments, "-p", "some words to read", "--json", "--seed", 7)
             self.assertEqual(result.returncode, 1)

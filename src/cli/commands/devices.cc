@@ -31,6 +31,7 @@ int devices(bool json) {
                       {"architecture", device.architecture},
                       {"identity", device.identity},
                       {"variants", device.variants},
+                      {"unusable", device.unusable.empty() ? Json(nullptr) : Json(device.unusable)},
                       {"instruction_sets", std::move(sets)},
                       {"compute_units", device.compute_units},
                       {"memory_bytes", device.memory_bytes},
@@ -47,15 +48,18 @@ int devices(bool json) {
                     format_bytes(device.free_memory_bytes)});
   }
   fmt::print("{}", format_table(rows));
-  rows = {{"instruction set", "compiled", "in this processor", "self-test", "used"}};
+  rows = {{"compiled for", "in this processor", "self-test", "used"}};
   for (const DeviceProperties& device : found) {
     for (const VariantState& state : device.variant_states) {
       const std::string result = state.wrong.empty() ? "passed" : "FAILED: " + state.wrong;
-      rows.push_back({state.name, "yes", state.supported ? "yes" : "no", state.supported ? result : "-",
+      rows.push_back({state.name, state.supported ? "yes" : "no", state.supported ? result : "-",
                       state.used ? "yes" : "no"});
     }
   }
   if (rows.size() > 1) fmt::print("\n{}", format_table(rows));
+  for (const DeviceProperties& device : found) {
+    if (!device.unusable.empty()) print_stderr("oag: {}\n", printable(device.unusable));
+  }
   return kExitOk;
 }
 

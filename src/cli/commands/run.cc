@@ -146,8 +146,9 @@ int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
 }
 
 // Whoever reads --json gets the object of a failure too.
-int answer_once_as_json(const RunFlags& flags, const std::string& prompt) {
+int answer_once_as_json(RunFlags& flags, const std::string& prompt) {
   try {
+    apply_autotune(flags.chat.model);
     Chat chat(flags.chat);
     return answer_once(chat, flags, prompt);
   } catch (const std::exception& error) {
@@ -172,8 +173,8 @@ int run(RunFlags flags) {
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
   if (!interactive && prompt.empty() && !flags.prompt)
     fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
-  apply_autotune(flags.chat.model);
   if (flags.json) return answer_once_as_json(flags, prompt);
+  apply_autotune(flags.chat.model);
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
 }

@@ -33,6 +33,7 @@ struct DeviceProperties {
   std::string identity;                      // of the hardware, for what is remembered of its speed
   std::vector<std::string> variants;         // what may follow the colon
   std::vector<VariantState> variant_states;  // every compiled one; only in Backend::discover()
+  std::string unusable;                      // why it cannot be opened without a variant; else empty
   uint64_t memory_bytes = 0;
   uint64_t free_memory_bytes = 0;  // when this was asked; 0 when it is not known
   int compute_units = 0;
@@ -86,7 +87,7 @@ struct Backend {
   std::string_view name;  // "cpu"
   // The device for `variant` ("" for the best), or an Error saying why not.
   std::shared_ptr<Device> (*open)(std::string_view variant, std::shared_ptr<ComputePool> pool);
-  // Devices this machine has, for listing.
+  // Devices this machine has, for listing: one that cannot be opened too, so that it can be seen why.
   std::vector<DeviceProperties> (*discover)();
 };
 

@@ -43,12 +43,20 @@ size_t fastest(std::span<const TuningSample> samples) {
 }
 
 TuningSample measure_candidate(const ModelBundle& bundle, std::span<const Backend* const> backends,
-                               const TuningCandidate& candidate, const RunControl& control) {
+                               const TuningCandidate& candidate, DType cache_dtype,
+                               const RunControl& control) {
   RunnerOptions options;
   options.context_tokens = std::min(bundle.config.context_tokens, kPromptTokens + kAnswerTokens);
   if (bundle.config.attention_window > 0)
     options.context_tokens = std::min(options.context_tokens, bundle.config.attention_window);
+  if (options.context_tokens < 2) {
+    fail(ErrorCode::kUnsupported, bundle.path.string(),
+         "has a context or attention window of {} token; to time a prompt and an answer takes 2: "
+         "leave autotune out",
+         options.context_tokens);
+  }
   options.step_tokens = kPromptTokens;
+  options.cache_dtype = cache_dtype;
   ModelRunner runner(
       std::make_shared<Runtime>(RuntimeOptions{backends, "cpu:" + candidate.variant, candidate.threads}),
       bundle, options);

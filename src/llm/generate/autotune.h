@@ -45,9 +45,12 @@ std::vector<TuningSample> explore(const TuningSpace& space, const MeasureCandida
 // The sample to choose: the fastest, but the first one where no other is 3 % faster, for less is noise.
 size_t fastest(std::span<const TuningSample> samples);
 
-// Compiles the model for a candidate and times it: reading 128 tokens, the better of two, and the median of
-// 24 tokens made. Errors: those of ModelRunner; kCancelled.
+// Compiles the model for a candidate, with the attention cache in `cache_dtype`, and times it: reading 128
+// tokens, the better of two, and the median of 24 tokens made after them; less of both where the model's
+// context or attention window is shorter. Errors: those of ModelRunner; kUnsupported for a context or window
+// of 1 token; kCancelled.
 TuningSample measure_candidate(const ModelBundle& bundle, std::span<const Backend* const> backends,
-                               const TuningCandidate& candidate, const RunControl& control);
+                               const TuningCandidate& candidate, DType cache_dtype,
+                               const RunControl& control);
 
 }  // namespace oag

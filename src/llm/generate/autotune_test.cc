@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/backends.h"
+#include "base/error.h"
 
 namespace oag {
 namespace {
@@ -43,10 +44,46 @@ TEST(Autotune, KeepsTheUntunedChoiceUnlessAnotherIsClearlyFaster) {
 
 TEST(Autotune, MeasuresAModel) {
   const ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
-  const TuningSample got = measure_candidate(bundle, default_backends(), {"baseline", 1}, RunControl());
+  const TuningSample got =
+      measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kF16, RunControl());
   EXPECT_EQ(got.candidate, (TuningCandidate{"baseline", 1}));
   EXPECT_GT(got.prefill_tokens_per_s, 0);
   EXPECT_GT(got.decode_tokens_per_s, 0);
+}
+
+TEST(Autotune, TheShortestContextThatCanBeMeasuredIsTwoTokens) {
+  ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
+  const auto measure = [&] {
+    return measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kF16, RunControl());
+  };
+  const auto expect_refused = [&] {
+    try {
+      measure();
+      ADD_FAILURE() << "one token was measured";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_NE(std::string(error.what()).find("1 token"), std::string::npos) << error.what();
+    }
+  };
+  const int64_t context = bundle.config.context_tokens;
+  bundle.config.context_tokens = 1;
+  expect_refused();
+  bundle.config.context_tokens = 2;
+  EXPECT_GT(measure().decode_tokens_per_s, 0);
+  bundle.config.context_tokens = context;
+  bundle.config.attention_window = 1;
+  expect_refused();
+}
+
+TEST(Autotune, TheCacheHasTheStorageThatIsAskedFor) {
+  const ModelBundle bundle = load_bundle(OAG_SOURCE_DIR "/tests/data/models/llama/llama.bf16.gguf");
+  for (const DType dtype : {DType::kF32, DType::kQ8_0}) {
+    EXPECT_GT(measure_candidate(bundle, default_backends(), {"baseline", 1}, dtype, RunControl())
+                  .decode_tokens_per_s,
+              0);
+  }
+  EXPECT_THROW(measure_candidate(bundle, default_backends(), {"baseline", 1}, DType::kI32, RunControl()),
+               Error);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/error.h"
 #include "base/free_memory.h"
 #include "engine/backends/cpu/known_answers.h"
 #include "engine/backends/cpu/machine_limits.h"
@@ -110,9 +111,9 @@ uint64_t meminfo_bytes(std::string_view key) {
   return 0;
 }
 
-DeviceProperties describe(Isa isa, int threads) {
+DeviceProperties describe(int threads) {
   DeviceProperties properties;
-  properties.name = "oag/cpu:" + std::string(isa_name(isa));
+  properties.name = "oag/cpu";
   properties.description =
       processor_model() + ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
 #if defined(__x86_64__)
@@ -128,24 +129,44 @@ DeviceProperties describe(Isa isa, int threads) {
   return properties;
 }
 
+DeviceProperties describe(Isa isa, int threads) {
+  DeviceProperties properties = describe(threads);
+  properties.name += ":" + std::string(isa_name(isa));
+  return properties;
+}
+
 std::shared_ptr<Device> open_cpu(std::string_view variant, std::shared_ptr<ComputePool> pool) {
   return std::make_shared<CpuDevice>(choose_isa(variant), std::move(pool));
 }
 
 std::vector<DeviceProperties> discover_cpu() {
-  const Isa chosen = choose_isa("");
-  DeviceProperties properties = describe(chosen, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
-  const std::vector<Isa> available = available_isas();
-  for (const Isa isa : compiled_isas()) {
-    const bool supported = std::find(available.begin(), available.end(), isa) != available.end();
-    properties.variant_states.push_back(
-        {std::string(isa_name(isa)), supported,
-         std::string(supported ? wrong_kernel(micro_kernels(isa)) : std::string_view()), isa == chosen});
-  }
-  return {std::move(properties)};
+  return {describe_processor([](Isa isa) { return wrong_kernel(micro_kernels(isa)); })};
 }
 
 }  // namespace
+
+DeviceProperties describe_processor(SelfTest test) {
+  DeviceProperties properties = describe(static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
+  const std::vector<Isa> available = available_isas();
+  for (const Isa isa : compiled_isas()) {
+    const bool supported = std::find(available.begin(), available.end(), isa) != available.end();
+    properties.variant_states.push_back({std::string(isa_name(isa)), supported,
+                                         std::string(supported ? test(isa) : std::string_view()), false});
+  }
+  const auto state_of = [&](Isa isa) -> VariantState& {
+    return *std::find_if(properties.variant_states.begin(), properties.variant_states.end(),
+                         [&](const VariantState& state) { return state.name == isa_name(isa); });
+  };
+  try {
+    VariantState& chosen =
+        state_of(choose_isa("", [&](Isa isa) -> std::string_view { return state_of(isa).wrong; }));
+    chosen.used = true;
+    properties.name += ":" + chosen.name;
+  } catch (const Error& error) {
+    properties.unusable = error.what();
+  }
+  return properties;
+}
 
 CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
     : isa_(isa),

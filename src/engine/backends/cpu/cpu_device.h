@@ -33,6 +33,10 @@ class CpuDevice final : public Device {
   KernelTable kernels_;
 };
 
+// The processor as `oag devices` lists it, each available instruction set tested once by `test`. What cannot
+// be used is listed all the same, with the reason in `unusable`.
+DeviceProperties describe_processor(SelfTest test);
+
 // "cpu" with variant "", "baseline", "avx2", … Errors: kUnsupported when this machine lacks the instruction
 // set.
 extern const Backend kCpuBackend;

@@ -63,22 +63,22 @@ std::vector<Isa> available_isas() {
 }
 
 Isa choose_isa(std::string_view variant) {
+  return choose_isa(variant, [](Isa isa) { return wrong_kernel(micro_kernels(isa)); });
+}
+
+Isa choose_isa(std::string_view variant, SelfTest test) {
   const std::vector<Isa> available = available_isas();
   std::string_view where = "device variant";
   if (variant.empty()) {
     const char* forced = std::getenv("OAG_CPU_ISA");
-    if (forced == nullptr || *forced == '\0') {
-      std::vector<IsaKernels> candidates;
-      for (const Isa isa : available) candidates.push_back({isa, &micro_kernels(isa)});
-      return best_right(candidates);
-    }
+    if (forced == nullptr || *forced == '\0') return best_right(available, test);
     variant = forced;
     where = "OAG_CPU_ISA";
   }
   std::string names;
   for (const Isa isa : available) {
     if (isa_name(isa) == variant) {
-      const std::string_view wrong = wrong_kernel(micro_kernels(isa));
+      const std::string_view wrong = test(isa);
       if (wrong.empty()) return isa;
       fail(ErrorCode::kUnsupported, where,
            "\"{}\" kernels compute wrongly on this processor ({}); choose another or none", variant, wrong);

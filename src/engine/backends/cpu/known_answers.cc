@@ -445,17 +445,17 @@ std::string_view wrong_kernel(const MicroKernels& micro) {
   return {};
 }
 
-Isa best_right(std::span<const IsaKernels> candidates) {
+Isa best_right(std::span<const Isa> candidates, SelfTest test) {
   for (size_t i = candidates.size(); i-- > 0;) {
-    const std::string_view wrong = wrong_kernel(*candidates[i].kernels);
-    if (wrong.empty()) return candidates[i].isa;
+    const std::string_view wrong = test(candidates[i]);
+    if (wrong.empty()) return candidates[i];
     if (i == 0) {
       fail(ErrorCode::kInternal, "processor",
-           "{} kernels compute wrongly here ({}), and there is nothing weaker", isa_name(candidates[i].isa),
+           "{} kernels compute wrongly here ({}), and there is nothing weaker", isa_name(candidates[i]),
            wrong);
     }
     log(LogLevel::kWarning, "{} kernels compute wrongly on this processor ({}); using {} instead",
-        isa_name(candidates[i].isa), wrong, isa_name(candidates[i - 1].isa));
+        isa_name(candidates[i]), wrong, isa_name(candidates[i - 1]));
   }
   fail(ErrorCode::kInternal, "processor", "no instruction set to choose from");
 }

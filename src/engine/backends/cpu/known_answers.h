@@ -14,13 +14,8 @@ struct MicroKernels;
 // name of the first that is wrong; empty when all are right.
 std::string_view wrong_kernel(const MicroKernels& micro);
 
-struct IsaKernels {
-  Isa isa;
-  const MicroKernels* kernels;
-};
-
 // The last of `candidates` (weakest first) whose kernels are right; each better one that is not is warned of
 // in one line. Errors: kInternal when none is right.
-Isa best_right(std::span<const IsaKernels> candidates);
+Isa best_right(std::span<const Isa> candidates, SelfTest test);
 
 }  // namespace oag::cpu
