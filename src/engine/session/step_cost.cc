@@ -1,5 +1,7 @@
 #include "engine/session/step_cost.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/ops/paged_cache.h"
