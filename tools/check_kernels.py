@@ -18,10 +18,11 @@ import sys
 
 # What the products need, and what no object of the set may hold: regular expressions over "mnemonic operands".
 Rule = collections.namedtuple("Rule", "needs refuses")
-X86_BASELINE = Rule([r"pmaddwd\s.*%xmm"], [r"v[a-z0-9]+\s.*%[xyz]mm"])
+# AVX-512 has registers of its own, also in instructions on shorter vectors (AVX-512VL) that look like AVX2's otherwise.
+AVX512_REGISTERS = [r"\S+\s.*%zmm", r"\S+\s.*%[xy]mm(1[6-9]|2[0-9]|3[01])\b", r"\S+\s.*%k[0-7]\b"]
 RULES = {
-    "x86_64/baseline": X86_BASELINE,
-    "x86_64/avx2": Rule([r"vpmaddubsw\s.*%ymm", r"vfmadd\w+\s.*%ymm", r"vpshufb\s.*%ymm"], [r"\S+\s.*%zmm", r"\{?vex\}? vpdpbusd", r"vpdpbusd\s"]),
+    "x86_64/baseline": Rule([r"pmaddwd\s.*%xmm"], [r"v[a-z0-9]+\s.*%[xyz]mm"] + AVX512_REGISTERS),
+    "x86_64/avx2": Rule([r"vpmaddubsw\s.*%ymm", r"vfmadd\w+\s.*%ymm", r"vpshufb\s.*%ymm"], AVX512_REGISTERS + [r"\{?vex\}? vpdpbusd", r"vpdpbusd\s"]),
     "x86_64/avx512": Rule([r"vpdpbusd\s.*%zmm", r"vfmadd\w+\s.*%zmm", r"vpshufb\s.*%zmm"], [r"t(dp|ileload)\w+\s"]),
     "aarch64/baseline": Rule([r"f(mul|mla|madd)\s"], [r"[su]dot\s", r"[su]s?mmla\s"]),
     "aarch64/neon": Rule([r"sdot\s", r"fmla\s", r"tbl\s"], [r"[su]s?mmla\s", r"\S+\s.*\bz[0-9]+\."]),

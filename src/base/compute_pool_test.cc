@@ -40,6 +40,32 @@ TEST(ComputePool, TwoTilesNeverShareAWorkerIndexAtOnce) {
   EXPECT_EQ(clashes.load(), 0);
 }
 
+// Each tile waits for the other three, so the region ends in time only if every worker comes. What a worker
+// does meanwhile depends on how long ago the last region was: it spins, falls asleep or sleeps.
+TEST(ComputePool, EveryWorkerComesHoweverLongItHasWaited) {
+  constexpr int kThreads = 4, kRounds = 25;
+  constexpr double kPatienceMs = 10'000;
+  ComputePool pool(kThreads);
+  ASSERT_EQ(pool.threads(), kThreads);
+  const RunControl control;
+  std::atomic<bool> missed{false};
+  for (const int gap : {0, 40, 60, 2000}) {
+    for (int round = 0; round < kRounds; ++round) {
+      for (const TimePoint end = Clock::now() + std::chrono::microseconds(gap); Clock::now() < end;)
+        std::this_thread::yield();
+      std::atomic<unsigned> inside{0};  // a bit for each worker
+      EXPECT_TRUE(pool.parallel_for(control, kThreads, kSlow, [&](int64_t, int worker) {
+        inside.fetch_or(1u << worker);
+        for (const TimePoint begin = Clock::now(); inside.load() != (1u << kThreads) - 1 && !missed.load();) {
+          if (elapsed_ms(begin) > kPatienceMs) missed.store(true);
+          std::this_thread::yield();
+        }
+      }));
+      ASSERT_FALSE(missed.load()) << "only workers " << inside.load() << " came after " << gap << " µs";
+    }
+  }
+}
+
 TEST(ComputePool, ShortRegionsStayOnTheCaller) {
   ComputePool pool(4);
   const RunControl control;

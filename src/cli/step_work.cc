@@ -1,7 +1,9 @@
 #include "cli/step_work.h"
 
+#include <algorithm>
 #include <set>
 
+#include "engine/session/step_cost.h"
 #include "llm/generate/model_runner.h"
 
 namespace oag::cli {
@@ -59,9 +61,7 @@ StepWork step_work(const Program& program, const TextConfig& config, DType cache
   std::set<ValueId> read;
   for (const Node& node : graph.nodes) {
     work.read_bytes += constant_bytes(graph, node, bindings, read);
-    static const std::set<std::string, std::less<>> products = {"oag.Linear", "oag.MultiLinear",
-                                                                "oag.RankedLinear"};
-    if (!products.contains(node.full_op())) continue;
+    if (!is_product(node) && !is_head(node)) continue;
     for (size_t i = 1; i < node.inputs.size(); i += 2) {  // x, w, b, w, b, …
       if (!graph.value(node.inputs[i]).constant) continue;
       const Tensor& weights = *graph.value(node.inputs[i]).constant;  // [out, in]

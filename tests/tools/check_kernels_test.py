@@ -41,6 +41,20 @@ class CheckKernelsTest(unittest.TestCase):
         self.assertEqual(run.returncode, 3)
         self.assertIn("convert.cc.o", run.stdout)
 
+    def test_short_vectors_with_registers_of_avx512_are_found(self):
+        avx2 = ["vpmaddubsw\t%ymm0,%ymm1,%ymm2", "vfmadd231ps\t%ymm0,%ymm1,%ymm15", "vpshufb\t%ymm0,%ymm1,%ymm2"]
+        self.assertEqual(self.check("x86_64/avx2", packed_dot=avx2).returncode, 0)
+        for newer in ("vaddps\t%ymm16,%ymm1,%ymm2", "vmovdqu32\t0x10(%rax),%xmm31", "vaddps\t%ymm0,%ymm1,%ymm2{%k1}",
+                      "vpcmpltd\t%xmm1,%xmm0,%k0", "kmovw\t%eax,%k7"):
+            run = self.check("x86_64/avx2", packed_dot=avx2, convert=[newer])
+            self.assertEqual(run.returncode, 3, newer)
+            self.assertIn("convert.cc.o", run.stdout)
+
+    def test_mask_registers_in_the_baseline_are_found(self):
+        run = self.check("x86_64/baseline", packed_dot=["pmaddwd\t%xmm0,%xmm1"], convert=["kmovw\t%eax,%k1"])
+        self.assertEqual(run.returncode, 3)
+        self.assertIn("kmovw", run.stdout)
+
     def test_a_set_without_a_rule_is_a_usage_error(self):
         with self.assertRaises(SystemExit) as end:
             self.check("x86_64/mmx", packed_dot=["nop"])

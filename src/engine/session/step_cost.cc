@@ -1,5 +1,7 @@
 #include "engine/session/step_cost.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/ops/paged_cache.h"
@@ -7,12 +9,6 @@
 namespace oag {
 namespace {
 
-bool is_product(const Node& node) {
-  return node.domain == "oag" && (node.op == "Linear" || node.op == "MultiLinear");
-}
-bool is_head(const Node& node) {
-  return node.domain == "oag" && node.op == "RankedLinear";
-}
 bool is_attention(const Node& node) {
   return node.domain == "oag" && node.op == "PagedAttention";
 }
@@ -82,6 +78,14 @@ StepCost attention_cost(const KernelContext& context) {
 }
 
 }  // namespace
+
+bool is_product(const Node& node) {
+  return node.domain == "oag" && (node.op == "Linear" || node.op == "MultiLinear");
+}
+
+bool is_head(const Node& node) {
+  return node.domain == "oag" && node.op == "RankedLinear";
+}
 
 StepCost& StepCost::operator+=(const StepCost& other) {
   bytes += other.bytes;

@@ -7,6 +7,11 @@
 
 namespace oag {
 
+// oag.Linear and oag.MultiLinear: inputs x, w, b, w, b, …; an output for each w.
+bool is_product(const Node& node);
+// oag.RankedLinear, the head of a language model: inputs x, w, b, …; its first output is x's product.
+bool is_head(const Node& node);
+
 // The least that one execution of a step moves and computes.
 struct StepCost {
   double bytes = 0;     // read and written: weights as they are packed, other inputs and outputs once

@@ -63,8 +63,8 @@ class Sampler {
   SamplingOptions options_;
   uint64_t random_state_;
   std::unordered_map<TokenId, int> answer_counts_;
-  std::unordered_map<TokenId, int>
-      seen_counts_;  // prompt and answer; filled only when the repeat penalty needs it
+  // Of prompt and answer; filled only when the repeat penalty needs it.
+  std::unordered_map<TokenId, int> seen_counts_;
   // Reused between tokens.
   std::vector<float> penalized_;    // logits
   std::vector<Ranked> candidates_;  // best first, where top-k or top-p are wanted; else by id

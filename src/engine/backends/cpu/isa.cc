@@ -98,8 +98,8 @@ std::string processor_identity() {
   std::memcpy(vendor + 4, &d, 4);
   std::memcpy(vendor + 8, &c, 4);
   __get_cpuid(1, &a, &b, &c, &d);
-  // Intel's and AMD's manuals, CPUID leaf 1: the extended parts count where the base family is 15 (model: 6
-  // too).
+  // Intel's and AMD's manuals, CPUID leaf 1: the extended parts count where the base family is 15, the
+  // model's where it is 6 too.
   unsigned family = a >> 8 & 15, model = a >> 4 & 15;
   if (family == 6 || family == 15) model += (a >> 16 & 15) << 4;
   if (family == 15) family += a >> 20 & 255;

@@ -55,7 +55,6 @@ class KernelRunner {
   }
 
   bool accepted() const { return kernel_ != nullptr; }
-  size_t packed_bytes() const { return kernel_ == nullptr ? 0 : kernel_->packed_bytes(); }
   const KernelTable::Choice& choice() const { return choice_; }
   const OpSchema* schema() const { return schema_; }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -50,10 +51,11 @@ std::vector<uint16_t> halves_of(const std::vector<float>& values) {
 
 // --- products with packed rows
 
-// Rows of a format as they are stored: random bits, with sane scales at `scale_offsets` of each block.
+// Rows of a format as they are stored: random bits, with sane scales in each block.
 struct StoredRows {
   DType dtype;
   std::array<int, 2> scale_offsets;  // of f16 numbers; -1: none
+  int exponent_offset = -1;          // of a byte n for 2^(n - 127)
 };
 
 bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored) {
@@ -71,6 +73,9 @@ bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored
       bytes[at + static_cast<size_t>(offset)] = static_cast<uint8_t>(scale & 255);
       bytes[at + static_cast<size_t>(offset) + 1] = static_cast<uint8_t>(scale >> 8);
     }
+    if (stored.exponent_offset >= 0)
+      bytes[at + static_cast<size_t>(stored.exponent_offset)] =
+          static_cast<uint8_t>(120 + (random.bits() >> 29));
   }
   std::vector<float> w(static_cast<size_t>(rows * kInputs));
   decode_blocks(stored.dtype, std::as_bytes(std::span(bytes)), w);
@@ -92,21 +97,26 @@ bool packed_product_is_right(const MicroKernels& micro, const StoredRows& stored
   micro.pack_panel(*format, bytes.data(), static_cast<int64_t>(stride), rows, kInputs, scratch[0].bytes,
                    panel[0].bytes);
   const PackedRows packed{format, panel[0].bytes, rows, kInputs, packed_bytes};
-  for (const int count : {1, tokens}) {
+  struct Sum {
+    double value = 0.5, size = 0.5;  // the bias
+  };
+  std::vector<Sum> sums(static_cast<size_t>(tokens * rows));
+  for (size_t at = 0; at < sums.size(); ++at) {
+    const float* row = w.data() + at % static_cast<size_t>(rows) * kInputs;
+    const float* token = x.data() + at / static_cast<size_t>(rows) * kInputs;
+    for (int64_t i = 0; i < kInputs; ++i) {
+      const double product = double{row[i]} * double{token[i]};
+      sums[at].value += product;
+      sums[at].size += std::abs(product);
+    }
+  }
+  const std::vector<float> bias(static_cast<size_t>(rows), 0.5f);
+  for (const int count : {1, tokens - 1, tokens}) {  // one, an odd number, an even one
     micro.quantise_tile(x.data(), kInputs, count, kInputs, tile[0].bytes);
-    std::vector<float> y(static_cast<size_t>(count * rows)), bias(static_cast<size_t>(rows), 0.5f);
+    std::vector<float> y(static_cast<size_t>(count * rows));
     micro.packed_dot(packed, 0, 1, tile[0].bytes, count, bias.data(), y.data(), rows);
-    for (int t = 0; t < count; ++t) {
-      for (int r = 0; r < rows; ++r) {
-        double sum = 0.5, size = 0.5;
-        for (int64_t i = 0; i < kInputs; ++i) {
-          const double product = static_cast<double>(w[static_cast<size_t>(r * kInputs + i)]) *
-                                 static_cast<double>(x[static_cast<size_t>(t * kInputs + i)]);
-          sum += product;
-          size += std::abs(product);
-        }
-        if (!near(y[static_cast<size_t>(t * rows + r)], sum, 2e-5 * size)) return false;
-      }
+    for (size_t at = 0; at < y.size(); ++at) {
+      if (!near(y[at], sums[at].value, 2e-5 * sums[at].size)) return false;
     }
   }
   return true;
@@ -129,7 +139,9 @@ bool dot_of_3_bits(const MicroKernels& micro) {
   return packed_product_is_right(micro, {DType::kQ3_K, {108, -1}});
 }
 bool dot_of_table_entries(const MicroKernels& micro) {
-  return packed_product_is_right(micro, {DType::kIQ4_NL, {0, -1}});
+  return packed_product_is_right(micro, {DType::kIQ4_NL, {0, -1}}) &&
+         packed_product_is_right(micro, {DType::kIQ4_XS, {0, -1}}) &&
+         packed_product_is_right(micro, {DType::kMXFP4, {-1, -1}, 0});
 }
 bool dot_of_8_bits(const MicroKernels& micro) {
   return packed_product_is_right(micro, {DType::kQ8_0, {0, -1}});
@@ -295,12 +307,8 @@ bool conversions(const MicroKernels& micro) {
   std::copy(std::begin(edges), std::end(edges), values.begin());
   std::vector<uint16_t> halves(values.size());
   micro.f16_from_f32(values.data(), kWidth, halves.data());
-  std::vector<uint16_t> bf16;
-  for (const float value : values) bf16.push_back(bf16_from_f32(value));
-  std::vector<float> wide(values.size());
-  micro.f32_from_bf16(bf16.data(), kWidth, wide.data());
   for (size_t i = 0; i < kWidth; ++i) {
-    if (halves[i] != f16_from_f32(values[i]) || wide[i] != f32_from_bf16(bf16[i])) return false;
+    if (halves[i] != f16_from_f32(values[i])) return false;
   }
   return true;
 }
@@ -339,11 +347,13 @@ bool arithmetic(const MicroKernels& micro) {
   const std::vector<float> a = random.some(kWidth, 1, 2), b = random.some(kWidth, 1, 2);
   std::vector<float> y(a.size());
   for (size_t op = 0; op < 4; ++op) {
-    micro.binary[op](a.data(), false, b.data(), op % 2 == 1, kWidth, y.data());
-    for (size_t i = 0; i < kWidth; ++i) {
-      const double l = a[i], r = b[op % 2 == 1 ? 0 : i];
-      const double expected[] = {l + r, l - r, l * r, l / r};
-      if (!near(y[i], expected[op], 1e-6)) return false;
+    for (const auto& [a_is_scalar, b_is_scalar] : {std::pair(false, false), {true, false}, {false, true}}) {
+      micro.binary[op](a.data(), a_is_scalar, b.data(), b_is_scalar, kWidth, y.data());
+      for (size_t i = 0; i < kWidth; ++i) {
+        const double l = a[a_is_scalar ? 0 : i], r = b[b_is_scalar ? 0 : i];
+        const double expected[] = {l + r, l - r, l * r, l / r};
+        if (!near(y[i], expected[op], 1e-6)) return false;
+      }
     }
   }
   return true;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,10 +21,20 @@ TEST(SelfTest, PassesOnEveryInstructionSetOfThisProcessor) {
 }
 
 // Kernels that are right but for one value each.
+template <DType kFormat>
 void off_by_a_thousandth(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* tile, int tokens,
                          const float* bias, float* y, int64_t y_stride) {
   best().packed_dot(w, panel, panels, tile, tokens, bias, y, y_stride);
-  if (w.format->dtype == DType::kQ8_0) y[(tokens - 1) * y_stride + w.rows - 1] *= 1.001f;
+  if (w.format->dtype == kFormat) y[(tokens - 1) * y_stride + w.rows - 1] *= 1.001f;
+}
+void wrong_for_the_last_of_an_odd_number(const PackedRows& w, int64_t panel, int64_t panels,
+                                         const uint8_t* tile, int tokens, const float* bias, float* y,
+                                         int64_t y_stride) {
+  best().packed_dot(w, panel, panels, tile, tokens, bias, y, y_stride);
+  if (tokens > 1 && tokens % 2 == 1) y[(tokens - 1) * y_stride] *= 1.001f;
+}
+void never_a_scalar_first(const float* a, bool, const float* b, bool b_is_scalar, int64_t count, float* y) {
+  best().binary[0](a, false, b, b_is_scalar, count, y);
 }
 void off_by_one_half(const float* from, int64_t count, uint16_t* to) {
   best().f16_from_f32(from, count, to);
@@ -46,8 +57,14 @@ void one_row_short(const FloatRows& w, int64_t rows, const float* x, int64_t x_s
 
 TEST(SelfTest, NamesTheKernelThatIsWrong) {
   MicroKernels wrong = best();
-  wrong.packed_dot = off_by_a_thousandth;
+  wrong.packed_dot = off_by_a_thousandth<DType::kQ8_0>;
   EXPECT_EQ(wrong_kernel(wrong), "products with 8-bit weights");
+  wrong.packed_dot = off_by_a_thousandth<DType::kIQ4_XS>;
+  EXPECT_EQ(wrong_kernel(wrong), "products with weights from a table");
+  wrong.packed_dot = off_by_a_thousandth<DType::kMXFP4>;
+  EXPECT_EQ(wrong_kernel(wrong), "products with weights from a table");
+  wrong.packed_dot = wrong_for_the_last_of_an_odd_number;
+  EXPECT_EQ(wrong_kernel(wrong), "products with 4-bit weights");
   wrong = best();
   wrong.f16_from_f32 = off_by_one_half;
   EXPECT_EQ(wrong_kernel(wrong), "conversions");
@@ -65,6 +82,9 @@ TEST(SelfTest, NamesTheKernelThatIsWrong) {
   EXPECT_EQ(wrong_kernel(wrong), "rotations");
   wrong = best();
   std::swap(wrong.binary[0], wrong.binary[2]);
+  EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
+  wrong = best();
+  wrong.binary[0] = never_a_scalar_first;
   EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
 }
 
@@ -90,7 +110,7 @@ TEST(SelfTest, WithoutAnyRightKernelsNothingIsComputed) {
   }
 }
 
-// A tenth of it on a quiet machine; this is what a start-up may cost on a busy one.
+// Half a millisecond on a quiet machine; this is what a start-up may cost on a busy one.
 TEST(SelfTest, TakesNoTimeThatAUserWouldNotice) {
   double shortest_ms = 1e9;
   for (int i = 0; i < 5; ++i) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/backends/cpu/activation_tiles.h"
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/backends/cpu/packed_weights.h"
 
@@ -23,28 +24,6 @@ Refusal accept(const KernelQuery& query) {
   }
   return {};
 }
-
-// x as activation tiles, and where each begins.
-class ActivationTiles {
- public:
-  ActivationTiles(KernelEnv& env, int64_t tokens, int64_t inputs, int most)
-      : tokens_(tokens),
-        inputs_(inputs),
-        count_((tokens + most - 1) / most),
-        data_(reinterpret_cast<uint8_t*>(env.workspace(static_cast<size_t>(tokens * token_bytes())))) {}
-
-  int64_t count() const { return count_; }
-  // As even as they can be: 13 tokens are 7 and 6, not 8 and 5.
-  int64_t first_token(int64_t tile) const { return tile * tokens_ / count_; }
-  int tokens(int64_t tile) const { return static_cast<int>(first_token(tile + 1) - first_token(tile)); }
-  uint8_t* data(int64_t tile) const { return data_ + first_token(tile) * token_bytes(); }
-
- private:
-  int64_t token_bytes() const { return inputs_ / 32 * kActivationBytes; }
-
-  int64_t tokens_, inputs_, count_;
-  uint8_t* data_;
-};
 
 // How the products with several matrices are cut into tiles of panels × tokens: small enough that a cancelled
 // run stops within a millisecond, large enough that handing them out costs nothing.
@@ -154,8 +133,9 @@ class BlockLinear final : public Kernel {
     }
     if (tokens == 0) return;
     KernelEnv& env = context.env();
-    const ActivationTiles x(env, tokens, inputs, micro_.tile_tokens);
-    if (!quantise(context, x)) return;
+    const float* values = context.input(0).values<float>().data();
+    const ActivationTiles x =
+        ActivationTiles::quantised(micro_, env, values, tokens, inputs, micro_.tile_tokens);
     const LinearTiles tiles(weights, x, tokens, env.workers());
     env.parallel_for(tiles.count(), tiles.ns_per_tile(), [&](int64_t i, int) {
       const LinearTiles::Tile tile = tiles[i];
@@ -164,20 +144,12 @@ class BlockLinear final : public Kernel {
       float* y = context.output(tile.weights).values<float>().data();
       for (int64_t panel = tile.panel; panel < tile.panel_end; ++panel) {
         for (int64_t t = tile.token_tile; t < tile.token_tile_end; ++t) {
-          micro_.packed_dot(rows, panel, 1, x.data(t), x.tokens(t),
+          const ActivationTiles::Tile from = x[t];
+          micro_.packed_dot(rows, panel, 1, static_cast<const uint8_t*>(from.data), from.rows,
                             context.has_input(bias) ? context.input(bias).values<float>().data() : nullptr,
-                            y + x.first_token(t) * rows.rows, rows.rows);
+                            y + from.first * rows.rows, rows.rows);
         }
       }
-    });
-  }
-
-  // False when the run was stopped.
-  bool quantise(const KernelContext& context, const ActivationTiles& x) const {
-    const int64_t inputs = context.input(0).dims().back();
-    const float* values = context.input(0).values<float>().data();
-    return context.env().parallel_for(x.count(), inputs * x.tokens(0) / 2, [&](int64_t t, int) {
-      micro_.quantise_tile(values + x.first_token(t) * inputs, inputs, x.tokens(t), inputs, x.data(t));
     });
   }
 

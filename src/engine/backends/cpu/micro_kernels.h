@@ -166,9 +166,8 @@ struct MicroKernels {
   void (*softmax_merge)(SoftmaxState* into, float* into_acc, const SoftmaxState* part, const float* part_acc,
                         int64_t width);
 
-  // --- conversions (kernels/convert.cc), to nearest even
+  // --- conversion (kernels/convert.cc), to nearest even
   void (*f16_from_f32)(const float* from, int64_t count, uint16_t* to);
-  void (*f32_from_bf16)(const uint16_t* from, int64_t count, float* to);
 
   // --- element by element (kernels/elementwise.cc); y may be an input
   // y = a op b, where a scalar operand is one value for all. By BinaryOp.

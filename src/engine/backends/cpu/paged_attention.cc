@@ -17,8 +17,9 @@ namespace {
 
 constexpr int64_t kChunk = kScoreStride;
 constexpr size_t kRunsTogether = 8;
-constexpr int64_t kPagesAhead =
-    2;                            // 8 KB of f16: enough to hide memory's latency, and fits the nearest cache
+// Enough to hide memory's latency, and fits the nearest cache: 8 KB of f16 with heads of 64 values, 16 KB
+// with heads of 128.
+constexpr int64_t kPagesAhead = 2;
 constexpr int64_t kHalves = 256;  // of a key that are converted at a time
 constexpr int64_t kQueriesPerTile = 24;
 // A sequence with this few new tokens has its chunks computed apart, so that one long decode uses every

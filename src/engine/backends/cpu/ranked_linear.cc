@@ -97,32 +97,34 @@ class RankedLinear final : public Kernel {
 
   // False when the run was stopped.
   bool multiply(const KernelContext& context, const HeadProduct& product) const {
-    const HeadRows x(product, context.env(), context.input(kX));
+    const ActivationTiles x = product.tiles_of(context.input(kX), context.env());
     float* y = context.output(kY).values<float>().data();
-    return context.env().parallel_for(x.tiles() * product.chunks(), x.ns_per_tile(), [&](int64_t i, int) {
-      const int64_t chunk = i / x.tiles(), tile = i % x.tiles();
-      product.dot(chunk, x.tile(tile), y + x.tile(tile).first * product.rows() + product.first_row(chunk),
-                  product.rows());
-    });
+    return context.env().parallel_for(
+        x.count() * product.chunks(), product.ns_per_tile(x), [&](int64_t i, int) {
+          const int64_t chunk = i / x.count();
+          const ActivationTiles::Tile tile = x[i % x.count()];
+          product.dot(chunk, tile, y + tile.first * product.rows() + product.first_row(chunk),
+                      product.rows());
+        });
   }
 
   void rank(const KernelContext& context, const HeadProduct& product) const {
     KernelEnv& env = context.env();
-    const HeadRows x(product, env, context.input(kRanked));
-    if (x.tiles() == 0) return;
+    const ActivationTiles x = product.tiles_of(context.input(kRanked), env);
+    if (x.count() == 0) return;
     WorkerRankings rankings(env.workers(), context.input(kWanted).values<int32_t>(), most_);
     constexpr int64_t kChunkValues = HeadProduct::kChunkRows * HeadProduct::kMostTokens;
     auto* scratch = reinterpret_cast<float*>(
         env.workspace(sizeof(float) * static_cast<size_t>(env.workers() * kChunkValues)));
     const bool finished =
-        env.parallel_for(x.tiles() * product.chunks(), x.ns_per_tile(), [&](int64_t i, int worker) {
-          const int64_t chunk = i / x.tiles(), first = product.first_row(chunk);
-          const HeadRows::Tile tile = x.tile(i % x.tiles());
+        env.parallel_for(x.count() * product.chunks(), product.ns_per_tile(x), [&](int64_t i, int worker) {
+          const int64_t chunk = i / x.count(), first = product.first_row(chunk);
+          const ActivationTiles::Tile tile = x[i % x.count()];
           const int64_t count = std::min(product.chunk_rows(chunk), limit_ - first);
           if (count <= 0) return;
           float* values = scratch + worker * kChunkValues;
           product.dot(chunk, tile, values, HeadProduct::kChunkRows);
-          for (int t = 0; t < tile.count; ++t) {
+          for (int t = 0; t < tile.rows; ++t) {
             rankings.of(worker, static_cast<size_t>(tile.first + t))
                 .offer(std::span(values + t * HeadProduct::kChunkRows, static_cast<size_t>(count)),
                        static_cast<int32_t>(first));

@@ -45,7 +45,9 @@ template <typename From, int Q, int kVectors>
 void score_tile(const KeyRun* runs, int64_t stride, const float* q, int64_t width, bool fetch,
                 float* scores) {
   constexpr bool kScaled = From::kBytes == 1;
+  constexpr int kPair = 2 * kLanes * From::kBytes <= 64 ? 2 : 1;
   const int64_t group = kScaled ? 32 : width;
+  const bool pairs = stride % (2 * kLanes) == 0;
   const char* values[kVectors];
   const char* ahead[kVectors];
   for (int v = 0; v < kVectors; ++v) {
@@ -66,9 +68,14 @@ void score_tile(const KeyRun* runs, int64_t stride, const float* q, int64_t widt
       F key[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) key[v] = From::at(values[v] + from);
-      // Two runs of a page share their lines.
+      // Two runs share their lines where a line holds both and a page whole pairs.
+      if (pairs) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; v += 2) __builtin_prefetch(ahead[v] + from);
+        for (int v = 0; v < kVectors; v += kPair) __builtin_prefetch(ahead[v] + from);
+      } else {
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) __builtin_prefetch(ahead[v] + from);
+      }
 #pragma GCC unroll 8
       for (int i = 0; i < Q; ++i) {
         const F query = splat(q[i * width + d]);

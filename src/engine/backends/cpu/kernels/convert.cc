@@ -1,4 +1,4 @@
-// Conversions between f32 and the narrower types.
+// Conversion of f32 to f16.
 #include "engine/backends/cpu/kernels/functions.h"
 #include "engine/backends/cpu/kernels/vec_math.h"
 
@@ -10,13 +10,6 @@ void f16_from_f32(const float* from, int64_t count, uint16_t* to) {
     store_f16(halves, load_at(from, i, n, 0.0f));
     memcpy(to + i, halves, static_cast<size_t>(n) * sizeof(uint16_t));
   });
-}
-
-void f32_from_bf16(const uint16_t* from, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t bits = static_cast<uint32_t>(from[i]) << 16;
-    memcpy(to + i, &bits, sizeof bits);
-  }
 }
 
 }  // namespace oag::cpu::OAG_ISA

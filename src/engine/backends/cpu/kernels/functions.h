@@ -54,7 +54,6 @@ void softmax_merge(SoftmaxState* into, float* into_acc, const SoftmaxState* part
 
 // convert.cc
 void f16_from_f32(const float* from, int64_t count, uint16_t* to);
-void f32_from_bf16(const uint16_t* from, int64_t count, float* to);
 
 // elementwise.cc
 template <BinaryOp kOp>

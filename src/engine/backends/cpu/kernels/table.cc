@@ -28,7 +28,6 @@ constinit const MicroKernels kMicroKernels = {
     .softmax_step = softmax_step,
     .softmax_merge = softmax_merge,
     .f16_from_f32 = f16_from_f32,
-    .f32_from_bf16 = f32_from_bf16,
     .binary = {binary<BinaryOp::kAdd>, binary<BinaryOp::kSub>, binary<BinaryOp::kMul>,
                binary<BinaryOp::kDiv>},
     .exp = exp_all,

@@ -11,11 +11,10 @@
 //   load_pow2                    2^n of kLanes signed bytes n, exactly
 //   load_nibbles(p, low, high)   the lower and the upper 4 bits of kLanes bytes
 //   Bytes                        4 · kLanes bytes: four for each lane
-//   LevelDot<bits>               Σ over steps and a lane's four bytes of w · x, exact, where a step has its
-//   own
-//                                w and one x[4] for all lanes, |x| <= 127: add(w, x), flush() after at most
-//                                kSteps of them, value() in the end. w is below 2^bits, or signed when bits
-//                                is 8 and kSignedLevels
+//   LevelDot<bits>               Σ over steps and a lane's four bytes of w · x, exact, where a step has
+//                                its own w and one x[4] for all lanes, |x| <= 127: add(w, x), flush()
+//                                after at most kSteps of them, value() in the end. w is below 2^bits, or
+//                                signed when bits is 8 and kSignedLevels
 //   load_table look_up kLooksUp  a table of 16 bytes, its entries by bytes below 16, whether that is fast
 //   LevelDots<bits, T>           the same for T tokens: add(w, x [T][4], step) with steps 0, 1, …, flush(),
 //                                value(token)
