@@ -59,7 +59,8 @@ class Chat {
   double load_ms_ = 0;
 };
 
-// The chat on a terminal, until /exit or end of input. Returns the exit code.
-int chat_on_terminal(Chat& chat);
+// The chat on a terminal, until /exit or end of input, with figures after each answer if asked for. Returns
+// the exit code.
+int chat_on_terminal(Chat& chat, bool show_stats);
 
 }  // namespace oag::cli

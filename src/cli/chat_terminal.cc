@@ -149,7 +149,7 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
 
 }  // namespace
 
-int chat_on_terminal(Chat& chat) {
+int chat_on_terminal(Chat& chat, bool show_stats) {
   // Between an answer and the next line too, a signal must not end the program with the terminal as it is.
   const InterruptScope interrupt(InterruptScope::Second::kIsIgnored);
   fmt::print("{}\n", dim(fmt::format("{}, {}. /help lists what you can do.", printable(chat.bundle().name()),
@@ -177,6 +177,7 @@ int chat_on_terminal(Chat& chat) {
       fmt::print("unknown command {}; /help lists what there is\n", message);
     } else {
       answer(chat, message, stats);
+      if (show_stats) print_stderr("{}\n", stats);
     }
   }
   fmt::print("\n");

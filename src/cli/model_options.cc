@@ -5,6 +5,7 @@
 #include "api/autotune.h"
 #include "api/backends.h"
 #include "api/model_path.h"
+#include "base/compute_pool.h"
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/option_checks.h"
@@ -88,6 +89,7 @@ void apply_autotune(ModelOptions& options) {
       autotune(load_model(options),
                {without_own_version(options.device), options.threads, *dtype_from_name(options.cache)}, cache,
                run.control());
+  run.check();
   std::vector<std::vector<std::string>> rows = {
       {"autotune", "threads", "prefill tokens/s", "decode tokens/s", ""}};
   for (const TuningSample& sample : tuning.measured) {
@@ -113,6 +115,11 @@ ModelBundle load_model(const ModelOptions& options) {
 }
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
+  if (const int allowed = allowed_processors(); options.threads > allowed) {
+    print_stderr(
+        "oag: warning: {} threads share {} processor{}; more threads than processors make it slower\n",
+        options.threads, allowed, allowed == 1 ? "" : "s");
+  }
   return std::make_shared<Runtime>(
       RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
 }

@@ -143,7 +143,7 @@ int bench(BenchFlags flags) {
   sort_unique(plan.batches);
   sort_unique(plan.contexts);
   if (plan.prefill_tokens == 0 && plan.decode_tokens == 0)
-    usage_error("--prefill", "and --decode are both 0: nothing to measure");
+    usage_error("--prefill, --decode", "are both 0: there is nothing to measure");
   apply_autotune(flags.model);
   InterruptibleRun run;
   ProgressBar bar;

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <random>
 #include <system_error>
 
@@ -119,7 +120,8 @@ int fail_stdout(int error) {
 }
 
 int answer_once(Chat& chat, const RunFlags& flags, const std::string& prompt) {
-  InterruptScope interrupt;
+  // While the model was loaded, nothing looked.
+  if (InterruptScope::interrupted()) fail(ErrorCode::kCancelled, "oag", "cancelled");
   const bool stream = !flags.json, on_terminal = stdout_is_terminal();
   int write_error = 0;
   const Answer answer = chat.ask(prompt, [&](std::string_view text) {
@@ -153,7 +155,9 @@ int answer_once_as_json(RunFlags& flags, const std::string& prompt) {
     return answer_once(chat, flags, prompt);
   } catch (const std::exception& error) {
     Answer answer;
-    answer.result.finish_reason = FinishReason::kError;
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const bool cancelled = known != nullptr && known->code() == ErrorCode::kCancelled;
+    answer.result.finish_reason = cancelled ? FinishReason::kCancelled : FinishReason::kError;
     answer.result.error = failure_text(error);
     write_stdout(json_text(result_json(answer, flags.chat, 0)));
     throw;
@@ -173,10 +177,12 @@ int run(RunFlags flags) {
   const std::string prompt = interactive ? "" : flags.prompt ? *flags.prompt : read_all_stdin();
   if (!interactive && prompt.empty() && !flags.prompt)
     fail(ErrorCode::kInvalidArgument, "standard input", "is empty; give the prompt there or with -p");
+  std::optional<InterruptScope> interrupt;
+  if (!interactive) interrupt.emplace();
   if (flags.json) return answer_once_as_json(flags, prompt);
   apply_autotune(flags.chat.model);
   Chat chat(flags.chat);
-  return interactive ? chat_on_terminal(chat) : answer_once(chat, flags, prompt);
+  return interactive ? chat_on_terminal(chat, flags.stats) : answer_once(chat, flags, prompt);
 }
 
 void declare(CLI::App& app, int& exit_code) {
@@ -207,8 +213,8 @@ void declare(CLI::App& app, int& exit_code) {
   command->add_flag("--ignore-eos", chat.ignore_end, "Go on past end tokens");
   command
       ->add_option("--lookup", chat.lookup_tokens,
-                   "Guess up to this many tokens at a time from what was written before, and check them "
-                   "together (prompt lookup); the answer is the same, sooner where it copies")
+                   "Guess up to N tokens at a time, at most 16, from what was written before and check\n"
+                   "them together (prompt lookup): the same answer, sooner where it copies; 8 is good")
       ->check(whole_number(0, PromptLookup::kMost))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/run.json) instead of text");
