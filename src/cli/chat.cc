@@ -50,6 +50,7 @@ Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(o
   // Last: what it warns of matters only where the model can answer.
   if (!options_.raw) template_ = with_raw_hint([&] { return compile_chat_template(bundle_); });
   load_ms_ = elapsed_ms(created_);
+  warn_of_many_threads(options_.model);
   if (options_.model.explain) print_explain(model_->runner().session().program());
   reset();
 }

@@ -115,13 +115,15 @@ ModelBundle load_model(const ModelOptions& options) {
 }
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
-  if (const int allowed = allowed_processors(); options.threads > allowed) {
-    print_stderr(
-        "oag: warning: {} threads share {} processor{}; more threads than processors make it slower\n",
-        options.threads, allowed, allowed == 1 ? "" : "s");
-  }
   return std::make_shared<Runtime>(
       RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
+}
+
+void warn_of_many_threads(const ModelOptions& options) {
+  const int allowed = allowed_processors();
+  if (options.threads <= allowed) return;
+  print_stderr("oag: warning: {} threads share {}; more threads than processors make it slower\n",
+               options.threads, allowed == 1 ? "one processor" : fmt::format("{} processors", allowed));
 }
 
 void fail_context(const ModelBundle& bundle, std::string_view option, int64_t asked) {

@@ -41,6 +41,8 @@ void declare_model(CLI::App& command, std::string& model);
 
 ModelBundle load_model(const ModelOptions& options);
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
+// For after the load: one that fails says so in one line.
+void warn_of_many_threads(const ModelOptions& options);
 // Fails: `option` asks for more tokens than the model was trained for.
 [[noreturn]] void fail_context(const ModelBundle& bundle, std::string_view option, int64_t asked);
 // Errors: kInvalidArgument for a context that is longer than the model's.
