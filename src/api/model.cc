@@ -48,9 +48,9 @@ oag::LanguageModelOptions internal_options(const ModelOptions& options, const oa
 }  // namespace
 
 struct Model::Impl {
-  Impl(std::shared_ptr<oag::Runtime> runtime, const std::string& name, const ModelOptions& options)
+  Impl(const std::shared_ptr<oag::Runtime>& runtime, const std::string& name, const ModelOptions& options)
       : bundle(oag::load_bundle(oag::find_model_file(name))),
-        model(std::move(runtime), bundle, internal_options(options, bundle)) {
+        model(runtime, bundle, internal_options(options, bundle)) {
     const oag::RunnerOptions& runner = model.runner().options();
     info = {bundle.name(),
             bundle.path.string(),

@@ -8,9 +8,9 @@
 
 namespace oag {
 
-LanguageModel::LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+LanguageModel::LanguageModel(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
                              const LanguageModelOptions& options)
-    : scheduler_(std::make_shared<Scheduler>(std::move(runtime), bundle, options)) {
+    : scheduler_(std::make_shared<Scheduler>(runtime, bundle, options)) {
   try {
     thread_ = std::thread([scheduler = scheduler_] { scheduler->run(); });
   } catch (const std::system_error& error) {

@@ -24,7 +24,7 @@ struct LanguageModelOptions {
 class LanguageModel {
  public:
   // Errors: those of ModelRunner; kOutOfMemory when the system gives no thread.
-  LanguageModel(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+  LanguageModel(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
                 const LanguageModelOptions& options = {});
   // Cancels what is running and waits until it has ended. On the model's own thread, where on_token runs and
   // is let go, it does not wait.

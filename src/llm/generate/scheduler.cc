@@ -31,11 +31,11 @@ void insert_by_priority(std::vector<SharedPtr>& list, SharedPtr added) {
 
 }  // namespace
 
-Scheduler::Scheduler(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle,
+Scheduler::Scheduler(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
                      const LanguageModelOptions& options)
     : tokenizer_(bundle.tokenizer),
       options_(complete(options)),
-      runner_(std::move(runtime), bundle, options_.runner),
+      runner_(runtime, bundle, options_.runner),
       pages_(runner_.pages()) {}
 
 void Scheduler::stop() {

@@ -18,7 +18,8 @@ namespace oag {
 // thread that runs the loop shares it, so it outlives a LanguageModel that goes away on that thread.
 class Scheduler {
  public:
-  Scheduler(std::shared_ptr<Runtime> runtime, const ModelBundle& bundle, const LanguageModelOptions& options);
+  Scheduler(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+            const LanguageModelOptions& options);
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
