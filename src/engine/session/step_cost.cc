@@ -34,8 +34,7 @@ StepCost product_cost(const Step& step, const KernelContext& context) {
   return cost;
 }
 
-// x, w, b, ranked, …: rows of both kinds go through one matrix. Of a matrix that ranked rows read in part,
-// the whole is counted.
+// x, w, b, ranked, …: rows of both kinds go through one matrix.
 StepCost head_cost(const Step& step, const KernelContext& context) {
   const Tensor &w = context.input(1), &x = context.input(0), &ranked = context.input(3);
   StepCost cost;
