@@ -80,6 +80,61 @@ def run_json(*arguments, **options):
     return json.loads(result.stdout)
 
 
+class ChatOnTerminal:
+    """A chat with the default model on a terminal of its own; killed in the end if it has not ended."""
+
+    def __init__(self, case):
+        self.case, self.shown = case, b""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.terminal)
+
+    def write(self, text):
+        os.write(self.terminal, text)
+
+    def read_some(self):
+        """Waits a moment for output; False when the other end is closed."""
+        try:
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                self.shown += os.read(self.terminal, 4096)
+        except OSError:
+            return False
+        return True
+
+    def read_until(self, wanted):
+        end = time.monotonic() + 30
+        while wanted not in self.shown and time.monotonic() < end and self.read_some():
+            pass
+        self.case.assertIn(wanted, self.shown)
+        self.shown = self.shown[self.shown.index(wanted) + len(wanted):]
+
+    def begin_long_answer(self):
+        self.read_until(b">>> ")
+        self.write(b"Tell me a long story about a dragon.\n")
+        self.read_until(b"dragon.")
+        self.read_until(b"the")
+
+    def exit_code(self):
+        """Of the program, which must end soon; None when it does not."""
+        end = time.monotonic() + 20
+        while (ended := os.waitpid(self.pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() > end:
+                return None
+            if not self.read_some():
+                time.sleep(0.05)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(ended[1])
+
+
 class CliTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -684,89 +739,28 @@ class RealAnswers(CliTest):
         self.assertEqual(json.loads(out)["finish_reason"], "cancelled")
 
     def test_many_ctrl_c_in_a_chat_do_not_end_it_but_sigterm_does(self):
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
-        shown = b""
-
-        def read_until(wanted):
-            nonlocal shown
-            end = time.monotonic() + 30
-            while wanted not in shown and time.monotonic() < end:
-                if select.select([terminal], [], [], 0.1)[0]:
-                    shown += os.read(terminal, 4096)
-            self.assertIn(wanted, shown)
-            shown = shown[shown.index(wanted) + len(wanted):]
-
-        try:
-            read_until(b">>> ")
-            os.write(terminal, b"Tell me a long story about a dragon.\n")
-            read_until(b"dragon.")
-            read_until(b"the")
+        with ChatOnTerminal(self) as chat:
+            chat.begin_long_answer()
             for _ in range(40):
-                os.kill(pid, signal.SIGINT)
+                os.kill(chat.pid, signal.SIGINT)
                 time.sleep(0.005)
-            read_until(b"(stopped)")
-            read_until(b">>> ")
-            self.assertEqual(os.waitpid(pid, os.WNOHANG), (0, 0))
-            os.write(terminal, b'"""an unfinished\n\x04')  # Ctrl-D gives up the message
-            read_until(b"(given up")
-            read_until(b">>> ")
-            os.kill(pid, signal.SIGTERM)
-            end = time.monotonic() + 20
-            while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
-                select.select([terminal], [], [], 0.05)
-            self.assertEqual(ended[0], pid, "SIGTERM did not end the chat")
-            pid = 0
-            self.assertEqual(os.waitstatus_to_exitcode(ended[1]), 130)
-        finally:
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            os.close(terminal)
+            chat.read_until(b"(stopped)")
+            chat.read_until(b">>> ")
+            self.assertEqual(os.waitpid(chat.pid, os.WNOHANG), (0, 0))
+            chat.write(b'"""an unfinished\n\x04')  # Ctrl-D gives up the message
+            chat.read_until(b"(given up")
+            chat.read_until(b">>> ")
+            os.kill(chat.pid, signal.SIGTERM)
+            self.assertEqual(chat.exit_code(), 130, "SIGTERM did not end the chat")
 
     def test_ctrl_c_in_a_chat_stops_the_answer_and_not_the_program(self):
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
-        shown = b""
-
-        def read_until(wanted, seconds=30):
-            nonlocal shown
-            end = time.monotonic() + seconds
-            while wanted not in shown and time.monotonic() < end:
-                if select.select([terminal], [], [], 0.1)[0]:
-                    try:
-                        shown += os.read(terminal, 4096)
-                    except OSError:
-                        break
-            self.assertIn(wanted, shown)
-            shown = shown[shown.index(wanted) + len(wanted):]
-
-        try:
-            read_until(b">>> ")
-            os.write(terminal, b"Tell me a long story about a dragon.\n")
-            read_until(b"dragon.")
-            read_until(b"the")  # the answer is under way
-            os.write(terminal, b"\x03")
-            read_until(b"(stopped)")
-            read_until(b">>> ")
-            os.write(terminal, b"/exit\n")
-            end = time.monotonic() + 20
-            while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
-                if select.select([terminal], [], [], 0.1)[0]:
-                    try:
-                        os.read(terminal, 4096)
-                    except OSError:
-                        pass
-            self.assertEqual(ended[0], pid, "/exit did not end the chat")
-            self.assertEqual(os.waitstatus_to_exitcode(ended[1]), 0)
-            pid = 0
-        finally:
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            os.close(terminal)
+        with ChatOnTerminal(self) as chat:
+            chat.begin_long_answer()
+            chat.write(b"\x03")
+            chat.read_until(b"(stopped)")
+            chat.read_until(b">>> ")
+            chat.write(b"/exit\n")
+            self.assertEqual(chat.exit_code(), 0, "/exit did not end the chat")
 
 
 if __name__ == "__main__":
