@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstdint>
 #include <exception>
 #include <system_error>
+#include <utility>
 
 namespace oag {
 namespace {
@@ -48,15 +50,52 @@ struct ComputePool::Region {
   const RunControl& control;
   int64_t tiles;
   FunctionRef<void(int64_t, int)> tile;
-  alignas(64) std::atomic<int64_t> next{0};
-  alignas(64) std::atomic<bool> stop{false};  // cancelled, or giving way
-  std::mutex error_mutex;
-  std::exception_ptr error;  // of the first tile that threw
+  alignas(64) std::atomic<bool> stop{false};        // cancelled, or giving way
+  std::vector<std::pair<int64_t, int64_t>> left{};  // tiles of each share, while another region is at work
+  std::mutex error_mutex{};
+  std::exception_ptr error{};  // of the first tile that threw
+};
+
+// What one thread does while it waits: brings its part of the bytes hinted at into its cache, a few lines at
+// a time.
+class ComputePool::Prefetch {
+ public:
+  Prefetch(const ComputePool& pool, int worker) : pool_(pool), worker_(static_cast<size_t>(worker)) {}
+
+  // False when there is nothing to do.
+  bool step() {
+    const uint64_t hints = pool_.hints_.load(std::memory_order_acquire);
+    if (hints != hints_) begin(hints);
+    if (at_ >= end_) return false;
+    for (const uintptr_t stop = std::min(at_ + kStepBytes, end_); at_ < stop; at_ += kLineBytes)
+      __builtin_prefetch(reinterpret_cast<const void*>(at_), 0, kSecondLevel);
+    return true;
+  }
+
+ private:
+  static constexpr size_t kLineBytes = 64, kStepBytes = 8 * kLineBytes;
+  static constexpr size_t kMostBytes = size_t{128} << 10;  // fits a second-level cache beside what is at work
+  static constexpr int kSecondLevel = 2;
+
+  void begin(uint64_t hints) {
+    hints_ = hints;
+    const auto first = reinterpret_cast<uintptr_t>(pool_.hint_begin_.load(std::memory_order_relaxed));
+    const size_t bytes = pool_.hint_bytes_.load(std::memory_order_relaxed);
+    const size_t threads = pool_.shares_.size();
+    at_ = first + bytes * worker_ / threads;
+    end_ = std::min(first + bytes * (worker_ + 1) / threads, at_ + kMostBytes);
+  }
+
+  const ComputePool& pool_;
+  const size_t worker_;
+  uint64_t hints_ = 0;
+  uintptr_t at_ = 0, end_ = 0;
 };
 
 ComputePool::ComputePool(int threads) : best_waiting_(kNobody) {
   constexpr int kMost = static_cast<int>(kInsideMask / kInside);
   const int total = std::min(threads > 0 ? threads : allowed_processors(), kMost);
+  shares_ = std::vector<Share>(static_cast<size_t>(total));
   try {
     for (int worker = 1; worker < total; ++worker)
       workers_.emplace_back([this, worker] { worker_main(worker); });
@@ -123,26 +162,57 @@ void ComputePool::release() {
   if (wake) admission_changed_.notify_all();
 }
 
-void ComputePool::run_tiles(Region& region, int worker) const {
-  while (!region.stop.load(std::memory_order_relaxed)) {
-    if (region.control.should_stop() || outranked(region.control.priority())) {
-      region.stop.store(true);
-      return;
-    }
-    const int64_t i = region.next.fetch_add(1);
-    if (i >= region.tiles) return;
-    try {
-      region.tile(i, worker);
-    } catch (...) {
-      std::lock_guard lock(region.error_mutex);
-      if (!region.error) region.error = std::current_exception();
-      region.stop.store(true);
+// Every worker's first tiles, or what is left of them.
+void ComputePool::share_out(Region& region) {
+  const auto count = static_cast<int64_t>(shares_.size());
+  for (int64_t i = 0; i < count; ++i) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    const auto [begin, end] = region.left.empty()
+                                  ? std::pair(region.tiles * i / count, region.tiles * (i + 1) / count)
+                                  : region.left[static_cast<size_t>(i)];
+    share.next.store(begin, std::memory_order_relaxed);
+    share.end = end;
+  }
+}
+
+// Keeps what is left of the region that was at work; false when nothing is.
+bool ComputePool::take_back(Region& region) {
+  if (!region.stop.load()) return false;
+  region.left.clear();
+  bool some = false;
+  for (const Share& share : shares_) {
+    region.left.emplace_back(std::min(share.next.load(), share.end), share.end);
+    some = some || region.left.back().first < share.end;
+  }
+  return some;
+}
+
+void ComputePool::run_tiles(Region& region, int worker) {
+  const size_t count = shares_.size();
+  for (size_t i = 0; i < count; ++i) {
+    Share& share = shares_[(static_cast<size_t>(worker) + i) % count];
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
+      if (region.stop.load(std::memory_order_relaxed)) return;
+      if (region.control.should_stop() || outranked(region.control.priority())) {
+        region.stop.store(true);
+        return;
+      }
+      const int64_t tile = share.next.fetch_add(1);
+      if (tile >= share.end) break;
+      try {
+        region.tile(tile, worker);
+      } catch (...) {
+        std::lock_guard lock(region.error_mutex);
+        if (!region.error) region.error = std::current_exception();
+        region.stop.store(true);
+      }
     }
   }
 }
 
 void ComputePool::run_region(Region& region) {
   region.stop.store(false);
+  share_out(region);
   region_ = &region;
   // Nobody is inside. Either a worker about to sleep sees this, or it is seen among the sleepers below.
   gate_.store((regions(gate_.load()) + 1) * kRegion + kOpen);
@@ -154,8 +224,10 @@ void ComputePool::run_region(Region& region) {
   }
   run_tiles(region, 0);
   gate_.fetch_and(~kOpen);
-  for (int round = 0; (gate_.load(std::memory_order_acquire) & kInsideMask) != 0; ++round)
-    pause_briefly(round);
+  Prefetch prefetch(*this, 0);
+  for (int round = 0; (gate_.load(std::memory_order_acquire) & kInsideMask) != 0; ++round) {
+    if (!prefetch.step()) pause_briefly(round);
+  }
 }
 
 bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t ns_per_tile,
@@ -169,21 +241,29 @@ bool ComputePool::parallel_for(const RunControl& control, int64_t tiles, int64_t
     return true;
   }
   Region region{control, tiles, tile};
-  do {
+  bool unfinished = true;
+  while (unfinished && !region.error && !control.should_stop()) {
     if (!acquire(control)) return false;
     run_region(region);
+    unfinished = take_back(region);
     release();
-  } while (!region.error && region.next.load() < tiles && !control.should_stop());
+  }
   if (region.error) std::rethrow_exception(region.error);
-  return region.next.load() >= tiles;
+  return !unfinished;
+}
+
+void ComputePool::expect_reads(std::span<const std::byte> bytes) {
+  hint_begin_.store(bytes.data(), std::memory_order_relaxed);
+  hint_bytes_.store(bytes.size(), std::memory_order_relaxed);
+  hints_.fetch_add(1, std::memory_order_release);
 }
 
 // Waits for another region than the `seen` ones; false when the pool ends.
-bool ComputePool::wait_for_region(uint64_t seen) {
+bool ComputePool::wait_for_region(uint64_t seen, Prefetch& prefetch) {
   const auto has_work = [&] { return regions(gate_.load()) != seen || stopping_.load(); };
   const TimePoint spin_until = Clock::now() + kSpin;
   for (int round = 0; !has_work(); ++round) {
-    pause_briefly(round);
+    if (!prefetch.step()) pause_briefly(round);
     if (round % 32 != 31 || Clock::now() < spin_until) continue;
     std::unique_lock lock(sleep_mutex_);
     sleepers_.fetch_add(1);
@@ -206,7 +286,8 @@ bool ComputePool::enter(uint64_t& seen) {
 }
 
 void ComputePool::worker_main(int worker) {
-  for (uint64_t seen = 0; wait_for_region(seen);) {
+  Prefetch prefetch(*this, worker);
+  for (uint64_t seen = 0; wait_for_region(seen, prefetch);) {
     if (!enter(seen)) continue;
     run_tiles(*region_, worker);
     gate_.fetch_sub(kInside, std::memory_order_release);

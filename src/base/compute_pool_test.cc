@@ -66,6 +66,46 @@ TEST(ComputePool, EveryWorkerComesHoweverLongItHasWaited) {
   }
 }
 
+// Worker w's first tile is the same in each region, so that what it reads there is in its cache.
+TEST(ComputePool, EveryWorkerBeginsWithItsOwnTiles) {
+  constexpr int kThreads = 4, kEach = 3;
+  ComputePool pool(kThreads);
+  const RunControl control;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> inside{0};
+    std::vector<std::atomic<int64_t>> first(kThreads);
+    for (auto& tile : first) tile.store(-1);
+    EXPECT_TRUE(pool.parallel_for(control, kThreads * kEach, kSlow, [&](int64_t i, int worker) {
+      auto& mine = first[static_cast<size_t>(worker)];
+      if (mine.load() >= 0) return;
+      mine.store(i);
+      ++inside;  // nobody goes on, to help others, before all have begun
+      for (const TimePoint begin = Clock::now(); inside.load() < kThreads && elapsed_ms(begin) < 10'000;)
+        std::this_thread::yield();
+    }));
+    for (int worker = 0; worker < kThreads; ++worker)
+      EXPECT_EQ(first[static_cast<size_t>(worker)].load(), worker * kEach);
+  }
+}
+
+TEST(ComputePool, HintsOfWhatIsReadMayNameAnyMemory) {
+  ComputePool pool(2);
+  const RunControl control;
+  const auto* nowhere = reinterpret_cast<const std::byte*>(uintptr_t{4096});
+  std::vector<std::byte> gone(1 << 20);
+  for (const std::span<const std::byte> hint :
+       {std::span(nowhere, size_t{1} << 40), std::span<const std::byte>(gone),
+        std::span<const std::byte>()}) {
+    gone = std::vector<std::byte>(1);  // frees what the second hint names
+    for (int round = 0; round < 20; ++round) {
+      pool.expect_reads(hint);
+      std::atomic<int> tiles{0};
+      EXPECT_TRUE(pool.parallel_for(control, 8, kSlow, [&](int64_t, int) { ++tiles; }));
+      EXPECT_EQ(tiles.load(), 8);
+    }
+  }
+}
+
 TEST(ComputePool, ShortRegionsStayOnTheCaller) {
   ComputePool pool(4);
   const RunControl control;

@@ -55,6 +55,8 @@ class Stream {
   // Queues one kernel. On a device that computes inline it returns once the kernel has run. The kernel looks
   // at the run's control; what it leaves after a stop is garbage.
   virtual void submit(const Kernel& kernel, KernelContext& context) = 0;
+  // A hint: the kernel after the next one submitted will read all of `bytes`.
+  virtual void expect_reads(std::span<const std::byte> /*bytes*/) {}
   virtual std::unique_ptr<Event> record() = 0;
   virtual KernelEnv& env() = 0;
 };

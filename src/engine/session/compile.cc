@@ -102,11 +102,11 @@ void prepare(Program& program) {
   program.packed = allocate_host_resident(total);
   const RunControl control;
   size_t at = 0;
-  for (const Step& step : program.steps) {
-    const size_t bytes = step.kernel->packed_bytes();
-    step.kernel->prepare(program.devices[step.device]->make_stream(control)->env(),
-                         {program.packed->data() + at, bytes});
-    at += aligned(bytes);
+  for (Step& step : program.steps) {
+    const std::span<std::byte> packed(program.packed->data() + at, step.kernel->packed_bytes());
+    step.kernel->prepare(program.devices[step.device]->make_stream(control)->env(), packed);
+    step.packed = packed;
+    at += aligned(packed.size());
   }
 }
 

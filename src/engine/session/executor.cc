@@ -54,11 +54,14 @@ void check_apart(const Graph& graph, const RunBindings& bindings) {
 
 // Everything one run writes: the arena and, per step, its inputs and outputs as tensors over it.
 struct Executor::Buffers {
+  std::vector<Dims> input_dims;  // of the graph's inputs; all below is made for them
   std::shared_ptr<const MemoryPlan> plan;
   std::shared_ptr<Buffer> arena;
   std::vector<Tensor> values;
   std::vector<std::vector<Tensor>> inputs, outputs;
-  std::vector<bool> fixed;  // values bound once per plan: constants, arena values and views of them
+  std::vector<bool> fixed;   // values bound once per plan: constants, arena values and views of them
+  std::vector<size_t> work;  // steps that have something to do: not views of fixed values
+  std::vector<bool> late;    // steps with an output that the plan could not place
 };
 
 // A run's set of buffers, returned at its end.
@@ -91,9 +94,23 @@ Executor::Executor(std::shared_ptr<const Program> program) : program_(std::move(
       if (node.outputs[o] != kNoValue) makers_[static_cast<size_t>(node.outputs[o])] = {s, o};
     }
   }
+  find_next_reads();
 }
 
 Executor::~Executor() = default;
+
+// After the last step comes, most likely, the first one of the next run.
+void Executor::find_next_reads() {
+  next_reads_.resize(program_->steps.size());
+  std::span<const std::byte> next;
+  for (int round = 0; round < 2; ++round) {
+    for (size_t s = program_->steps.size(); s-- > 0;) {
+      if (program_->steps[s].packed.empty()) continue;
+      next_reads_[s] = next;
+      next = program_->steps[s].packed;
+    }
+  }
+}
 
 DimBindings Executor::bind_dims(const RunBindings& bindings) const {
   const Graph& graph = program_->graph;
@@ -142,67 +159,105 @@ std::shared_ptr<const MemoryPlan> Executor::plan_for(const DimBindings& bindings
   return plans_.front().second;
 }
 
-std::unique_ptr<Executor::Buffers> Executor::take_buffers(std::shared_ptr<const MemoryPlan> plan) {
-  std::unique_ptr<Buffers> buffers;
-  {
-    std::lock_guard lock(mutex_);
-    const auto same =
-        std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->plan == plan; });
-    if (same != idle_.end()) {
-      buffers = std::move(*same);
-      idle_.erase(same);
-      return buffers;
-    }
-    if (!idle_.empty()) {
-      buffers = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!buffers) buffers = std::make_unique<Buffers>();
+// Whether these buffers were made for inputs like the run's, which are then right too.
+bool Executor::fits(const Buffers& buffers, const RunBindings& bindings) const {
   const Graph& graph = program_->graph;
+  if (buffers.input_dims.size() != bindings.inputs.size()) return false;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const Tensor& input = bindings.inputs[i];
+    if (input.dtype() != graph.value(graph.inputs[i]).type.dtype || input.dims() != buffers.input_dims[i])
+      return false;
+  }
+  return true;
+}
+
+// Buffers that nobody uses: those that fit, or any, or none.
+std::unique_ptr<Executor::Buffers> Executor::take_idle(const RunBindings& bindings) {
+  std::lock_guard lock(mutex_);
+  if (idle_.empty()) return nullptr;
+  auto found =
+      std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return fits(*idle, bindings); });
+  if (found == idle_.end()) --found;
+  std::unique_ptr<Buffers> taken = std::move(*found);
+  idle_.erase(found);
+  return taken;
+}
+
+std::unique_ptr<Executor::Buffers> Executor::take_buffers(const RunBindings& bindings) {
+  std::unique_ptr<Buffers> buffers = take_idle(bindings);
+  if (buffers && fits(*buffers, bindings)) return buffers;
+  const auto plan = plan_for(bind_dims(bindings));
+  if (!buffers) buffers = std::make_unique<Buffers>();
+  buffers->input_dims.clear();
   if (!buffers->arena || buffers->arena->size_bytes() < plan->arena_bytes) {
     buffers->arena.reset();
     buffers->arena = program_->devices.front()->allocate(plan->arena_bytes);
   }
   buffers->plan = plan;
-  buffers->values.assign(graph.value_count(), {});
-  buffers->fixed.assign(graph.value_count(), false);
-  buffers->inputs.resize(program_->steps.size());
-  buffers->outputs.resize(program_->steps.size());
+  bind_values(*buffers);
+  bind_steps(*buffers);
+  for (const Tensor& input : bindings.inputs) buffers->input_dims.push_back(input.dims());
+  return buffers;
+}
+
+// Constants, and what the plan has a place for.
+void Executor::bind_values(Buffers& buffers) const {
+  const Graph& graph = program_->graph;
+  buffers.values.assign(graph.value_count(), {});
+  buffers.fixed.assign(graph.value_count(), false);
   for (size_t v = 0; v < graph.value_count(); ++v) {
     const Value& value = graph.value(static_cast<ValueId>(v));
     if (value.constant) {
-      buffers->values[v] = *value.constant;
-    } else if (plan->offsets[v] >= 0) {
-      buffers->values[v] =
-          Tensor(value.type.dtype, *plan->dims[v], buffers->arena, static_cast<size_t>(plan->offsets[v]));
+      buffers.values[v] = *value.constant;
+    } else if (buffers.plan->offsets[v] >= 0) {
+      buffers.values[v] = Tensor(value.type.dtype, *buffers.plan->dims[v], buffers.arena,
+                                 static_cast<size_t>(buffers.plan->offsets[v]));
     }
-    buffers->fixed[v] = buffers->values[v].defined();
+    buffers.fixed[v] = buffers.values[v].defined();
   }
-  for (size_t s = 0; s < program_->steps.size(); ++s) {
+}
+
+// Views of bound values, then the inputs and outputs of each step.
+void Executor::bind_steps(Buffers& buffers) const {
+  const size_t count = program_->steps.size();
+  buffers.inputs.resize(count);
+  buffers.outputs.resize(count);
+  buffers.work.clear();
+  buffers.late.assign(count, false);
+  for (size_t s = 0; s < count; ++s) {
     const Step& step = program_->steps[s];
     const Node& node = *step.node;
-    buffers->inputs[s].assign(node.inputs.size(), {});
-    buffers->outputs[s].assign(node.outputs.size(), {});
+    buffers.inputs[s].assign(node.inputs.size(), {});
+    buffers.outputs[s].assign(node.outputs.size(), {});
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != kNoValue)
-        buffers->inputs[s][i] = buffers->values[static_cast<size_t>(node.inputs[i])];
+        buffers.inputs[s][i] = buffers.values[static_cast<size_t>(node.inputs[i])];
     }
     for (size_t o = 0; o < node.outputs.size(); ++o) {
       if (node.outputs[o] == kNoValue) continue;
       const auto v = static_cast<size_t>(node.outputs[o]);
       const Alias* alias = alias_of(*step.schema, o);
-      if (alias != nullptr && alias->kind == Alias::kView && plan->dims[v]) {
+      if (!buffers.plan->dims[v]) buffers.late[s] = true;
+      if (alias != nullptr && alias->kind == Alias::kView && buffers.plan->dims[v]) {
         const auto source = static_cast<size_t>(node.inputs[static_cast<size_t>(alias->input)]);
-        if (buffers->fixed[source]) {
-          buffers->values[v] = buffers->values[source].reshaped(*plan->dims[v]);
-          buffers->fixed[v] = true;
+        if (buffers.fixed[source]) {
+          buffers.values[v] = buffers.values[source].reshaped(*buffers.plan->dims[v]);
+          buffers.fixed[v] = true;
         }
       }
-      buffers->outputs[s][o] = buffers->values[v];
+      buffers.outputs[s][o] = buffers.values[v];
     }
+    if (!is_view(buffers, s) || !buffers.fixed[static_cast<size_t>(node.outputs[0])])
+      buffers.work.push_back(s);
   }
-  return buffers;
+}
+
+// Whether the step only shows an input under other dims, which are known.
+bool Executor::is_view(const Buffers& buffers, size_t s) const {
+  const Step& step = program_->steps[s];
+  const Alias* first = alias_of(*step.schema, 0);
+  return first != nullptr && first->kind == Alias::kView &&
+         buffers.plan->dims[static_cast<size_t>(step.node->outputs[0])];
 }
 
 // Outputs that the plan could not place, because a dim depends on data: by now the inputs' dims are known.
@@ -229,58 +284,52 @@ void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
   }
 }
 
+void Executor::set_value(Buffers& buffers, ValueId id, const Tensor& tensor) const {
+  for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers.inputs[step][position] = tensor;
+  buffers.values[static_cast<size_t>(id)] = tensor;
+}
+
+void Executor::run_step(Buffers& buffers, size_t s, Stream& stream, StepObserver* observer) const {
+  const Step& step = program_->steps[s];
+  const Node& node = *step.node;
+  if (is_view(buffers, s)) {
+    const auto input = static_cast<size_t>(alias_of(*step.schema, 0)->input);
+    const Dims& dims = *buffers.plan->dims[static_cast<size_t>(node.outputs[0])];
+    set_value(buffers, node.outputs[0], buffers.inputs[s][input].reshaped(dims));
+    return;
+  }
+  if (buffers.late[s]) allocate_late_outputs(buffers, s);
+  KernelContext context(node, buffers.inputs[s], buffers.outputs[s], stream.env());
+  if (!next_reads_[s].empty()) stream.expect_reads(next_reads_[s]);
+  const TimePoint begin = observer != nullptr ? Clock::now() : TimePoint();
+  stream.submit(*step.kernel, context);
+  if (observer != nullptr) observer->on_step(s, context, begin, Clock::now());
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    if (node.outputs[o] == kNoValue || buffers.fixed[static_cast<size_t>(node.outputs[o])]) continue;
+    const Alias* alias = alias_of(*step.schema, o);
+    const bool updates = alias != nullptr && alias->kind == Alias::kUpdate;
+    set_value(buffers, node.outputs[o],
+              updates ? buffers.inputs[s][static_cast<size_t>(alias->input)] : buffers.outputs[s][o]);
+  }
+}
+
 RunState Executor::run_steps(Buffers& buffers, const RunControl& control, StepObserver* observer) const {
   std::vector<std::unique_ptr<Stream>> streams;
   for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
-  const auto set_value = [&](ValueId id, Tensor tensor) {
-    for (const auto& [step, position] : uses_[static_cast<size_t>(id)])
-      buffers.inputs[step][position] = tensor;
-    buffers.values[static_cast<size_t>(id)] = std::move(tensor);
-  };
-  for (size_t s = 0; s < program_->steps.size(); ++s) {
+  for (const size_t s : buffers.work) {
     if (control.should_stop()) return stop_reason(control);
-    const Step& step = program_->steps[s];
-    const Node& node = *step.node;
-    const Alias* first = alias_of(*step.schema, 0);
-    if (first != nullptr && first->kind == Alias::kView &&
-        buffers.plan->dims[static_cast<size_t>(node.outputs[0])]) {
-      const auto v = static_cast<size_t>(node.outputs[0]);
-      if (!buffers.fixed[v])
-        set_value(node.outputs[0],
-                  buffers.inputs[s][static_cast<size_t>(first->input)].reshaped(*buffers.plan->dims[v]));
-      continue;
-    }
-    allocate_late_outputs(buffers, s);
-    KernelContext context(node, buffers.inputs[s], buffers.outputs[s], streams[step.device]->env());
-    const TimePoint begin = observer != nullptr ? Clock::now() : TimePoint();
-    streams[step.device]->submit(*step.kernel, context);
-    if (observer != nullptr) observer->on_step(s, context, begin, Clock::now());
-    for (size_t o = 0; o < node.outputs.size(); ++o) {
-      if (node.outputs[o] == kNoValue || buffers.fixed[static_cast<size_t>(node.outputs[o])]) continue;
-      const Alias* alias = alias_of(*step.schema, o);
-      set_value(node.outputs[o], alias != nullptr && alias->kind == Alias::kUpdate
-                                     ? buffers.inputs[s][static_cast<size_t>(alias->input)]
-                                     : buffers.outputs[s][o]);
-    }
+    run_step(buffers, s, *streams[program_->steps[s].device], observer);
   }
   return control.should_stop() ? stop_reason(control) : RunState::kDone;
 }
 
 // Lets go of what belongs to this run alone: inputs, outputs, states and values whose dims depended on data.
 void Executor::release_run_tensors(Buffers& buffers) const noexcept {
-  for (size_t s = 0; s < program_->steps.size(); ++s) {
-    const Node& node = *program_->steps[s].node;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] != kNoValue && !buffers.fixed[static_cast<size_t>(node.inputs[i])])
-        buffers.inputs[s][i] = {};
-    }
-    for (size_t o = 0; o < node.outputs.size(); ++o) {
-      if (node.outputs[o] != kNoValue && !buffers.fixed[static_cast<size_t>(node.outputs[o])])
-        buffers.outputs[s][o] = {};
-    }
-  }
   for (size_t v = 0; v < buffers.values.size(); ++v) {
-    if (!buffers.fixed[v]) buffers.values[v] = {};
+    if (buffers.fixed[v]) continue;
+    buffers.values[v] = {};
+    for (const auto& [step, position] : uses_[v]) buffers.inputs[step][position] = {};
+    if (const auto [step, position] = makers_[v]; step != kNowhere) buffers.outputs[step][position] = {};
   }
 }
 
@@ -355,13 +404,8 @@ void Executor::return_buffers(std::unique_ptr<Buffers> buffers) noexcept {
 
 RunState Executor::run(const RunBindings& bindings, const RunControl& control, std::vector<Tensor>& outputs) {
   const Graph& graph = program_->graph;
-  const Lease buffers(*this, take_buffers(plan_for(bind_dims(bindings))));
-  const auto bind = [&](ValueId id, const Tensor& tensor) {
-    for (const auto& [step, position] : uses_[static_cast<size_t>(id)])
-      buffers->inputs[step][position] = tensor;
-    buffers->values[static_cast<size_t>(id)] = tensor;
-  };
-  for (size_t i = 0; i < graph.inputs.size(); ++i) bind(graph.inputs[i], bindings.inputs[i]);
+  const Lease buffers(*this, take_buffers(bindings));
+  for (size_t i = 0; i < graph.inputs.size(); ++i) set_value(*buffers, graph.inputs[i], bindings.inputs[i]);
   place_outputs(*buffers, bindings);
   const RunState state = run_steps(*buffers, control, bindings.observer);
   if (state == RunState::kDone) outputs = collect_outputs(*buffers, bindings);

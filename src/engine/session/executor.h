@@ -3,6 +3,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/run_control.h"
@@ -30,19 +31,28 @@ class Executor {
   struct Buffers;
   class Lease;
 
+  void find_next_reads();
   DimBindings bind_dims(const RunBindings& bindings) const;
   std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
-  std::unique_ptr<Buffers> take_buffers(std::shared_ptr<const MemoryPlan> plan);
+  bool fits(const Buffers& buffers, const RunBindings& bindings) const;
+  std::unique_ptr<Buffers> take_idle(const RunBindings& bindings);
+  std::unique_ptr<Buffers> take_buffers(const RunBindings& bindings);
+  void bind_values(Buffers& buffers) const;
+  void bind_steps(Buffers& buffers) const;
+  bool is_view(const Buffers& buffers, size_t step) const;
+  void set_value(Buffers& buffers, ValueId id, const Tensor& tensor) const;
   void allocate_late_outputs(Buffers& buffers, size_t step) const;
   void place_outputs(Buffers& buffers, const RunBindings& bindings) const;
   std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
   void release_run_tensors(Buffers& buffers) const noexcept;
   void return_buffers(std::unique_ptr<Buffers> buffers) noexcept;
+  void run_step(Buffers& buffers, size_t step, Stream& stream, StepObserver* observer) const;
   RunState run_steps(Buffers& buffers, const RunControl& control, StepObserver* observer) const;
 
   std::shared_ptr<const Program> program_;
   std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;  // value -> (step, input position)
   std::vector<std::pair<uint32_t, uint32_t>> makers_;             // value -> (step, output position)
+  std::vector<std::span<const std::byte>> next_reads_;  // step with packed weights -> those of the next one
 
   std::mutex mutex_;
   std::list<std::pair<DimBindings, std::shared_ptr<const MemoryPlan>>> plans_;  // most recently used first

@@ -65,6 +65,33 @@ TEST(RunMemory, WritesEveryKindOfOutputIntoMemoryOfTheCaller) {
   }
 }
 
+// Buffers are kept for the next run of the same dims: those of a run that was right must not let a wrong one
+// in.
+TEST(RunMemory, LooksAtInputsInEveryRun) {
+  const Session session(test_runtime(), unusual_outputs());
+  const auto message = [&](const RunBindings& bindings) -> std::string {
+    try {
+      std::vector<Tensor> outputs;
+      session.run(bindings, RunControl(), outputs);
+      return numbers(outputs[0]) == std::vector<float>{1, 4, 9, 16} ? "right" : "wrong";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(message(unusual_inputs()), "right");
+    RunBindings bindings = unusual_inputs();
+    bindings.inputs[0] = Tensor::host(DType::kI32, {2, 2});
+    EXPECT_EQ(message(bindings), "input x: got i32 [2, 2], expected f32 [N, 2]");
+    bindings.inputs[0] = floats({1, 2, 3, 4, 5, 6}, {2, 3});
+    EXPECT_EQ(message(bindings), "input x: got [2, 3], expected [N, 2] with 2 = 2");
+    bindings.inputs[0] = Tensor();
+    EXPECT_EQ(message(bindings), "input x: got undefined [], expected f32 [N, 2]");
+    bindings.inputs.resize(3);
+    EXPECT_EQ(message(bindings), "run: got 3 inputs, the graph unusual takes 4");
+  }
+}
+
 TEST(RunMemory, RefusesMemoryThatAnOutputDoesNotFit) {
   const Session session(test_runtime(), unusual_outputs());
   const auto message = [&](size_t output, Tensor memory) -> std::string {

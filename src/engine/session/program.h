@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Step {
   const OpSchema* schema = nullptr;
   size_t device = 0;  // index into Program::devices
   std::unique_ptr<Kernel> kernel;
+  std::span<const std::byte> packed;  // the kernel's part of Program::packed
   std::string
       kernel_name;  // "linear.q8.avx2"; "reference" for a schema's own, "view" where nothing is computed
   std::vector<std::string> refusals;  // "name: reason", of kernels that were asked first

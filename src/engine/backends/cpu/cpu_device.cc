@@ -79,6 +79,7 @@ class CpuStream final : public Stream {
     kernel.run(context);
     env_.reset();
   }
+  void expect_reads(std::span<const std::byte> bytes) override { pool_->expect_reads(bytes); }
   std::unique_ptr<Event> record() override { return std::make_unique<CpuEvent>(); }
   KernelEnv& env() override { return env_; }
 

@@ -25,52 +25,42 @@ Refusal accept(const KernelQuery& query) {
   return {};
 }
 
-// How the products with several matrices are cut into tiles of panels × tokens: small enough that a cancelled
-// run stops within a millisecond, large enough that handing them out costs nothing.
+// How the products with several matrices, taken as one list of panels, are cut into tiles of panels × tokens:
+// small enough that a cancelled run stops within a millisecond, large enough that handing them out costs
+// nothing.
 class LinearTiles {
  public:
   LinearTiles(std::span<const PackedWeights> weights, const ActivationTiles& x, int64_t tokens, int workers)
       : token_tiles_(x.count()), token_chunks_((x.count() + kTokenTiles - 1) / kTokenTiles) {
     // Reading packed weights once, and a product of each token with them.
     double ns = 0;
-    for (const PackedWeights& w : weights) ns += ns_of_panel(w, tokens) * static_cast<double>(w.panels());
-    ns /= static_cast<double>(token_chunks_);
-    const double parts = std::clamp(ns / (workers * kLeastNs), 1.0, 4.0) * workers;
-    const double target_ns = std::clamp(ns / std::floor(parts), kLeastNs, kMostNs);
-    ns_per_tile_ = static_cast<int64_t>(target_ns);
-    for (size_t i = 0; i < weights.size(); ++i) {
-      const double panel_ns = ns_of_panel(weights[i], tokens) / static_cast<double>(token_chunks_);
-      const double wanted = panel_ns * static_cast<double>(weights[i].panels()) / target_ns;
-      const int64_t pieces = std::min(std::max<int64_t>(1, std::llround(wanted)), weights[i].panels());
-      for (int64_t piece = 0; piece < pieces; ++piece) {
-        pieces_.push_back(
-            {i, piece * weights[i].panels() / pieces, (piece + 1) * weights[i].panels() / pieces});
-      }
+    for (const PackedWeights& w : weights) {
+      ns += ns_of_panel(w, tokens) * static_cast<double>(w.panels());
+      panels_ += w.panels();
     }
+    ns /= static_cast<double>(token_chunks_);
+    // As many for each worker, which has its own, and more when they would be long.
+    const double each = std::clamp(std::floor(ns / (workers * kLeastNs)), 1.0, 4.0);
+    pieces_ = std::clamp<int64_t>(std::llround(std::max(each * workers, ns / kMostNs)), 1, panels_);
+    ns_per_tile_ = static_cast<int64_t>(ns / static_cast<double>(pieces_));
   }
 
   struct Tile {
-    size_t weights;
-    int64_t panel, panel_end;
+    int64_t panel, panel_end;  // in the list
     int64_t token_tile, token_tile_end;
   };
-  int64_t count() const { return static_cast<int64_t>(pieces_.size()) * token_chunks_; }
+  int64_t count() const { return pieces_ * token_chunks_; }
   int64_t ns_per_tile() const { return ns_per_tile_; }
   // Tiles of the same rows follow each other, so that their weights are still in cache.
   Tile operator[](int64_t i) const {
-    const Piece& piece = pieces_[static_cast<size_t>(i / token_chunks_)];
-    const int64_t chunk = i % token_chunks_;
-    return {piece.weights, piece.panel, piece.panel_end, chunk * token_tiles_ / token_chunks_,
+    const int64_t piece = i / token_chunks_, chunk = i % token_chunks_;
+    return {piece * panels_ / pieces_, (piece + 1) * panels_ / pieces_, chunk * token_tiles_ / token_chunks_,
             (chunk + 1) * token_tiles_ / token_chunks_};
   }
 
  private:
-  struct Piece {
-    size_t weights;
-    int64_t panel, panel_end;
-  };
   static constexpr int64_t kTokenTiles = 8;  // in a tile: their activations stay in the second-level cache
-  static constexpr double kLeastNs = 5'000, kMostNs = 200'000;
+  static constexpr double kLeastNs = 2'500, kMostNs = 200'000;
 
   static double ns_of_panel(const PackedWeights& w, int64_t tokens) {
     constexpr double kBytesPerNs = 16, kByteTokensPerNs = 100;
@@ -78,8 +68,7 @@ class LinearTiles {
     return bytes / kBytesPerNs + bytes * static_cast<double>(tokens) / kByteTokensPerNs;
   }
 
-  int64_t token_tiles_, token_chunks_, ns_per_tile_ = 0;
-  std::vector<Piece> pieces_;
+  int64_t token_tiles_, token_chunks_, panels_ = 0, pieces_ = 0, ns_per_tile_ = 0;
 };
 
 // One or more Linear with the same x: inputs x, w, b, w, b, …; one output each.
@@ -139,18 +128,27 @@ class BlockLinear final : public Kernel {
     const LinearTiles tiles(weights, x, tokens, env.workers());
     env.parallel_for(tiles.count(), tiles.ns_per_tile(), [&](int64_t i, int) {
       const LinearTiles::Tile tile = tiles[i];
-      const PackedRows& rows = weights[tile.weights].rows();
-      const size_t bias = 2 + 2 * tile.weights;
-      float* y = context.output(tile.weights).values<float>().data();
-      for (int64_t panel = tile.panel; panel < tile.panel_end; ++panel) {
-        for (int64_t t = tile.token_tile; t < tile.token_tile_end; ++t) {
-          const ActivationTiles::Tile from = x[t];
-          micro_.packed_dot(rows, panel, 1, static_cast<const uint8_t*>(from.data), from.rows,
-                            context.has_input(bias) ? context.input(bias).values<float>().data() : nullptr,
-                            y + from.first * rows.rows, rows.rows);
-        }
+      int64_t first = 0;  // of a matrix, in the list of panels
+      for (size_t m = 0; m < weights.size() && first < tile.panel_end; first += weights[m++].panels()) {
+        const int64_t begin = std::max(tile.panel - first, int64_t{0});
+        const int64_t end = std::min(tile.panel_end - first, weights[m].panels());
+        if (begin < end) multiply_panels(context, weights[m].rows(), m, begin, end, x, tile);
       }
     });
+  }
+
+  void multiply_panels(const KernelContext& context, const PackedRows& rows, size_t matrix, int64_t begin,
+                       int64_t end, const ActivationTiles& x, const LinearTiles::Tile& tile) const {
+    const size_t input = 2 + 2 * matrix;
+    const float* bias = context.has_input(input) ? context.input(input).values<float>().data() : nullptr;
+    float* y = context.output(matrix).values<float>().data();
+    for (int64_t panel = begin; panel < end; ++panel) {
+      for (int64_t t = tile.token_tile; t < tile.token_tile_end; ++t) {
+        const ActivationTiles::Tile from = x[t];
+        micro_.packed_dot(rows, panel, 1, static_cast<const uint8_t*>(from.data), from.rows, bias,
+                          y + from.first * rows.rows, rows.rows);
+      }
+    }
   }
 
   const MicroKernels& micro_;

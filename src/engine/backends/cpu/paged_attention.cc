@@ -74,7 +74,7 @@ class Attention {
     const int64_t work = tiles == 0 ? 0 : total_positions_ / tiles * group_ * width_ / 4;
     if (!env.parallel_for(tiles, std::max<int64_t>(1, work), [&](int64_t i, int worker) {
           // Which tile this worker has next is a guess that is most often right.
-          const int64_t next = std::min(i + env.workers(), tiles - 1);
+          const int64_t next = std::min(i + 1, tiles - 1);
           compute(tiles_[static_cast<size_t>(i)], tiles_[static_cast<size_t>(next)],
                   scratch_ + worker * scratch_floats_);
         })) {
