@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/tensor/tensor.h"
 #include "llm/generate/sampler.h"
+#include "llm/vision/image_grid.h"
 
 namespace oag {
 
@@ -24,8 +26,16 @@ struct TokenEvent {
   std::string_view text;
 };
 
+// A picture in a prompt: the rows that a vision tower made of it stand for as many of the prompt's tokens.
+struct PromptImage {
+  int64_t first_token = 0;
+  ImageGrid grid;  // of merged patches, one frame: a row of `rows` for each
+  Tensor rows;     // [grid.patches(), hidden size] f32
+};
+
 struct GenerationRequest {
   std::vector<TokenId> prompt;
+  std::vector<PromptImage> images;  // by first_token
   int64_t max_tokens = -1;  // 0: the prompt is read and no token made; -1: until the context is full
   SamplingOptions sampling;
   bool ignore_end = false;        // go on past end tokens

@@ -7,6 +7,7 @@
 
 #include "base/run_control.h"
 #include "llm/generate/generation.h"
+#include "llm/generate/prompt_images.h"
 #include "llm/generate/prompt_lookup.h"
 #include "llm/generate/stop_matcher.h"
 
@@ -18,6 +19,7 @@ struct Generation::Shared {
       : request(std::move(wanted)),
         sampler(request.sampling, request.prompt),
         lookup(request.lookup_tokens),
+        images(request.images, request.prompt.size()),
         text(std::move(tokenizer), request.stop) {}
 
   GenerationRequest request;
@@ -31,6 +33,7 @@ struct Generation::Shared {
 
   Sampler sampler;
   PromptLookup lookup;
+  PromptImages images;
   std::vector<TokenId> draft;  // what stands behind `tokens` in the step at work
   StopMatcher text;
   std::vector<TokenId> tokens;    // prompt and answer

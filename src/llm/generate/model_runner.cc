@@ -44,6 +44,7 @@ uint64_t step_bytes(const Program& program, const RunnerOptions& options) {
   bind("token_ids", tokens);
   bind("output_rows", std::clamp<int64_t>(options.logits_rows, 1, tokens));
   bind("ranked_rows", 0);  // logits take more
+  if (graph.find_value("image_rows")) bind("image_rows", tokens);
   const MemoryPlan plan = plan_memory(program, dims);
   const auto logits = static_cast<size_t>(graph.outputs.front());
   return plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[logits].value());
@@ -151,11 +152,14 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
                          const RunnerOptions& options)
     : config_(bundle.config),
       options_(complete(options, bundle)),
+      where_(bundle.path.string()),
       file_(bundle.file),
       session_(runtime, bundle.build_graph(), compile_options(*runtime->devices().front(), bundle, options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
   for (const char* name : kBatchInputs) batch_inputs_.push_back(session_.input_index(name));
+  if (config_.takes_images)
+    image_inputs_ = {session_.input_index("image_rows"), session_.input_index("image_tokens")};
   for (int64_t i = 0; i < config_.layers; ++i)
     state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
   find_lookup_tables();
@@ -204,6 +208,35 @@ void ModelRunner::drop_looked_up(size_t tokens) {
   lookups_ = 0;
 }
 
+void ModelRunner::check_images(std::span<const PromptImage> images) const {
+  if (images.empty()) return;
+  if (!config_.takes_images) {
+    fail(ErrorCode::kUnsupported, where_,
+         "was loaded without a vision tower, so it takes no pictures; put its mmproj file beside it");
+  }
+  for (const PromptImage& image : images) {
+    if (image.rows.rank() == 2 && image.rows.dim(1) == config_.hidden_size) continue;
+    fail(ErrorCode::kInvalidArgument, "prompt", "a picture has rows {}, the model takes {} values a row",
+         to_string(image.rows.dims()), config_.hidden_size);
+  }
+}
+
+void ModelRunner::check_axes(const SequenceStep& step) const {
+  const size_t count = step.tokens.size(), hidden = static_cast<size_t>(config_.hidden_size);
+  if (!step.axes.empty() && (config_.rope_sections.empty() || step.axes.size() != kRopeAxes * count)) {
+    fail(ErrorCode::kInvalidArgument, "step", "{} positions by axis are given for {} tokens", step.axes.size(),
+         count);
+  }
+  for (const ImageRows& image : step.images) {
+    const size_t rows = image.values.size() / hidden;
+    if (config_.takes_images && image.values.size() % hidden == 0 && image.token >= 0 &&
+        static_cast<size_t>(image.token) + rows <= count)
+      continue;
+    fail(ErrorCode::kInvalidArgument, "step", "a picture of {} values at token {} does not fit {} tokens of {}",
+         image.values.size(), image.token, count, hidden);
+  }
+}
+
 void ModelRunner::check(const SequenceStep& step) const {
   const auto count = static_cast<int64_t>(step.tokens.size());
   const int64_t context = step.first_position + count;
@@ -217,6 +250,7 @@ void ModelRunner::check(const SequenceStep& step) const {
     fail(ErrorCode::kInvalidArgument, "step", "the {} best tokens are wanted, it gives at most {}",
          step.rank.count, kMostRanked);
   }
+  check_axes(step);
   for (const TokenId id : step.tokens) {
     if (id < 0 || id >= config_.vocab_size) {
       fail(ErrorCode::kInvalidArgument, "step", "token id {} is outside [0, {})", id, config_.vocab_size);
@@ -224,9 +258,51 @@ void ModelRunner::check(const SequenceStep& step) const {
   }
 }
 
+// [tokens] or, with M-RoPE, [3, tokens].
+Tensor ModelRunner::positions_of(std::span<const SequenceStep> sequences, int64_t tokens) const {
+  const bool by_axis = !config_.rope_sections.empty();
+  const Tensor positions =
+      Tensor::host(DType::kI32, by_axis ? Dims{kRopeAxes, tokens} : Dims{tokens});
+  int64_t first = 0;
+  for (const SequenceStep& sequence : sequences) {
+    const auto count = static_cast<int64_t>(sequence.tokens.size());
+    for (int64_t axis = 0; axis < (by_axis ? kRopeAxes : 1); ++axis) {
+      const auto to = positions.values<int32_t>().subspan(static_cast<size_t>(axis * tokens + first),
+                                                          static_cast<size_t>(count));
+      if (sequence.axes.empty()) {
+        std::iota(to.begin(), to.end(), static_cast<int32_t>(sequence.first_position));
+      } else {
+        const auto from = sequence.axes.subspan(static_cast<size_t>(axis * count), static_cast<size_t>(count));
+        std::copy(from.begin(), from.end(), to.begin());
+      }
+    }
+    first += count;
+  }
+  return positions;
+}
+
+// All pictures' rows of a step, one after the other, and their places in it.
+void ModelRunner::bind_images(std::span<const SequenceStep> sequences, RunBindings& bindings) const {
+  if (image_inputs_.empty()) return;
+  std::vector<float> rows;
+  std::vector<int64_t> tokens;
+  int64_t first = 0;
+  for (const SequenceStep& sequence : sequences) {
+    for (const ImageRows& image : sequence.images) {
+      rows.insert(rows.end(), image.values.begin(), image.values.end());
+      const auto count = static_cast<int64_t>(image.values.size()) / config_.hidden_size;
+      for (int64_t i = 0; i < count; ++i) tokens.push_back(first + image.token + i);
+    }
+    first += static_cast<int64_t>(sequence.tokens.size());
+  }
+  const auto count = static_cast<int64_t>(tokens.size());
+  bindings.inputs[image_inputs_[0]] = Tensor::of<float>(DType::kF32, {count, config_.hidden_size}, rows);
+  bindings.inputs[image_inputs_[1]] = Tensor::of<int64_t>(DType::kI64, {count, 1}, tokens);
+}
+
 RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits,
                            RankedLogits* ranked) {
-  std::vector<int32_t> tokens, positions, rows, ranked_rows, wanted, starts = {0}, contexts;
+  std::vector<int32_t> tokens, rows, ranked_rows, wanted, starts = {0}, contexts;
   std::vector<float> margins;
   const int64_t table_width = pages_for(options_.context_tokens);
   std::vector<int32_t> table;
@@ -240,7 +316,6 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
         if (ranks) wanted.push_back(sequence.rank.count), margins.push_back(sequence.rank.margin);
       }
       tokens.push_back(sequence.tokens[i]);
-      positions.push_back(static_cast<int32_t>(sequence.first_position) + static_cast<int32_t>(i));
     }
     starts.push_back(static_cast<int32_t>(tokens.size()));
     contexts.push_back(static_cast<int32_t>(sequence.first_position) +
@@ -254,13 +329,14 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   const auto total = static_cast<int64_t>(tokens.size()), count = static_cast<int64_t>(contexts.size()),
              ranks = static_cast<int64_t>(wanted.size());
   const Tensor batch[] = {
-      ints(tokens, {total}),      ints(positions, {total}), ints(rows, {static_cast<int64_t>(rows.size())}),
+      ints(tokens, {total}),      positions_of(sequences, total), ints(rows, {static_cast<int64_t>(rows.size())}),
       ints(starts, {count + 1}),  ints(contexts, {count}),  ints(table, {count, table_width}),
       ints(ranked_rows, {ranks}), ints(wanted, {ranks}),    Tensor::of<float>(DType::kF32, {ranks}, margins)};
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
   for (size_t i = 0; i < batch_inputs_.size(); ++i) bindings.inputs[batch_inputs_[i]] = batch[i];
   for (size_t i = 0; i < states_.size(); ++i) bindings.inputs[state_inputs_[i]] = states_[i];
+  bind_images(sequences, bindings);
   bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/session/session.h"
 #include "llm/bundle/bundle.h"
+#include "llm/generate/generation.h"
 #include "llm/generate/sampler.h"
 
 namespace oag {
@@ -21,6 +23,12 @@ struct RunnerOptions {
   int64_t logits_rows = 8;
 };
 
+// Rows of a vision tower that stand for tokens of a step.
+struct ImageRows {
+  int64_t token = 0;               // the first of them, counted in the step's tokens of its sequence
+  std::span<const float> values;   // [tokens, hidden size]
+};
+
 // One sequence's part of a step.
 struct SequenceStep {
   std::span<const TokenId> tokens;  // new tokens, at least one
@@ -28,6 +36,9 @@ struct SequenceStep {
   std::span<const int32_t> pages;   // at least enough for first_position + tokens.size()
   int64_t logits_from = 0;          // logits are wanted of tokens[logits_from ..]; tokens.size() for none
   RankRequest rank;                 // with a count: of these tokens the best next ones alone are wanted
+  // With M-RoPE, [3, tokens]: positions in time, height and width; empty: first_position and on, in all.
+  std::span<const int32_t> axes = {};
+  std::span<const ImageRows> images = {};
 };
 
 // For each wanted token of steps with a RankRequest, in order, kMostRanked places: logits and ids of the best
@@ -54,6 +65,10 @@ class ModelRunner {
   RunState step(std::span<const SequenceStep> sequences, const RunControl& control, Tensor& logits,
                 RankedLogits* ranked = nullptr);
 
+  // Errors: kUnsupported when the model was loaded without a vision tower; kInvalidArgument for rows of
+  // another width than the model's.
+  void check_images(std::span<const PromptImage> images) const;
+
   // Steps from now on are shown to `observer`, which outlives them; null: to nobody.
   void observe(StepObserver* observer) { observer_ = observer; }
 
@@ -68,11 +83,15 @@ class ModelRunner {
 
  private:
   void check(const SequenceStep& step) const;
+  void check_axes(const SequenceStep& step) const;
+  Tensor positions_of(std::span<const SequenceStep> sequences, int64_t tokens) const;
+  void bind_images(std::span<const SequenceStep> sequences, RunBindings& bindings) const;
   void find_lookup_tables();
   void drop_looked_up(size_t tokens);
 
   TextConfig config_;
   RunnerOptions options_;
+  std::string where_;  // for errors
   std::shared_ptr<const GgufFile> file_;
   Session session_;
   int64_t pages_;
@@ -81,7 +100,7 @@ class ModelRunner {
   std::vector<Tensor> lookup_tables_;  // in the file, of rows that are looked up alone
   size_t lookups_ = 0;                 // since their pages were dropped
   std::vector<Tensor> states_;
-  std::vector<size_t> batch_inputs_, state_inputs_;  // which of the session's inputs they are
+  std::vector<size_t> batch_inputs_, image_inputs_, state_inputs_;  // which of the session's inputs they are
 };
 
 // Bytes of KV cache for one token of this model.

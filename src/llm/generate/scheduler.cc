@@ -68,6 +68,7 @@ Generation Scheduler::submit(GenerationRequest request) {
     if (id < 0 || id >= runner_.vocab_size())
       fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
   }
+  runner_.check_images(request.images);
   if (request.max_tokens < -1) {
     fail(ErrorCode::kInvalidArgument, "max_tokens", "must be at least 0, or -1 for no limit, not {}",
          request.max_tokens);
@@ -230,6 +231,8 @@ void Scheduler::run_step() {
                           [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
   const int priority = active_.front()->request.priority;  // the highest, see insert_by_priority
   std::vector<SequenceStep> steps;
+  std::vector<PromptImages::Step> images;
+  images.reserve(active_.size());  // the steps refer to them
   std::vector<Generation::Shared*> members;
   for (const SharedPtr& generation : active_) {
     const auto pending = static_cast<int64_t>(generation->tokens.size()) - generation->cached;
@@ -242,9 +245,10 @@ void Scheduler::run_step() {
     if (decodes && active_.size() == 1) append_draft(*generation, options_.step_tokens - count);
     const auto with_draft = static_cast<size_t>(count) + generation->draft.size();
     const std::span<const TokenId> tokens(generation->tokens);
+    images.push_back(generation->images.step(generation->cached, static_cast<int64_t>(with_draft)));
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
-                     generation->pages, complete ? count - 1 : count,
-                     generation->sampler.request(kMostRanked)});
+                     generation->pages, complete ? count - 1 : count, generation->sampler.request(kMostRanked),
+                     images.back().axes, images.back().images});
     members.push_back(generation.get());
   }
   // The step stops early for a deadline under the same condition as for a cancel, see below.

@@ -8,50 +8,38 @@
 namespace oag {
 namespace {
 
-Tensor ints_tensor(const std::vector<int64_t>& values) {
-  return Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values);
-}
-
 // "blk.<layer>.<name>"
 std::string block_tensor(int64_t layer, std::string_view name) {
-  return fmt::format("blk.{}.{}", layer, name);
+  return layer_tensor("blk", layer, name);
 }
 
 }  // namespace
 
 DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
-    : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
+    : GraphPieces(weights, config.architecture), config_(config), pairing_(pairing) {
   const auto vector_of = [](DType dtype, const char* symbol) {
     return ValueType::tensor(dtype, Shape{Dim::symbol(symbol)});
   };
   const auto ints = [&](const char* symbol) { return vector_of(DType::kI32, symbol); };
   token_ids_ = graph_.add_input("token_ids", ints("T"));
-  positions_ = graph_.add_input("positions", ints("T"));
+  positions_ = graph_.add_input(
+      "positions", config.rope_sections.empty()
+                       ? ints("T")
+                       : ValueType::tensor(DType::kI32, Shape{kRopeAxes, Dim::symbol("T")}));
   output_rows_ = graph_.add_input("output_rows", ints("R"));
   ranked_rows_ = graph_.add_input("ranked_rows", ints("B"));
   ranked_wanted_ = graph_.add_input("ranked_wanted", ints("B"));
   ranked_margins_ = graph_.add_input("ranked_margins", vector_of(DType::kF32, "B"));
+  if (config.takes_images) {
+    const Dim images = Dim::symbol("I");
+    image_rows_ = graph_.add_input("image_rows", ValueType::tensor(DType::kF32, Shape{images, config.hidden_size}));
+    image_tokens_ = graph_.add_input("image_tokens", ValueType::tensor(DType::kI64, Shape{images, 1}));
+  }
   make_rotary_table();
 }
 
-ValueId DecoderGraph::constant(std::string_view name, Tensor tensor) {
-  if (const auto known = graph_.find_value(name)) return *known;
-  return graph_.add_constant(std::string(name), std::move(tensor));
-}
-
-ValueId DecoderGraph::vector(std::string_view name, Tensor tensor) {
-  const bool plain = tensor.dtype() == DType::kF32;
-  const ValueId stored = constant(name, std::move(tensor));
-  return plain ? stored : graph_.add("oag", "Dequantize", {stored});
-}
-
-ValueId DecoderGraph::reshape(ValueId x, const std::vector<int64_t>& dims) {
-  return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
-}
-
-// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. Source of the frequencies:
-// RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
-void DecoderGraph::make_rotary_table() {
+// Source: RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
+std::vector<float> DecoderGraph::rotary_frequencies() const {
   const int64_t half = config_.rope_dims / 2;
   const auto stored = weights_.find("rope_freqs.weight", {half});
   std::vector<float> divisors(static_cast<size_t>(half), 1.0f);
@@ -67,12 +55,29 @@ void DecoderGraph::make_rotary_table() {
     frequencies[static_cast<size_t>(j)] =
         static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
   }
-  const ValueId inverse =
-      constant("rope.frequencies", Tensor::of<float>(DType::kF32, {1, half}, frequencies));
-  const ValueId axis_1 = constant("axis.1", ints_tensor({1})), axis_0 = constant("axis.0", ints_tensor({0}));
+  return frequencies;
+}
+
+// The position that each frequency counts, as f32: [T, 1] or, with M-RoPE, whose frequencies stand in
+// sections for time, height, width and again from time on, [T, R/2]. Source: Qwen2-VL (Wang et al. 2024)
+// section 2.1.
+ValueId DecoderGraph::positions_by_frequency() {
   const ValueId position = graph_.add("", "Cast", {positions_}, {{"to", int64_t{1}}}, "rope.position");
-  const ValueId column = graph_.add("", "Unsqueeze", {position, axis_1}, {}, "rope.column");
-  const ValueId angles = graph_.add("", "Mul", {column, inverse}, {}, "rope.angles");
+  if (config_.rope_sections.empty())
+    return graph_.add("", "Unsqueeze", {position, ints("axis.1", {1})}, {}, "rope.column");
+  std::vector<int64_t> axes;
+  for (size_t i = 0; i < config_.rope_sections.size(); ++i)
+    axes.insert(axes.end(), static_cast<size_t>(config_.rope_sections[i]), static_cast<int64_t>(i) % kRopeAxes);
+  const ValueId rows = graph_.add("", "Gather", {position, ints("rope.axes", axes)}, {{"axis", int64_t{0}}});
+  return graph_.add("", "Transpose", {rows}, {{"perm", std::vector<int64_t>{1, 0}}}, "rope.columns");
+}
+
+// cos and sin of position · frequency, [1, T, R/2] each, computed once a run.
+void DecoderGraph::make_rotary_table() {
+  const ValueId inverse = constant(
+      "rope.frequencies", Tensor::of<float>(DType::kF32, {1, config_.rope_dims / 2}, rotary_frequencies()));
+  const ValueId axis_0 = ints("axis.0", {0});
+  const ValueId angles = graph_.add("", "Mul", {positions_by_frequency(), inverse}, {}, "rope.angles");
   cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {},
                     "rope.cos_table");
   sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {},
@@ -82,30 +87,15 @@ void DecoderGraph::make_rotary_table() {
 ValueId DecoderGraph::embed() {
   const ValueId table = weight("token_embd.weight", {config_.vocab_size, config_.hidden_size});
   const DType stored = graph_.value(table).type.dtype;
-  const ValueId rows = graph_.add("", "Gather", {table, token_ids_}, {}, "embedding");
-  if (stored == DType::kF32 || is_block_format(stored)) return rows;
-  return graph_.add("", "Cast", {rows}, {{"to", int64_t{1}}}, "embedding.f32");
+  ValueId rows = graph_.add("", "Gather", {table, token_ids_}, {}, "embedding");
+  if (stored != DType::kF32 && !is_block_format(stored))
+    rows = graph_.add("", "Cast", {rows}, {{"to", int64_t{1}}}, "embedding.f32");
+  if (!config_.takes_images) return rows;
+  return graph_.add("", "ScatterND", {rows, image_tokens_, image_rows_}, {}, "embedding.images");
 }
 
 ValueId DecoderGraph::norm(int64_t layer, std::string_view name, ValueId x) {
-  return rms_norm(x, block_tensor(layer, name) + ".weight", config_.hidden_size);
-}
-
-ValueId DecoderGraph::rms_norm(ValueId x, std::string_view tensor, int64_t width) {
-  return graph_.add("", "RMSNormalization", {x, vector(tensor, weights_.get(tensor, {width}))},
-                    {{"epsilon", config_.rms_epsilon}});
-}
-
-ValueId DecoderGraph::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
-  std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
-  if (auto bias = weights_.find(tensor + ".bias", {outputs}))
-    operands.push_back(vector(tensor + ".bias", *std::move(bias)));
-  return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
-}
-
-std::vector<ValueId> DecoderGraph::split(ValueId x, const std::vector<int64_t>& sizes) {
-  const ValueId parts = constant("sizes" + to_string(Dims(sizes)), ints_tensor(sizes));
-  return graph_.add_node("", "Split", {x, parts}, {{"axis", int64_t{-1}}}, sizes.size()).outputs;
+  return rms_norm(x, block_tensor(layer, name) + ".weight", config_.hidden_size, config_.rms_epsilon);
 }
 
 DecoderGraph::Projections DecoderGraph::project(int64_t layer, ValueId x) {
@@ -128,7 +118,7 @@ DecoderGraph::Projections DecoderGraph::norm_heads(int64_t layer, const Projecti
 
 ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& tensor) {
   const ValueId by_head = reshape(x, {-1, heads, config_.head_size});
-  return reshape(rms_norm(by_head, tensor, config_.head_size), {-1, heads * config_.head_size});
+  return reshape(rms_norm(by_head, tensor, config_.head_size, config_.rms_epsilon), {-1, heads * config_.head_size});
 }
 
 ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
@@ -166,13 +156,12 @@ ValueId DecoderGraph::feed_forward(int64_t layer, ValueId x, GateStorage storage
     gate = linear(x, block_tensor(layer, "ffn_gate"), width, hidden);
     up = linear(x, up_tensor, width, hidden);
   }
-  const ValueId gated = graph_.add("", "Mul", {graph_.add("", "Swish", {gate}), up});
-  return linear(gated, block_tensor(layer, "ffn_down"), hidden, width);
+  return linear(gated(gate, up), block_tensor(layer, "ffn_down"), hidden, width);
 }
 
 ValueId DecoderGraph::normed_rows(ValueId x, ValueId rows, std::string_view name) {
   const ValueId wanted = graph_.add("", "Gather", {x, rows}, {{"axis", int64_t{0}}}, std::string(name));
-  return rms_norm(wanted, "output_norm.weight", config_.hidden_size);
+  return rms_norm(wanted, "output_norm.weight", config_.hidden_size, config_.rms_epsilon);
 }
 
 Graph DecoderGraph::finish(ValueId x) {

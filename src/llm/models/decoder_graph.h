@@ -4,9 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/graph/graph.h"
+#include "llm/models/graph_pieces.h"
 #include "llm/models/text_config.h"
-#include "llm/models/weights.h"
 
 namespace oag {
 
@@ -16,12 +15,14 @@ inline constexpr int64_t kMostRanked = 64;
 // Builds the graph of a decoder-only language model over a ragged batch, piece by piece. Every family is a
 // sequence of these pieces; the file of the family says which.
 //
-// Graph inputs: token_ids [T] i32, positions [T] i32, output_rows [R] i32 (the tokens whose logits are
-// wanted), ranked_rows [B] i32 (those of which only the best next tokens are wanted), ranked_wanted [B] i32
-// (how many), ranked_margins [B] f32 (how far below the best one), then one state a layer, kv.<layer>.
+// Graph inputs: token_ids [T] i32, positions [T] i32 (with M-RoPE [3, T]: time, height, width), output_rows
+// [R] i32 (the tokens whose logits are wanted), ranked_rows [B] i32 (those of which only the best next tokens
+// are wanted), ranked_wanted [B] i32 (how many), ranked_margins [B] f32 (how far below the best one); where
+// config.takes_images, image_rows [I, hidden] f32 and image_tokens [I, 1] i64 (the tokens whose embeddings
+// they replace); then one state a layer, kv.<layer>.
 // Outputs: logits [R, vocab] f32, ranked_values [B, kMostRanked] f32, ranked_ids [B, kMostRanked] i32, then
 // the states. oag.RankedLinear says what ranked means.
-class DecoderGraph {
+class DecoderGraph : GraphPieces {
  public:
   DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
 
@@ -56,27 +57,18 @@ class DecoderGraph {
   int64_t q_size() const { return config_.heads * config_.head_size; }
   int64_t kv_size() const { return config_.kv_heads * config_.head_size; }
 
-  ValueId rms_norm(ValueId x, std::string_view tensor, int64_t width);
   ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
-  // y = x · wᵀ + b; the bias (tensor name with "bias" for "weight") is used when the file has it.
-  ValueId linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs);
   // The rows of x that a graph input names, after the final norm.
   ValueId normed_rows(ValueId x, ValueId rows, std::string_view name);
-  // Splits the last dim into parts of these sizes.
-  std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
-  ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
-  ValueId constant(std::string_view name, Tensor tensor);
-  // A norm weight or bias as f32, whatever it is stored in.
-  ValueId vector(std::string_view name, Tensor tensor);
   ValueId rotate(ValueId x, int64_t heads);
-  ValueId reshape(ValueId x, const std::vector<int64_t>& dims);
+  std::vector<float> rotary_frequencies() const;
+  ValueId positions_by_frequency();
   void make_rotary_table();
 
   const TextConfig& config_;
-  const Weights& weights_;
   const RopePairing pairing_;
-  Graph graph_;
   ValueId token_ids_, positions_, output_rows_, ranked_rows_, ranked_wanted_, ranked_margins_;
+  ValueId image_rows_ = kNoValue, image_tokens_ = kNoValue;
   ValueId cos_ = kNoValue, sin_ = kNoValue;
   std::vector<ValueId> states_out_;
 };

@@ -1,6 +1,6 @@
 // GLM-4-0414 (norms before and after each branch) and ChatGLM3 / GLM-4-9B (norms before, q, k and v in one
-// tensor). Both rotate a part of each head, in interleaved pairs (half pairs in files with M-RoPE sections,
-// whose three axes agree on text), and store gate and up projections in one tensor, gate first.
+// tensor), GLM-4.1V's language model among them. Both rotate a part of each head, in interleaved pairs (half
+// pairs in files with M-RoPE sections), and store gate and up projections in one tensor, gate first.
 #include "llm/models/architecture.h"
 #include "llm/models/decoder_graph.h"
 
@@ -8,7 +8,7 @@ namespace oag {
 namespace {
 
 Graph build_glm(const TextConfig& config, const Weights& weights, bool norms_after) {
-  DecoderGraph g(config, weights, config.rope_sections ? RopePairing::kHalf : RopePairing::kInterleaved);
+  DecoderGraph g(config, weights, config.rope_sections.empty() ? RopePairing::kInterleaved : RopePairing::kHalf);
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     ValueId branch = g.attention(i, g.project(i, g.norm(i, "attn_norm", x)));

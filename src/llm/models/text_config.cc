@@ -51,6 +51,25 @@ void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, Text
   if (!(config.rope_linear_factor > 0)) keys.refuse("rope.scaling.factor", "is not above 0");
 }
 
+// M-RoPE's sections; a last one of 0 is left out, as files have four numbers.
+void read_rope_sections(const GgufMetadata& metadata, const KeyReader& keys, TextConfig& config) {
+  const auto stored = metadata.find_i32_array(config.architecture + ".rope.dimension_sections");
+  if (!stored) return;
+  int64_t total = 0;
+  for (const int32_t section : *stored) {
+    if (section < 0 || section > config.rope_dims)
+      keys.refuse("rope.dimension_sections", fmt::format("{} is outside [0, {}]", section, config.rope_dims));
+    config.rope_sections.push_back(section);
+    total += section;
+  }
+  while (!config.rope_sections.empty() && config.rope_sections.back() == 0) config.rope_sections.pop_back();
+  if (total != config.rope_dims / 2) {
+    keys.refuse("rope.dimension_sections",
+                fmt::format("its sections have {} frequencies, {} turned elements have {}", total,
+                            config.rope_dims, config.rope_dims / 2));
+  }
+}
+
 }  // namespace
 
 TextConfig read_text_config(const GgufMetadata& metadata) {
@@ -74,7 +93,6 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
     fail(ErrorCode::kUnsupported, metadata.where(), "is a mixture of {} experts, which is not supported yet",
          experts);
   }
-  config.rope_sections = metadata.find(config.architecture + ".rope.dimension_sections") != nullptr;
   if (config.heads % config.kv_heads != 0) {
     keys.refuse("attention.head_count_kv",
                 fmt::format("{} does not divide the {} query heads", config.kv_heads, config.heads));
@@ -90,6 +108,7 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
   if (!(config.rope_theta > 0) || !(config.rms_epsilon > 0))
     keys.refuse("rope.freq_base", "or the norm's epsilon is not above 0");
   read_rope_scaling(metadata, keys, config);
+  read_rope_sections(metadata, keys, config);
   return config;
 }
 

@@ -15,6 +15,9 @@ enum class RopePairing {
   kInterleaved,  // (2j, 2j + 1)
 };
 
+// Positions of a token with M-RoPE: time, height, width.
+inline constexpr int64_t kRopeAxes = 3;
+
 // The numbers that shape a decoder-only language model.
 struct TextConfig {
   std::string architecture;  // GGUF's general.architecture
@@ -30,7 +33,10 @@ struct TextConfig {
   float rms_epsilon = 1e-5f;
   double rope_theta = 10000.0;
   int64_t rope_dims = 0;            // rotated elements per head
-  bool rope_sections = false;       // M-RoPE: the file's q and k rows are ordered for half pairing
+  // M-RoPE: how many frequencies follow the position in time, height and width; together rope_dims / 2.
+  // Empty: all follow one position. Such a file's q and k rows are ordered for half pairing.
+  std::vector<int64_t> rope_sections;
+  bool takes_images = false;        // rows of a vision tower may replace embeddings
   int64_t attention_window = 0;     // tokens that a token sees, itself included; 0: all before it
   double rope_linear_factor = 1.0;  // positions are divided by it
 };

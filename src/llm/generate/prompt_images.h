@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "llm/generate/generation.h"
+#include "llm/generate/model_runner.h"
+#include "llm/vision/mrope_positions.h"
+
+namespace oag {
+
+// The pictures of one prompt: what a step over some of its tokens needs of them. `images` outlives it.
+class PromptImages {
+ public:
+  // Errors: kInvalidArgument for pictures out of order, past the prompt's end, or without a row a token.
+  PromptImages(std::span<const PromptImage> images, size_t prompt_tokens);
+
+  struct Step {
+    std::vector<int32_t> axes;      // as SequenceStep's
+    std::vector<ImageRows> images;  // likewise
+  };
+  // Of tokens [first, first + count) of prompt and answer. Empty where the prompt has no pictures.
+  Step step(int64_t first, int64_t count) const;
+
+ private:
+  std::span<const PromptImage> images_;
+  MropePositions positions_;  // of the prompt
+  int64_t prompt_tokens_;
+};
+
+}  // namespace oag

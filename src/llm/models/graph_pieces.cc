@@ -1,0 +1,54 @@
+#include "llm/models/graph_pieces.h"
+
+#include <fmt/format.h>
+
+namespace oag {
+
+std::string layer_tensor(std::string_view prefix, int64_t index, std::string_view name) {
+  return fmt::format("{}.{}.{}", prefix, index, name);
+}
+
+ValueId GraphPieces::constant(std::string_view name, Tensor tensor) {
+  if (const auto known = graph_.find_value(name)) return *known;
+  return graph_.add_constant(std::string(name), std::move(tensor));
+}
+
+ValueId GraphPieces::ints(std::string_view name, const std::vector<int64_t>& values) {
+  return constant(name,
+                  Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values));
+}
+
+ValueId GraphPieces::vector(std::string_view name, Tensor tensor) {
+  const bool plain = tensor.dtype() == DType::kF32;
+  const ValueId stored = constant(name, std::move(tensor));
+  return plain ? stored : graph_.add("oag", "Dequantize", {stored});
+}
+
+ValueId GraphPieces::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
+  std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
+  if (auto bias = weights_.find(tensor + ".bias", {outputs}))
+    operands.push_back(vector(tensor + ".bias", *std::move(bias)));
+  return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
+}
+
+ValueId GraphPieces::rms_norm(ValueId x, std::string_view tensor, int64_t width, float epsilon) {
+  return graph_.add("", "RMSNormalization", {x, vector(tensor, weights_.get(tensor, {width}))},
+                    {{"epsilon", epsilon}});
+}
+
+ValueId GraphPieces::gated(ValueId gate, ValueId up) {
+  return graph_.add("", "Mul", {graph_.add("", "Swish", {gate}), up});
+}
+
+std::vector<ValueId> GraphPieces::split(ValueId x, const std::vector<int64_t>& sizes) {
+  return graph_
+      .add_node("", "Split", {x, ints("sizes" + to_string(Dims(sizes)), sizes)}, {{"axis", int64_t{-1}}},
+                sizes.size())
+      .outputs;
+}
+
+ValueId GraphPieces::reshape(ValueId x, const std::vector<int64_t>& dims) {
+  return graph_.add("", "Reshape", {x, ints("dims" + to_string(Dims(dims)), dims)});
+}
+
+}  // namespace oag
