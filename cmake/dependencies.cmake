@@ -35,11 +35,11 @@ if(NOT CMAKE_CROSSCOMPILING)
 endif()
 
 # Pictures; a cross build leaves their decoders out (src/CMakeLists.txt).
+add_library(oag_image_deps INTERFACE)
 if(NOT CMAKE_CROSSCOMPILING)
   foreach(library spng jpeg webp webpdemux)
     find_library(${library}_LIBRARY ${library} REQUIRED)
   endforeach()
-  add_library(oag_image_deps INTERFACE)
   target_link_libraries(oag_image_deps INTERFACE spng jpeg webpdemux webp)  # by name, as above
 endif()
 
