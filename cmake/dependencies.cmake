@@ -34,6 +34,15 @@ if(NOT CMAKE_CROSSCOMPILING)
   target_link_libraries(oag_text_deps INTERFACE utf8proc)  # by name: an installed tree may be moved
 endif()
 
+# Pictures; a cross build leaves their decoders out (src/CMakeLists.txt).
+add_library(oag_image_deps INTERFACE)
+if(NOT CMAKE_CROSSCOMPILING)
+  foreach(library spng jpeg webp webpdemux)
+    find_library(${library}_LIBRARY ${library} REQUIRED)
+  endforeach()
+  target_link_libraries(oag_image_deps INTERFACE spng jpeg webpdemux webp)  # by name, as above
+endif()
+
 if(OAG_TESTS)
   if(CMAKE_CROSSCOMPILING)
     add_subdirectory(/usr/src/googletest ${CMAKE_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)

@@ -1,9 +1,12 @@
-# oag_room(DIR [TESTS_LINK lib...]): the sources of one folder under src/ (not its subfolders) join the library,
+# oag_room(DIR [EXCLUDE regex] [LINK lib...]): the sources of one folder under src/ (not its subfolders) join the library,
 # its *_test.cc files join the test program of that folder's first two path parts, such as engine_graph_tests.
 # Files are found by name, so that adding a source touches no build file.
 function(oag_room DIR)
-  cmake_parse_arguments(ROOM "" "" "LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "EXCLUDE" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${DIR}/*.cc)
+  if(ROOM_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX ${ROOM_EXCLUDE})
+  endif()
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
