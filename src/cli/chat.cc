@@ -3,9 +3,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
-#include "llm/bundle/chat_prompt.h"
+#include "llm/generate/prompt_images.h"
 #include "llm/text/unicode.h"
 
 namespace oag::cli {
@@ -42,11 +43,14 @@ auto with_raw_hint(const Work& work) {
 
 }  // namespace
 
-Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(options.model)) {
+Chat::Chat(const ChatOptions& options)
+    : options_(options),
+      bundle_(load_model(options.model, {!options.images.empty(), options.vision_file})),
+      runtime_(make_runtime(options.model)) {
   LanguageModelOptions model_options;
   model_options.runner = runner_options(options_.model, bundle_);
   model_options.max_sequences = 1;
-  model_ = std::make_unique<LanguageModel>(make_runtime(options_.model), bundle_, model_options);
+  model_ = std::make_unique<LanguageModel>(runtime_, bundle_, model_options);
   // Last: what it warns of matters only where the model can answer.
   if (!options_.raw) template_ = with_raw_hint([&] { return compile_chat_template(bundle_); });
   load_ms_ = elapsed_ms(created_);
@@ -57,19 +61,37 @@ Chat::Chat(const ChatOptions& options) : options_(options), bundle_(load_model(o
 
 void Chat::reset() {
   messages_ = Json::array();
+  images_.clear();
   if (options_.system) {
     messages_.push_back(
         {{"role", "system"}, {"content", shield_control_tokens(*bundle_.tokenizer, *options_.system)}});
   }
 }
 
-std::vector<TokenId> Chat::encode_prompt(const std::string& text) {
+// The tower is there only while it works: its weights are a large part of a small model.
+void Chat::encode_images() {
+  std::vector<RgbImage> pictures;
+  for (const std::string& name : options_.images) {
+    const auto file = MappedFile::open(name);
+    pictures.push_back(decode_image(file->bytes(), printable(name)));
+  }
+  const VisionEncoder encoder(runtime_, bundle_.vision, options_.image_options);
+  InterruptibleRun run;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    images_.emplace_back();
+    encoder.encode(pictures[i], printable(options_.images[i]), run.control(), images_.back());
+    run.check();
+  }
+}
+
+std::vector<TokenId> Chat::encode_prompt(const std::string& text, size_t images) {
   const Tokenizer& tokenizer = *bundle_.tokenizer;
   if (options_.raw) return tokenizer.encode(text, {.parse_special = true, .add_special = false});
   if (options_.system) check_utf8("system message", *options_.system);
   check_utf8("prompt", text);
   check_length(text);
-  messages_.push_back({{"role", "user"}, {"content", shield_control_tokens(tokenizer, text)}});
+  messages_.push_back(
+      {{"role", "user"}, {"content", user_content(tokenizer, text, images, options_.content_format)}});
   const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, messages_); });
   return encode_rendered_chat(tokenizer, rendered);
 }
@@ -89,10 +111,18 @@ void Chat::check_length(std::string_view text) const {
 
 Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
   const size_t turns = messages_.size();
+  const bool first = images_.empty() && !options_.images.empty();
+  const auto forget = [&] {
+    messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
+    if (first) images_.clear();
+  };
   Answer answer;
   try {
     GenerationRequest request;
-    request.prompt = answer.prompt_ids = encode_prompt(text);
+    if (first) encode_images();
+    request.prompt = encode_prompt(text, first ? images_.size() : 0);
+    if (!images_.empty()) request.images = place_images(request.prompt, *bundle_.image_token, images_);
+    answer.prompt_ids = request.prompt;
     request.max_tokens = options_.max_tokens;
     request.sampling = options_.sampling;
     request.ignore_end = options_.ignore_end;
@@ -105,14 +135,14 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     }
     answer.result = generation.result();
   } catch (...) {
-    messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
+    forget();
     throw;
   }
   if (options_.raw) return answer;
   const bool nothing_made =
       answer.result.finish_reason == FinishReason::kCancelled && answer.result.text.empty();
   if (answer.result.finish_reason == FinishReason::kError || nothing_made) {
-    messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
+    forget();
   } else {
     messages_.push_back({{"role", "assistant"}, {"content", answer.result.text}});
   }

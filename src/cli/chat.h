@@ -9,7 +9,9 @@
 
 #include "base/json.h"
 #include "cli/model_options.h"
+#include "llm/bundle/chat_prompt.h"
 #include "llm/generate/language_model.h"
+#include "llm/generate/vision_encoder.h"
 #include "llm/text/chat_template.h"
 
 namespace oag::cli {
@@ -23,6 +25,10 @@ struct ChatOptions {
   std::vector<std::string> stop;
   bool ignore_end = false;
   int64_t lookup_tokens = 0;
+  std::vector<std::string> images;  // files, shown with the first text
+  std::string vision_file;          // empty: the one beside the model
+  ContentFormat content_format = ContentFormat::kList;
+  GlmImageOptions image_options;
 };
 
 struct Answer {
@@ -47,14 +53,17 @@ class Chat {
   const ModelBundle& bundle() const { return bundle_; }
 
  private:
-  std::vector<TokenId> encode_prompt(const std::string& text);
+  void encode_images();
+  std::vector<TokenId> encode_prompt(const std::string& text, size_t images);
   void check_length(std::string_view text) const;
 
   ChatOptions options_;
   TimePoint created_ = Clock::now();
   ModelBundle bundle_;
   std::optional<ChatTemplate> template_;
+  std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<LanguageModel> model_;
+  std::vector<EncodedImage> images_;  // of the conversation
   Json messages_ = Json::array();
   double load_ms_ = 0;
 };

@@ -110,8 +110,8 @@ void apply_autotune(ModelOptions& options) {
   options.threads = tuning.choice.threads;
 }
 
-ModelBundle load_model(const ModelOptions& options) {
-  return load_bundle(find_model_file(options.model));
+ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts) {
+  return load_bundle(find_model_file(options.model), parts);
 }
 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {

@@ -39,7 +39,7 @@ void apply_autotune(ModelOptions& options);
 // The one positional argument MODEL.
 void declare_model(CLI::App& command, std::string& model);
 
-ModelBundle load_model(const ModelOptions& options);
+ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
 // For after the load: one that fails says so in one line.
 void warn_of_many_threads(const ModelOptions& options);

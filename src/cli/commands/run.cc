@@ -5,6 +5,7 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <optional>
 #include <random>
 #include <system_error>
@@ -67,6 +68,30 @@ void declare_sampling(CLI::App& command, RunFlags& flags) {
   command.add_option("--seed", flags.seed, "Seed of the draw (default: random)")
       ->check(whole_number(0, std::numeric_limits<uint64_t>::max()));
   command.add_flag("--greedy", flags.greedy, "The same as --temperature 0");
+}
+
+void declare_images(CLI::App& command, ChatOptions& chat) {
+  command
+      .add_option(
+          "--image", chat.images,
+          "A picture (PNG, JPEG, WebP) shown with the prompt; may be given several times. With --raw\n"
+          "each takes the next <|image|> of the prompt")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--mmproj", chat.vision_file,
+                     "GGUF file of the vision tower (default: the mmproj file beside the model)");
+  command
+      .add_option("--content-format", chat.content_format,
+                  "How pictures stand before the text: list, as in transformers, or string, with a newline\n"
+                  "after each, as vLLM's --chat-template-content-format string has it")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ContentFormat>{
+          {"list", ContentFormat::kList}, {"string", ContentFormat::kString}}))
+      ->default_str("list");
+  command
+      .add_option(
+          "--max-pixels", chat.image_options.max_pixels,
+          "Pixel budget of a picture, counted twice as the model's own budget is (default: the model's)")
+      ->check(whole_number(1, uint64_t{1} << 31));
 }
 
 std::string read_all_stdin() {
@@ -202,6 +227,7 @@ void declare(CLI::App& app, int& exit_code) {
       "--raw", chat.raw,
       "The prompt as written: no chat template, special tokens in it recognised, nothing added");
   command->add_option("--system", chat.system, "System message");
+  declare_images(*command, chat);
   command
       ->add_option("-n,--max-tokens", chat.max_tokens,
                    "Longest answer in tokens (default: until the context is full)")

@@ -1,5 +1,6 @@
 #include "llm/bundle/bundle.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -53,13 +54,45 @@ int64_t read_vocab_size(const GgufFile& file) {
   return table.dims[0];
 }
 
+std::optional<TokenId> find_token(const Vocabulary& vocabulary, std::string_view text) {
+  const auto found = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
+  if (found == vocabulary.tokens.end()) return std::nullopt;
+  return static_cast<TokenId>(found - vocabulary.tokens.begin());
+}
+
+void load_vision(ModelBundle& bundle, std::filesystem::path path) {
+  const std::string where = bundle.file->where();
+  bundle.image_token = find_token(bundle.tokenizer->vocabulary(), "<|image|>");
+  if (bundle.config.rope_sections.empty() || !bundle.image_token) {
+    fail(ErrorCode::kUnsupported, where,
+         "takes no pictures: it has no {}; files of GLM-4.1V that do were made with its vision part",
+         bundle.image_token ? "M-RoPE sections (rope.dimension_sections)" : "token <|image|>");
+  }
+  if (path.empty()) {
+    const auto beside = find_vision_file(bundle.path);
+    if (!beside) {
+      fail(ErrorCode::kNotFound, where,
+           "has no vision tower beside it; put its mmproj-….gguf into the same folder or name it with "
+           "--mmproj");
+    }
+    path = *beside;
+  }
+  bundle.vision = load_vision_bundle(path);
+  if (bundle.vision->config.output_size != bundle.config.hidden_size) {
+    fail(ErrorCode::kCorruptData, path.string(),
+         "makes rows of {} values, {} takes {}; they do not belong together",
+         bundle.vision->config.output_size, where, bundle.config.hidden_size);
+  }
+  bundle.config.takes_images = true;
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const GgufFile& file) {
   return Tokenizer::create(read_vocabulary(file), file.where());
 }
 
-ModelBundle load_bundle(const std::filesystem::path& path) {
+ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& options) {
   ModelBundle bundle;
   bundle.path = path;
   bundle.file = GgufFile::open(path);
@@ -82,6 +115,7 @@ ModelBundle load_bundle(const std::filesystem::path& path) {
     bundle.chat_template = fallback.source;
     bundle.fallback_template = fallback.name;
   }
+  if (options.vision) load_vision(bundle, options.vision_path);
   return bundle;
 }
 

@@ -36,7 +36,7 @@ struct PromptImage {
 struct GenerationRequest {
   std::vector<TokenId> prompt;
   std::vector<PromptImage> images;  // by first_token
-  int64_t max_tokens = -1;  // 0: the prompt is read and no token made; -1: until the context is full
+  int64_t max_tokens = -1;          // 0: the prompt is read and no token made; -1: until the context is full
   SamplingOptions sampling;
   bool ignore_end = false;        // go on past end tokens
   std::vector<std::string> stop;  // texts that end the answer; not part of it

@@ -224,16 +224,17 @@ void ModelRunner::check_images(std::span<const PromptImage> images) const {
 void ModelRunner::check_axes(const SequenceStep& step) const {
   const size_t count = step.tokens.size(), hidden = static_cast<size_t>(config_.hidden_size);
   if (!step.axes.empty() && (config_.rope_sections.empty() || step.axes.size() != kRopeAxes * count)) {
-    fail(ErrorCode::kInvalidArgument, "step", "{} positions by axis are given for {} tokens", step.axes.size(),
-         count);
+    fail(ErrorCode::kInvalidArgument, "step", "{} positions by axis are given for {} tokens",
+         step.axes.size(), count);
   }
   for (const ImageRows& image : step.images) {
     const size_t rows = image.values.size() / hidden;
     if (config_.takes_images && image.values.size() % hidden == 0 && image.token >= 0 &&
         static_cast<size_t>(image.token) + rows <= count)
       continue;
-    fail(ErrorCode::kInvalidArgument, "step", "a picture of {} values at token {} does not fit {} tokens of {}",
-         image.values.size(), image.token, count, hidden);
+    fail(ErrorCode::kInvalidArgument, "step",
+         "a picture of {} values at token {} does not fit {} tokens of {}", image.values.size(), image.token,
+         count, hidden);
   }
 }
 
@@ -261,8 +262,7 @@ void ModelRunner::check(const SequenceStep& step) const {
 // [tokens] or, with M-RoPE, [3, tokens].
 Tensor ModelRunner::positions_of(std::span<const SequenceStep> sequences, int64_t tokens) const {
   const bool by_axis = !config_.rope_sections.empty();
-  const Tensor positions =
-      Tensor::host(DType::kI32, by_axis ? Dims{kRopeAxes, tokens} : Dims{tokens});
+  const Tensor positions = Tensor::host(DType::kI32, by_axis ? Dims{kRopeAxes, tokens} : Dims{tokens});
   int64_t first = 0;
   for (const SequenceStep& sequence : sequences) {
     const auto count = static_cast<int64_t>(sequence.tokens.size());
@@ -272,7 +272,8 @@ Tensor ModelRunner::positions_of(std::span<const SequenceStep> sequences, int64_
       if (sequence.axes.empty()) {
         std::iota(to.begin(), to.end(), static_cast<int32_t>(sequence.first_position));
       } else {
-        const auto from = sequence.axes.subspan(static_cast<size_t>(axis * count), static_cast<size_t>(count));
+        const auto from =
+            sequence.axes.subspan(static_cast<size_t>(axis * count), static_cast<size_t>(count));
         std::copy(from.begin(), from.end(), to.begin());
       }
     }
@@ -328,10 +329,15 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   }
   const auto total = static_cast<int64_t>(tokens.size()), count = static_cast<int64_t>(contexts.size()),
              ranks = static_cast<int64_t>(wanted.size());
-  const Tensor batch[] = {
-      ints(tokens, {total}),      positions_of(sequences, total), ints(rows, {static_cast<int64_t>(rows.size())}),
-      ints(starts, {count + 1}),  ints(contexts, {count}),  ints(table, {count, table_width}),
-      ints(ranked_rows, {ranks}), ints(wanted, {ranks}),    Tensor::of<float>(DType::kF32, {ranks}, margins)};
+  const Tensor batch[] = {ints(tokens, {total}),
+                          positions_of(sequences, total),
+                          ints(rows, {static_cast<int64_t>(rows.size())}),
+                          ints(starts, {count + 1}),
+                          ints(contexts, {count}),
+                          ints(table, {count, table_width}),
+                          ints(ranked_rows, {ranks}),
+                          ints(wanted, {ranks}),
+                          Tensor::of<float>(DType::kF32, {ranks}, margins)};
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
   for (size_t i = 0; i < batch_inputs_.size(); ++i) bindings.inputs[batch_inputs_[i]] = batch[i];

@@ -25,8 +25,8 @@ struct RunnerOptions {
 
 // Rows of a vision tower that stand for tokens of a step.
 struct ImageRows {
-  int64_t token = 0;               // the first of them, counted in the step's tokens of its sequence
-  std::span<const float> values;   // [tokens, hidden size]
+  int64_t token = 0;              // the first of them, counted in the step's tokens of its sequence
+  std::span<const float> values;  // [tokens, hidden size]
 };
 
 // One sequence's part of a step.

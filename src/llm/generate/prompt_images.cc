@@ -11,8 +11,9 @@ void check(const PromptImage& image, int64_t first_free, int64_t prompt_tokens) 
   const int64_t tokens = image.grid.patches();
   if (image.grid.frames != 1 || image.grid.rows < 1 || image.grid.columns < 1 ||
       image.first_token < first_free || image.first_token + tokens > prompt_tokens) {
-    fail(ErrorCode::kInvalidArgument, "prompt", "a picture of {}x{} tokens at token {} does not fit a prompt of {}",
-         image.grid.rows, image.grid.columns, image.first_token, prompt_tokens);
+    fail(ErrorCode::kInvalidArgument, "prompt",
+         "a picture of {}x{} tokens at token {} does not fit a prompt of {}", image.grid.rows,
+         image.grid.columns, image.first_token, prompt_tokens);
   }
   if (image.rows.dtype() != DType::kF32 || image.rows.rank() != 2 || image.rows.dim(0) != tokens) {
     fail(ErrorCode::kInvalidArgument, "prompt", "a picture of {} tokens has rows {} {}", tokens,
@@ -21,6 +22,22 @@ void check(const PromptImage& image, int64_t first_free, int64_t prompt_tokens) 
 }
 
 }  // namespace
+
+std::vector<PromptImage> place_images(std::vector<TokenId>& prompt, TokenId image_token,
+                                      std::span<const EncodedImage> images) {
+  std::vector<ImageGrid> grids;
+  for (const EncodedImage& image : images) grids.push_back(image.grid);
+  std::vector<PromptImage> placed;
+  int64_t grown = 0;  // by the pictures so far
+  for (size_t at = 0; at < prompt.size() && placed.size() < images.size(); ++at) {
+    if (prompt[at] != image_token) continue;
+    const EncodedImage& image = images[placed.size()];
+    placed.push_back({static_cast<int64_t>(at) + grown, image.grid, image.rows});
+    grown += image.grid.patches() - 1;
+  }
+  prompt = expand_image_tokens(prompt, image_token, grids, 1, "prompt");
+  return placed;
+}
 
 PromptImages::PromptImages(std::span<const PromptImage> images, size_t prompt_tokens)
     : images_(images), prompt_tokens_(static_cast<int64_t>(prompt_tokens)) {

@@ -5,9 +5,15 @@
 
 #include "llm/generate/generation.h"
 #include "llm/generate/model_runner.h"
+#include "llm/generate/vision_encoder.h"
 #include "llm/vision/mrope_positions.h"
 
 namespace oag {
+
+// Puts pictures into a prompt in which one token, `image_token`, stands for each: it becomes as many as the
+// picture has rows. Errors: kInvalidArgument when there are more places than pictures or the reverse.
+std::vector<PromptImage> place_images(std::vector<TokenId>& prompt, TokenId image_token,
+                                      std::span<const EncodedImage> images);
 
 // The pictures of one prompt: what a step over some of its tokens needs of them. `images` outlives it.
 class PromptImages {

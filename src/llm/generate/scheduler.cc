@@ -247,8 +247,8 @@ void Scheduler::run_step() {
     const std::span<const TokenId> tokens(generation->tokens);
     images.push_back(generation->images.step(generation->cached, static_cast<int64_t>(with_draft)));
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
-                     generation->pages, complete ? count - 1 : count, generation->sampler.request(kMostRanked),
-                     images.back().axes, images.back().images});
+                     generation->pages, complete ? count - 1 : count,
+                     generation->sampler.request(kMostRanked), images.back().axes, images.back().images});
     members.push_back(generation.get());
   }
   // The step stops early for a deadline under the same condition as for a cancel, see below.

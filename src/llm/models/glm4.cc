@@ -8,7 +8,8 @@ namespace oag {
 namespace {
 
 Graph build_glm(const TextConfig& config, const Weights& weights, bool norms_after) {
-  DecoderGraph g(config, weights, config.rope_sections.empty() ? RopePairing::kInterleaved : RopePairing::kHalf);
+  DecoderGraph g(config, weights,
+                 config.rope_sections.empty() ? RopePairing::kInterleaved : RopePairing::kHalf);
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     ValueId branch = g.attention(i, g.project(i, g.norm(i, "attn_norm", x)));

@@ -40,7 +40,8 @@ class VisionGraph : GraphPieces {
   // A convolution whose stride is its kernel: a product of each patch with the kernels as rows.
   ValueId embed(ValueId patches) {
     const ValueId kernels = constant("v.patch_embd.kernels", patch_kernels());
-    const ValueId bias = vector("v.patch_embd.bias", weights_.get("v.patch_embd.bias", {config_.hidden_size}));
+    const ValueId bias =
+        vector("v.patch_embd.bias", weights_.get("v.patch_embd.bias", {config_.hidden_size}));
     return graph_.add("oag", "Linear", {patches, kernels, bias}, {}, "v.patch_embd");
   }
 
@@ -51,7 +52,8 @@ class VisionGraph : GraphPieces {
     const Tensor joined = Tensor::host(DType::kF32, {config_.hidden_size, config_.patch_values()});
     float* to = joined.values<float>().data();
     for (int64_t frame = 0; frame < frames; ++frame) {
-      const std::string name = frame == 0 ? "v.patch_embd.weight" : fmt::format("v.patch_embd.weight.{}", frame);
+      const std::string name =
+          frame == 0 ? "v.patch_embd.weight" : fmt::format("v.patch_embd.weight.{}", frame);
       const Tensor stored = weights_.get(name, {config_.hidden_size, 3, size, size});
       std::vector<float> values(static_cast<size_t>(stored.count()));
       decode_blocks(stored.dtype(), stored.bytes(), values);
@@ -69,13 +71,13 @@ class VisionGraph : GraphPieces {
 
   ValueId attention(int64_t i, ValueId x) {
     const int64_t hidden = config_.hidden_size;
-    const auto parts = split(linear(x, layer_tensor("v.blk", i, "attn_qkv"), 3 * hidden, hidden),
-                             {hidden, hidden, hidden});
+    const auto parts =
+        split(linear(x, layer_tensor("v.blk", i, "attn_qkv"), 3 * hidden, hidden), {hidden, hidden, hidden});
     const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size()));
-    const ValueId out = graph_.add(
-        "", "Attention", {rotate(parts[0]), rotate(parts[1]), reshape(parts[2], {1, -1, hidden})},
-        {{"q_num_heads", config_.heads}, {"kv_num_heads", config_.heads}, {"scale", scale}},
-        layer_tensor("v.blk", i, "attention"));
+    const ValueId out =
+        graph_.add("", "Attention", {rotate(parts[0]), rotate(parts[1]), reshape(parts[2], {1, -1, hidden})},
+                   {{"q_num_heads", config_.heads}, {"kv_num_heads", config_.heads}, {"scale", scale}},
+                   layer_tensor("v.blk", i, "attention"));
     return linear(reshape(out, {-1, hidden}), layer_tensor("v.blk", i, "attn_out"), hidden, hidden);
   }
 
@@ -86,26 +88,30 @@ class VisionGraph : GraphPieces {
 
   ValueId block(int64_t i, ValueId x) {
     x = add(x, attention(i, norm(x, layer_tensor("v.blk", i, "ln1.weight"))));
-    return add(x, feed_forward(layer_tensor("v.blk", i, "ffn_"), norm(x, layer_tensor("v.blk", i, "ln2.weight")),
-                               config_.output_size, config_.hidden_size));
+    return add(x,
+               feed_forward(layer_tensor("v.blk", i, "ffn_"), norm(x, layer_tensor("v.blk", i, "ln2.weight")),
+                            config_.output_size, config_.hidden_size));
   }
 
   // Joins merge_size² patches, which stand together, by a convolution, then a gated network.
   ValueId merge(ValueId x) {
     const int64_t merge = config_.merge_size, hidden = config_.hidden_size, out = config_.output_size;
     const Tensor stored = weights_.get("mm.patch_merger.weight", {out, hidden, merge, merge});
-    const ValueId kernels = constant("mm.patch_merger.kernels", stored.reshaped({out, hidden * merge * merge}));
+    const ValueId kernels =
+        constant("mm.patch_merger.kernels", stored.reshaped({out, hidden * merge * merge}));
     const ValueId bias = vector("mm.patch_merger.bias", weights_.get("mm.patch_merger.bias", {out}));
     // The kernels count patches innermost, so the patches are brought there.
     const ValueId blocks = reshape(x, {-1, merge * merge, hidden});
     const ValueId turned = graph_.add("", "Transpose", {blocks}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
-    const ValueId joined = graph_.add(
-        "oag", "Linear", {reshape(turned, {-1, hidden * merge * merge}), kernels, bias}, {}, "mm.patch_merger");
+    const ValueId joined =
+        graph_.add("oag", "Linear", {reshape(turned, {-1, hidden * merge * merge}), kernels, bias}, {},
+                   "mm.patch_merger");
     const ValueId projected = linear(joined, "mm.model.fc", out, out);
-    const ValueId normed = graph_.add("", "LayerNormalization",
-                                      {projected, vector("mm.post_norm.weight", weights_.get("mm.post_norm.weight", {out})),
-                                       vector("mm.post_norm.bias", weights_.get("mm.post_norm.bias", {out}))},
-                                      {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
+    const ValueId normed =
+        graph_.add("", "LayerNormalization",
+                   {projected, vector("mm.post_norm.weight", weights_.get("mm.post_norm.weight", {out})),
+                    vector("mm.post_norm.bias", weights_.get("mm.post_norm.bias", {out}))},
+                   {{"axis", int64_t{-1}}, {"epsilon", 1e-5f}});
     return feed_forward("mm.", graph_.add("", "Gelu", {normed}), config_.merger_ffn_size, out);
   }
 

@@ -14,8 +14,7 @@ ValueId GraphPieces::constant(std::string_view name, Tensor tensor) {
 }
 
 ValueId GraphPieces::ints(std::string_view name, const std::vector<int64_t>& values) {
-  return constant(name,
-                  Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values));
+  return constant(name, Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values));
 }
 
 ValueId GraphPieces::vector(std::string_view name, Tensor tensor) {

@@ -32,7 +32,7 @@ struct TextConfig {
   int64_t context_tokens = 0;  // that the model was trained for
   float rms_epsilon = 1e-5f;
   double rope_theta = 10000.0;
-  int64_t rope_dims = 0;            // rotated elements per head
+  int64_t rope_dims = 0;  // rotated elements per head
   // M-RoPE: how many frequencies follow the position in time, height and width; together rope_dims / 2.
   // Empty: all follow one position. Such a file's q and k rows are ordered for half pairing.
   std::vector<int64_t> rope_sections;

@@ -11,13 +11,13 @@ struct VisionConfig {
   int64_t hidden_size = 0;
   int64_t layers = 0;
   int64_t heads = 0;
-  int64_t output_size = 0;      // hidden size of the language model; also the width of the blocks' networks
+  int64_t output_size = 0;  // hidden size of the language model; also the width of the blocks' networks
   int64_t merger_ffn_size = 0;
   int64_t patch_size = 14;
-  int64_t merge_size = 2;       // merge_size² patches become one row
+  int64_t merge_size = 2;  // merge_size² patches become one row
   int64_t temporal_patch_size = 2;
-  int64_t table_side = 0;       // learned positions: table_side² rows
-  float epsilon = 1e-5f;        // of the RMS norms
+  int64_t table_side = 0;  // learned positions: table_side² rows
+  float epsilon = 1e-5f;   // of the RMS norms
   double rope_theta = 10000.0;
 
   int64_t head_size() const { return hidden_size / heads; }

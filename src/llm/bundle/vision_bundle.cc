@@ -1,0 +1,71 @@
+#include "llm/bundle/vision_bundle.h"
+
+#include <algorithm>
+#include <iterator>
+#include <system_error>
+
+#include "base/error.h"
+#include "llm/models/glm4v_vision.h"
+
+namespace oag {
+namespace {
+
+GlmImageConfig read_image_config(const GgufMetadata& metadata) {
+  MmprojImageValues values;
+  values.patch_size = static_cast<int64_t>(metadata.get_u64("clip.vision.patch_size"));
+  if (const auto merge = metadata.find_u64("clip.vision.spatial_merge_size"))
+    values.spatial_merge_size = static_cast<int64_t>(*merge);
+  values.image_mean = metadata.find_f32_array("clip.vision.image_mean").value_or(std::vector<float>{});
+  values.image_std = metadata.find_f32_array("clip.vision.image_std").value_or(std::vector<float>{});
+  return glm_image_config(values, metadata.where());
+}
+
+}  // namespace
+
+Graph VisionBundle::build_graph() const {
+  return build_glm4v_vision(config, Weights(file));
+}
+
+std::vector<float> VisionBundle::position_table() const {
+  return read_position_table(config, Weights(file));
+}
+
+std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& path) {
+  auto bundle = std::make_shared<VisionBundle>();
+  bundle->path = path;
+  bundle->file = GgufFile::open(path);
+  if (const std::string_view kind = bundle->file->get_string("general.architecture"); kind != "clip") {
+    fail(ErrorCode::kUnsupported, bundle->file->where(),
+         "holds a model \"{}\", expected a vision tower (general.architecture clip)", kind);
+  }
+  bundle->config = read_vision_config(*bundle->file);
+  bundle->images = read_image_config(*bundle->file);
+  return bundle;
+}
+
+std::optional<std::filesystem::path> find_vision_file(const std::filesystem::path& model) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  const std::filesystem::path folder = model.has_parent_path() ? model.parent_path() : ".";
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("mmproj") && name.ends_with(".gguf")) found.push_back(entry->path());
+  }
+  const std::string stem = model.stem().string();
+  for (const std::string& name : {stem, stem.substr(0, stem.find('.'))}) {
+    std::vector<std::filesystem::path> named;
+    std::copy_if(found.begin(), found.end(), std::back_inserter(named),
+                 [&](const auto& path) { return path.filename().string().find(name) != std::string::npos; });
+    if (!named.empty()) found = std::move(named);
+  }
+  if (found.size() > 1) {
+    std::sort(found.begin(), found.end());
+    fail(ErrorCode::kInvalidArgument, model.string(),
+         "has {} vision files beside it, {} and {} among them; name one with --mmproj", found.size(),
+         found[0].filename().string(), found[1].filename().string());
+  }
+  return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+}  // namespace oag
