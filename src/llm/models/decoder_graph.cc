@@ -19,8 +19,8 @@ std::string block_tensor(int64_t layer, std::string_view name) {
 
 }  // namespace
 
-DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
-    : config_(config), weights_(weights), pairing_(pairing), graph_(config.architecture) {
+DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights)
+    : config_(config), weights_(weights), graph_(config.architecture) {
   const auto vector_of = [](DType dtype, const char* symbol) {
     return ValueType::tensor(dtype, Shape{Dim::symbol(symbol)});
   };
@@ -40,43 +40,49 @@ ValueId DecoderGraph::constant(std::string_view name, Tensor tensor) {
 }
 
 ValueId DecoderGraph::vector(std::string_view name, Tensor tensor) {
-  const bool plain = tensor.dtype() == DType::kF32;
-  const ValueId stored = constant(name, std::move(tensor));
-  return plain ? stored : graph_.add("oag", "Dequantize", {stored});
+  if (tensor.dtype() == DType::kF32) return constant(name, std::move(tensor));
+  Tensor plain = Tensor::host(DType::kF32, tensor.dims());
+  decode_blocks(tensor.dtype(), tensor.bytes(), plain.values<float>());
+  return constant(name, std::move(plain));
 }
 
 ValueId DecoderGraph::reshape(ValueId x, const std::vector<int64_t>& dims) {
   return graph_.add("", "Reshape", {x, constant("dims" + to_string(Dims(dims)), ints_tensor(dims))});
 }
 
-// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. Source of the frequencies:
-// RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
+// cos and sin of position · frequency, [1, T, R/2] each, computed once a run. rope_freqs.weight holds
+// divisors of the frequencies: how GGUF stores the scaling of Llama 3.
 void DecoderGraph::make_rotary_table() {
   const int64_t half = config_.rope_dims / 2;
-  const auto stored = weights_.find("rope_freqs.weight", {half});
-  std::vector<float> divisors(static_cast<size_t>(half), 1.0f);
-  if (stored) decode_blocks(stored->dtype(), stored->bytes(), divisors);
-  std::vector<float> frequencies(static_cast<size_t>(half));
-  for (int64_t j = 0; j < half; ++j) {
-    const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(config_.rope_dims);
-    const double divisor = divisors[static_cast<size_t>(j)];
-    if (!(divisor > 0) || !std::isfinite(divisor)) {
-      fail(ErrorCode::kCorruptData, weights_.file().where(),
-           "tensor rope_freqs.weight: value {} is {}, expected above 0", j, divisor);
-    }
-    frequencies[static_cast<size_t>(j)] =
-        static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
+  std::vector<float> divisors;
+  if (const auto stored = weights_.find("rope_freqs.weight", {half})) {
+    divisors.resize(static_cast<size_t>(half));
+    decode_blocks(stored->dtype(), stored->bytes(), divisors);
   }
+  for (size_t j = 0; j < divisors.size(); ++j) {
+    if (divisors[j] > 0 && std::isfinite(divisors[j])) continue;
+    fail(ErrorCode::kCorruptData, weights_.where(),
+         "tensor rope_freqs.weight: value {} is {}, expected above 0", j, divisors[j]);
+  }
+  const std::vector<float> frequencies =
+      rope_frequencies(config_.rope_dims, config_.rope_theta, config_.rope_scaling, divisors);
   const ValueId inverse =
       constant("rope.frequencies", Tensor::of<float>(DType::kF32, {1, half}, frequencies));
   const ValueId axis_1 = constant("axis.1", ints_tensor({1})), axis_0 = constant("axis.0", ints_tensor({0}));
   const ValueId position = graph_.add("", "Cast", {positions_}, {{"to", int64_t{1}}}, "rope.position");
   const ValueId column = graph_.add("", "Unsqueeze", {position, axis_1}, {}, "rope.column");
   const ValueId angles = graph_.add("", "Mul", {column, inverse}, {}, "rope.angles");
-  cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {},
-                    "rope.cos_table");
-  sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {},
-                    "rope.sin_table");
+  const auto table = [&](const char* op, const std::string& name) {
+    ValueId values = graph_.add("", op, {angles}, {}, "rope." + name);
+    if (const auto factor = static_cast<float>(config_.rope_scaling.attention_factor); factor != 1.0f) {
+      const ValueId scale =
+          constant("rope.attention_factor", Tensor::of<float>(DType::kF32, {1}, {&factor, 1}));
+      values = graph_.add("", "Mul", {values, scale}, {}, "rope.scaled_" + name);
+    }
+    return graph_.add("", "Unsqueeze", {values, axis_0}, {}, "rope." + name + "_table");
+  };
+  cos_ = table("Cos", "cos");
+  sin_ = table("Sin", "sin");
 }
 
 ValueId DecoderGraph::embed() {
@@ -133,7 +139,7 @@ ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& ten
 
 ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
   const ValueId batched = reshape(x, {1, -1, heads * config_.head_size});
-  Attributes attributes = {{"interleaved", int64_t{pairing_ == RopePairing::kInterleaved}},
+  Attributes attributes = {{"interleaved", int64_t{config_.rope_pairing == RopePairing::kInterleaved}},
                            {"num_heads", heads}};
   if (config_.rope_dims != config_.head_size) attributes.emplace("rotary_embedding_dim", config_.rope_dims);
   const ValueId rotated = graph_.add("", "RotaryEmbedding", {batched, cos_, sin_}, std::move(attributes));
@@ -145,10 +151,12 @@ ValueId DecoderGraph::attention(int64_t layer, const Projections& x) {
   const ValueId state =
       graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size));
+  Attributes attributes = {{"scale", scale}};
+  if (const int64_t window = config_.window_of(layer); window > 0) attributes.emplace("window", window);
   const Node& node = graph_.add_node("oag", "CachedAttention",
                                      {rotate(x.q, config_.heads), rotate(x.k, config_.kv_heads),
                                       reshape(x.v, {-1, config_.kv_heads, config_.head_size}), state},
-                                     {{"scale", scale}}, 2, block_tensor(layer, "attention"));
+                                     std::move(attributes), 2, block_tensor(layer, "attention"));
   const ValueId out = node.outputs[0];
   states_out_.push_back(node.outputs[1]);
   return linear(reshape(out, {-1, q_size()}), block_tensor(layer, "attn_output"), config_.hidden_size,

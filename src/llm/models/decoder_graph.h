@@ -23,7 +23,7 @@ inline constexpr int64_t kMostRanked = 64;
 // the states. oag.RankedLinear says what ranked means.
 class DecoderGraph {
  public:
-  DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
+  DecoderGraph(const TextConfig& config, const Weights& weights);
 
   // What attention works on: q [T, heads * d], k and v [T, kv_heads * d].
   struct Projections {
@@ -66,7 +66,7 @@ class DecoderGraph {
   std::vector<ValueId> split(ValueId x, const std::vector<int64_t>& sizes);
   ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
   ValueId constant(std::string_view name, Tensor tensor);
-  // A norm weight or bias as f32, whatever it is stored in.
+  // A norm weight or bias as f32, whatever it is stored in; these are small.
   ValueId vector(std::string_view name, Tensor tensor);
   ValueId rotate(ValueId x, int64_t heads);
   ValueId reshape(ValueId x, const std::vector<int64_t>& dims);
@@ -74,7 +74,6 @@ class DecoderGraph {
 
   const TextConfig& config_;
   const Weights& weights_;
-  const RopePairing pairing_;
   Graph graph_;
   ValueId token_ids_, positions_, output_rows_, ranked_rows_, ranked_wanted_, ranked_margins_;
   ValueId cos_ = kNoValue, sin_ = kNoValue;
