@@ -44,20 +44,21 @@ fs::path find_model_file(const std::string& model) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return path;
   std::vector<fs::path> files;
-  bool is_hugging_face = false;
+  bool has_config = false, has_safetensors = false;
   fs::directory_iterator entry(path, error);
   for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
     if (entry->path().extension() == ".gguf") files.push_back(entry->path());
-    is_hugging_face = is_hugging_face || entry->path().filename() == "config.json";
+    has_config = has_config || entry->path().filename() == "config.json";
+    has_safetensors = has_safetensors || entry->path().extension() == ".safetensors";
   }
   if (error) fail_to_look(path, error);
+  // Folders of GGUF files often have the config of the model that they were made from.
+  if (has_config && (has_safetensors || files.empty())) return path;
   if (files.size() == 1) return files.front();
-  if (files.empty() && is_hugging_face) {
-    fail(ErrorCode::kUnsupported, path.string(),
-         "is a Hugging Face folder (config.json), which is not supported yet; convert the model to GGUF");
-  }
   fail(ErrorCode::kInvalidArgument, path.string(),
-       "the folder holds {} GGUF files, expected exactly one; name the file", files.size());
+       "the folder holds {} GGUF files and no config.json with safetensors, expected exactly one; name the "
+       "file",
+       files.size());
 }
 
 }  // namespace oag

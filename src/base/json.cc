@@ -1,38 +1,57 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace oag {
 
 namespace {
 
-constexpr int kMaxDepth = 128;
+// An ordered object looks for every new key among all others.
+constexpr size_t kMaxKeys = 16384;
 
 }  // namespace
 
+void fail_json_syntax(std::string_view text, size_t position, std::string_view where) {
+  const std::string_view before = text.substr(0, std::min(position == 0 ? 0 : position - 1, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t newline = before.rfind('\n');
+  const size_t column = before.size() - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
+  fail(ErrorCode::kCorruptData, where, "is not valid JSON at line {}, column {}", line, column);
+}
+
+void fail_json_number(std::string_view where) {
+  fail(ErrorCode::kCorruptData, where, "JSON holds a number that no 64-bit float can hold");
+}
+
+void fail_json_depth(std::string_view where) {
+  fail(ErrorCode::kCorruptData, where, "JSON is nested deeper than {} levels", kMaxJsonDepth);
+}
+
 Json parse_json(std::string_view text, std::string_view where) {
-  const auto refuse_deep = [&](int depth, Json::parse_event_t event, Json&) {
+  std::vector<size_t> keys;  // of the objects that are open
+  const auto check = [&](int depth, Json::parse_event_t event, Json&) {
     // The outermost array or object starts at depth 0.
     const bool opens =
         event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
-    if (opens && depth >= kMaxDepth) {
-      fail(ErrorCode::kCorruptData, where, "JSON is nested deeper than {} levels", kMaxDepth);
+    if (opens && depth >= kMaxJsonDepth) fail_json_depth(where);
+    if (event == Json::parse_event_t::object_start) {
+      keys.resize(static_cast<size_t>(depth) + 2);
+      keys.back() = 0;
+    } else if (event == Json::parse_event_t::key && ++keys[static_cast<size_t>(depth)] > kMaxKeys) {
+      fail(ErrorCode::kCorruptData, where, "a JSON object has more than {} keys", kMaxKeys);
     }
     return true;
   };
   try {
-    return Json::parse(text, refuse_deep);
+    return Json::parse(text, check);
   } catch (const Json::parse_error& error) {
-    const std::string_view before =
-        text.substr(0, std::min(error.byte == 0 ? 0 : error.byte - 1, text.size()));
-    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-    const size_t newline = before.rfind('\n');
-    const size_t column = before.size() - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
-    fail(ErrorCode::kCorruptData, where, "is not valid JSON at line {}, column {}", line, column);
+    fail_json_syntax(text, error.byte, where);
   } catch (const Json::out_of_range&) {
-    fail(ErrorCode::kCorruptData, where, "JSON holds a number that no 64-bit float can hold");
+    fail_json_number(where);
   }
 }
 

@@ -45,7 +45,8 @@ std::string without_own_version(const std::string& device) {
 void declare_model(CLI::App& command, std::string& model) {
   command
       .add_option("MODEL", model,
-                  "A name that `oag models` lists, a GGUF file or a folder that holds exactly one")
+                  "A name that `oag models` lists, a GGUF file, a folder that holds exactly one, or a "
+                  "Hugging Face\nfolder (config.json and safetensors)")
       ->required()
       ->check(not_empty());
 }

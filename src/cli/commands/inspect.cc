@@ -31,18 +31,13 @@ struct StorageTotal {
   uint64_t tensors = 0, values = 0, bytes = 0;
 };
 
-std::string storage_name(const GgufTensor& tensor) {
-  return tensor.dtype == DType::kUndefined ? ggml_type_name(tensor.type_id)
-                                           : std::string(dtype_name(tensor.dtype));
-}
-
 // Totals of each storage type, most bytes first.
-std::vector<StorageTotal> storage_totals(const GgufFile& file) {
+std::vector<StorageTotal> storage_totals(const std::vector<StoredTensor>& tensors) {
   std::map<std::string, StorageTotal> by_name;
-  for (const GgufTensor& tensor : file.tensors()) {
-    StorageTotal& total = by_name[storage_name(tensor)];
+  for (const StoredTensor& tensor : tensors) {
+    StorageTotal& total = by_name[tensor.type_name];
     ++total.tensors;
-    total.values += static_cast<uint64_t>(element_count(Dims(tensor.dims)));
+    total.values += static_cast<uint64_t>(element_count(tensor.dims));
     total.bytes += tensor.bytes.size();
   }
   std::vector<StorageTotal> totals;
@@ -52,12 +47,6 @@ std::vector<StorageTotal> storage_totals(const GgufFile& file) {
   }
   std::sort(totals.begin(), totals.end(), [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   return totals;
-}
-
-uint64_t file_bytes(const GgufFile& file) {
-  uint64_t total = 0;
-  for (const auto& part : file.files()) total += part->bytes().size();
-  return total;
 }
 
 // The tokens with a part to play, by that part.
@@ -86,9 +75,9 @@ Json tokenizer_json(const Tokenizer& tokenizer) {
           {"end_ids", std::vector<TokenId>(tokenizer.end_ids().begin(), tokenizer.end_ids().end())}};
 }
 
-Json storage_json(const GgufFile& file) {
+Json storage_json(const std::vector<StoredTensor>& tensors) {
   Json storage = Json::array();
-  for (const StorageTotal& total : storage_totals(file)) {
+  for (const StorageTotal& total : storage_totals(tensors)) {
     storage.push_back({{"dtype", total.name},
                        {"tensors", total.tensors},
                        {"parameters", total.values},
@@ -97,15 +86,15 @@ Json storage_json(const GgufFile& file) {
   return storage;
 }
 
-Json tensors_json(const GgufFile& file) {
-  Json tensors = Json::array();
-  for (const GgufTensor& tensor : file.tensors()) {
-    tensors.push_back({{"name", tensor.name},
-                       {"dtype", storage_name(tensor)},
-                       {"dims", tensor.dims},
-                       {"bytes", tensor.bytes.size()}});
+Json tensors_json(const std::vector<StoredTensor>& tensors) {
+  Json rows = Json::array();
+  for (const StoredTensor& tensor : tensors) {
+    rows.push_back({{"name", tensor.name},
+                    {"dtype", tensor.type_name},
+                    {"dims", tensor.dims},
+                    {"bytes", tensor.bytes.size()}});
   }
-  return tensors;
+  return rows;
 }
 
 Json inspect_json(const ModelBundle& bundle) {
@@ -118,12 +107,12 @@ Json inspect_json(const ModelBundle& bundle) {
           {"name", bundle.name()},
           {"path", bundle.path.string()},
           {"supported", true},
-          {"file_bytes", file_bytes(*bundle.file)},
+          {"file_bytes", bundle.file_bytes()},
           {"architecture", config.architecture},
           {"parameters", bundle.parameters()},
           {"precision", bundle.precision()},
           {"weight_bytes", bundle.weight_bytes()},
-          {"storage", storage_json(*bundle.file)},
+          {"storage", storage_json(bundle.weights->tensors())},
           {"context_tokens", config.context_tokens},
           {"layers", config.layers},
           {"hidden_size", config.hidden_size},
@@ -137,7 +126,7 @@ Json inspect_json(const ModelBundle& bundle) {
           {"tokenizer", tokenizer_json(*bundle.tokenizer)},
           {"chat_template",
            {{"source", bundle.template_is_fallback() ? "fallback" : "file"}, {"text", bundle.chat_template}}},
-          {"tensors", tensors_json(*bundle.file)}};
+          {"tensors", tensors_json(bundle.weights->tensors())}};
 }
 
 std::string tokenizer_text(const Tokenizer& tokenizer) {
@@ -185,7 +174,7 @@ void print_summary(const ModelBundle& bundle) {
   fmt::print("{}\n{}\n\n", printable(bundle.name()), printable(bundle.path.string()));
   fmt::print("architecture   {} ({})\n", printable(config.architecture), bundle.architecture->title);
   fmt::print("parameters     {}\n", format_count(static_cast<uint64_t>(bundle.parameters())));
-  fmt::print("file           {}, weights {}, most of them {}\n", format_bytes(file_bytes(*bundle.file)),
+  fmt::print("file           {}, weights {}, most of them {}\n", format_bytes(bundle.file_bytes()),
              format_bytes(bundle.weight_bytes()), bundle.precision());
   fmt::print("context        {} tokens\n", format_count(static_cast<uint64_t>(config.context_tokens)));
   fmt::print("layers         {}, hidden size {}, feed-forward size {}\n", config.layers, config.hidden_size,
@@ -203,77 +192,73 @@ void print_summary(const ModelBundle& bundle) {
   fmt::print("{}{}\n", tokenizer_text(*bundle.tokenizer), template_text(bundle));
 }
 
-void print_tensors(const GgufFile& file) {
+void print_tensors(const std::vector<StoredTensor>& tensors) {
   std::vector<std::vector<std::string>> rows = {{"storage", "tensors", "parameters", "size"}};
-  for (const StorageTotal& total : storage_totals(file)) {
+  for (const StorageTotal& total : storage_totals(tensors)) {
     rows.push_back(
         {total.name, format_count(total.tensors), format_count(total.values), format_bytes(total.bytes)});
   }
   fmt::print("{}\n", format_table(rows));
   rows = {{"tensor", "dims", "storage", "size"}};
-  for (const GgufTensor& tensor : file.tensors()) {
-    rows.push_back({printable(tensor.name), to_string(Dims(tensor.dims)), storage_name(tensor),
+  for (const StoredTensor& tensor : tensors) {
+    rows.push_back({printable(tensor.name), to_string(Dims(tensor.dims)), tensor.type_name,
                     format_bytes(tensor.bytes.size())});
   }
   fmt::print("{}", format_table(rows));
 }
 
-// A metadata value on one line: long texts are cut, arrays counted.
-std::string value_text(const GgufValue& value) {
-  constexpr size_t kLongest = 80;
-  if (const auto* text = std::get_if<std::string>(&value.data)) {
-    return quoted(std::string_view(*text).substr(0, kLongest)) +
-           (text->size() > kLongest ? fmt::format(" … ({} bytes)", format_count(text->size())) : "");
-  }
-  if (const auto* flag = std::get_if<bool>(&value.data)) return *flag ? "true" : "false";
-  if (const auto* number = std::get_if<uint64_t>(&value.data)) return std::to_string(*number);
-  if (const auto* number = std::get_if<int64_t>(&value.data)) return std::to_string(*number);
-  if (const auto* number = std::get_if<double>(&value.data)) return fmt::format("{:g}", *number);
-  return value.describe();
+uint64_t value_count(const ModelDescription& model) {
+  uint64_t total = 0;
+  for (const StoredTensor& tensor : model.tensors) total += static_cast<uint64_t>(element_count(tensor.dims));
+  return total;
 }
 
-// What is known of any GGUF file, for one that this engine cannot run: `reason` says why.
-void print_unsupported(const ModelBundle& bundle, std::string_view reason) {
-  fmt::print("{}\n{}\n\n", printable(bundle.name()), printable(bundle.path.string()));
+uint64_t weight_bytes(const ModelDescription& model) {
+  uint64_t total = 0;
+  for (const StoredTensor& tensor : model.tensors) total += tensor.bytes.size();
+  return total;
+}
+
+// What is known of any model, for one that this engine cannot run: `reason` says why.
+void print_unsupported(const ModelDescription& model, const std::filesystem::path& path,
+                       std::string_view reason) {
+  fmt::print("{}\n{}\n\n", printable(model.title), printable(path.string()));
   fmt::print("`oag run` cannot run it: {}\n", printable(reason));
-  fmt::print("parameters     {}\n", format_count(static_cast<uint64_t>(bundle.parameters())));
-  fmt::print("file           {}, weights {}\n\n", format_bytes(file_bytes(*bundle.file)),
-             format_bytes(bundle.weight_bytes()));
+  fmt::print("parameters     {}\n", format_count(value_count(model)));
+  fmt::print("file           {}, weights {}\n\n", format_bytes(model.file_bytes),
+             format_bytes(weight_bytes(model)));
   std::vector<std::vector<std::string>> rows = {{"metadata", "value"}};
-  for (const GgufMetadata::Entry& entry : bundle.file->entries())
-    rows.push_back({printable(entry.key), value_text(entry.value)});
+  for (const auto& [key, value] : model.metadata) rows.push_back({printable(key), printable(value)});
   fmt::print("{}\n", format_table(rows));
 }
 
-Json unsupported_json(const ModelBundle& bundle, std::string_view reason) {
+Json unsupported_json(const ModelDescription& model, const std::filesystem::path& path,
+                      std::string_view reason) {
   Json metadata = Json::object();
-  for (const GgufMetadata::Entry& entry : bundle.file->entries())
-    metadata[entry.key] = value_text(entry.value);
-  const std::vector<StorageTotal> totals = storage_totals(*bundle.file);
+  for (const auto& [key, value] : model.metadata) metadata[key] = value;
+  const std::vector<StorageTotal> totals = storage_totals(model.tensors);
   return {{"schema", "oag.inspect/1"},
-          {"name", bundle.name()},
-          {"path", bundle.path.string()},
+          {"name", model.title},
+          {"path", path.string()},
           {"supported", false},
           {"reason", reason},
-          {"file_bytes", file_bytes(*bundle.file)},
-          {"architecture", bundle.file->find_string("general.architecture").value_or("")},
-          {"parameters", bundle.parameters()},
+          {"file_bytes", model.file_bytes},
+          {"architecture", model.architecture},
+          {"parameters", value_count(model)},
           {"precision", totals.empty() ? "" : totals.front().name},
-          {"weight_bytes", bundle.weight_bytes()},
-          {"storage", storage_json(*bundle.file)},
+          {"weight_bytes", weight_bytes(model)},
+          {"storage", storage_json(model.tensors)},
           {"metadata", std::move(metadata)},
-          {"tensors", tensors_json(*bundle.file)}};
+          {"tensors", tensors_json(model.tensors)}};
 }
 
 int inspect_unsupported(const InspectFlags& flags, const std::filesystem::path& path, const Error& error) {
-  ModelBundle bundle;  // as far as a file goes whose model is not known
-  bundle.path = path;
-  bundle.file = GgufFile::open(path);
+  const ModelDescription model = describe_model(path);
   if (flags.json) {
-    print_json(unsupported_json(bundle, error.message()));
+    print_json(unsupported_json(model, path, error.message()));
   } else {
-    print_unsupported(bundle, error.message());
-    print_tensors(*bundle.file);
+    print_unsupported(model, path, error.message());
+    print_tensors(model.tensors);
   }
   return kExitOk;
 }
@@ -304,7 +289,7 @@ int inspect(const InspectFlags& flags) {
     fmt::print("{}", print_graph(graph));
   } else {
     print_summary(bundle);
-    print_tensors(*bundle.file);
+    print_tensors(bundle.weights->tensors());
   }
   return kExitOk;
 }

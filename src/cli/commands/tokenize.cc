@@ -31,7 +31,7 @@ std::string read_text(const TokenizeFlags& flags) {
 }
 
 int tokenize(const TokenizeFlags& flags) {
-  const auto tokenizer = load_tokenizer(*GgufFile::open(find_model_file(flags.model)));
+  const auto tokenizer = load_tokenizer(find_model_file(flags.model));
   const std::string text = read_text(flags);
   const std::vector<TokenId> ids =
       tokenizer->encode(text, {.parse_special = !flags.no_special, .add_special = false});

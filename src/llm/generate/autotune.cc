@@ -47,11 +47,9 @@ TuningSample measure_candidate(const ModelBundle& bundle, std::span<const Backen
                                const RunControl& control) {
   RunnerOptions options;
   options.context_tokens = std::min(bundle.config.context_tokens, kPromptTokens + kAnswerTokens);
-  if (bundle.config.attention_window > 0)
-    options.context_tokens = std::min(options.context_tokens, bundle.config.attention_window);
   if (options.context_tokens < 2) {
     fail(ErrorCode::kUnsupported, bundle.path.string(),
-         "has a context or attention window of {} token; to time a prompt and an answer takes 2: "
+         "has a context of {} token; to time a prompt and an answer takes 2: "
          "leave autotune out",
          options.context_tokens);
   }

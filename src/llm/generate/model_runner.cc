@@ -59,13 +59,6 @@ RunnerOptions complete(RunnerOptions options, const ModelBundle& bundle) {
     fail(ErrorCode::kInvalidArgument, "context", "{} tokens asked for, {} was trained for {}",
          options.context_tokens, bundle.name(), bundle.config.context_tokens);
   }
-  // Up to its window, attention over a sliding window is plain attention.
-  if (const int64_t window = bundle.config.attention_window; window > 0 && options.context_tokens > window) {
-    fail(ErrorCode::kUnsupported, bundle.path.string(),
-         "attends over a sliding window of {} tokens; a context of {} is not supported, use at most {} "
-         "(--ctx)",
-         window, options.context_tokens, window);
-  }
   if (const int64_t block = dtype_info(options.cache_dtype).block_values;
       bundle.config.head_size % block != 0) {
     fail(ErrorCode::kUnsupported, bundle.path.string(),
@@ -152,8 +145,7 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
                          const RunnerOptions& options)
     : config_(bundle.config),
       options_(complete(options, bundle)),
-      where_(bundle.path.string()),
-      file_(bundle.file),
+      weights_(bundle.weights),
       session_(runtime, bundle.build_graph(), compile_options(*runtime->devices().front(), bundle, options_)),
       pages_(pages_for(options_.cache_tokens)) {
   const Dims dims = {pages_, 2, config_.kv_heads, options_.page_tokens, config_.head_size};
@@ -167,7 +159,7 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
   cache_bytes_ = need.cache;
   // What loading read of the files, above all the vocabulary, has been copied; rows of the embedding come
   // back as they are used.
-  for (const auto& file : file_->files()) file->release_pages(file->bytes());
+  for (const auto& file : weights_->files()) file->release_pages(file->bytes());
   try {
     const size_t layer_bytes = tensor_bytes(options_.cache_dtype, dims);
     const auto cache =
@@ -191,7 +183,7 @@ void ModelRunner::find_lookup_tables() {
     const auto& table = graph.value(node.inputs[0]).constant;
     if (!table || !is_block_format(table->dtype())) continue;
     lookup_tables_.push_back(*table);
-    for (const auto& file : file_->files()) {
+    for (const auto& file : weights_->files()) {
       const std::span<const std::byte> all = file->bytes(), part = table->bytes();
       if (part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size())
         file->expect_lookups(part);
@@ -211,7 +203,7 @@ void ModelRunner::drop_looked_up(size_t tokens) {
 void ModelRunner::check_images(std::span<const PromptImage> images) const {
   if (images.empty()) return;
   if (!config_.takes_images) {
-    fail(ErrorCode::kUnsupported, where_,
+    fail(ErrorCode::kUnsupported, weights_->where(),
          "was loaded without a vision tower, so it takes no pictures; put its mmproj file beside it");
   }
   for (const PromptImage& image : images) {
@@ -347,7 +339,7 @@ RunState ModelRunner::step(std::span<const SequenceStep> sequences, const RunCon
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   drop_looked_up(tokens.size());
-  for (const auto& file : file_->files()) {
+  for (const auto& file : weights_->files()) {
     if (file->damaged() || file->changed_since_open()) {
       fail(ErrorCode::kCorruptData, file->path().string(),
            "was changed, cut short or became unreadable while in use; restore it and load it again");

@@ -91,8 +91,7 @@ class ModelRunner {
 
   TextConfig config_;
   RunnerOptions options_;
-  std::string where_;  // for errors
-  std::shared_ptr<const GgufFile> file_;
+  std::shared_ptr<const Weights> weights_;
   Session session_;
   int64_t pages_;
   uint64_t cache_bytes_ = 0;

@@ -213,7 +213,7 @@ TEST(ModelRunner, AFileThatIsCutShortWhileItIsUsedEndsTheStepWithAnError) {
       EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
       EXPECT_EQ(error.where(), copy.string());
     }
-    EXPECT_TRUE(bundle.file->files().front()->damaged());  // the step did read them
+    EXPECT_TRUE(bundle.weights->files().front()->damaged());  // the step did read them
   }
   fs::remove(copy);
 }

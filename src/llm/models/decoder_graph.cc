@@ -15,48 +15,41 @@ std::string block_tensor(int64_t layer, std::string_view name) {
 
 }  // namespace
 
-DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing)
-    : GraphPieces(weights, config.architecture), config_(config), pairing_(pairing) {
+DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights)
+    : GraphPieces(weights, config.architecture), config_(config) {
   const auto vector_of = [](DType dtype, const char* symbol) {
     return ValueType::tensor(dtype, Shape{Dim::symbol(symbol)});
   };
-  const auto ints = [&](const char* symbol) { return vector_of(DType::kI32, symbol); };
-  token_ids_ = graph_.add_input("token_ids", ints("T"));
-  positions_ =
-      graph_.add_input("positions", config.rope_sections.empty()
-                                        ? ints("T")
-                                        : ValueType::tensor(DType::kI32, Shape{kRopeAxes, Dim::symbol("T")}));
-  output_rows_ = graph_.add_input("output_rows", ints("R"));
-  ranked_rows_ = graph_.add_input("ranked_rows", ints("B"));
-  ranked_wanted_ = graph_.add_input("ranked_wanted", ints("B"));
+  const auto indices = [&](const char* symbol) { return vector_of(DType::kI32, symbol); };
+  token_ids_ = graph_.add_input("token_ids", indices("T"));
+  const ValueType axes = ValueType::tensor(DType::kI32, Shape{kRopeAxes, Dim::symbol("T")});
+  positions_ = graph_.add_input("positions", config.rope_sections.empty() ? indices("T") : axes);
+  output_rows_ = graph_.add_input("output_rows", indices("R"));
+  ranked_rows_ = graph_.add_input("ranked_rows", indices("B"));
+  ranked_wanted_ = graph_.add_input("ranked_wanted", indices("B"));
   ranked_margins_ = graph_.add_input("ranked_margins", vector_of(DType::kF32, "B"));
   if (config.takes_images) {
-    const Dim images = Dim::symbol("I");
-    image_rows_ =
-        graph_.add_input("image_rows", ValueType::tensor(DType::kF32, Shape{images, config.hidden_size}));
-    image_tokens_ = graph_.add_input("image_tokens", ValueType::tensor(DType::kI64, Shape{images, 1}));
+    const Dim rows = Dim::symbol("I");
+    image_rows_ = graph_.add_input("image_rows", ValueType::tensor(DType::kF32, Shape{rows, config.hidden_size}));
+    image_tokens_ = graph_.add_input("image_tokens", ValueType::tensor(DType::kI64, Shape{rows, 1}));
   }
   make_rotary_table();
 }
 
-// Source: RoFormer (Su et al. 2021) section 3.4.2; rope_freqs.weight holds Llama 3's divisors.
+// rope_freqs.weight holds divisors of the frequencies: how GGUF stores the scaling of Llama 3.
 std::vector<float> DecoderGraph::rotary_frequencies() const {
   const int64_t half = config_.rope_dims / 2;
-  const auto stored = weights_.find("rope_freqs.weight", {half});
-  std::vector<float> divisors(static_cast<size_t>(half), 1.0f);
-  if (stored) decode_blocks(stored->dtype(), stored->bytes(), divisors);
-  std::vector<float> frequencies(static_cast<size_t>(half));
-  for (int64_t j = 0; j < half; ++j) {
-    const double exponent = -2.0 * static_cast<double>(j) / static_cast<double>(config_.rope_dims);
-    const double divisor = divisors[static_cast<size_t>(j)];
-    if (!(divisor > 0) || !std::isfinite(divisor)) {
-      fail(ErrorCode::kCorruptData, weights_.file().where(),
-           "tensor rope_freqs.weight: value {} is {}, expected above 0", j, divisor);
-    }
-    frequencies[static_cast<size_t>(j)] =
-        static_cast<float>(std::pow(config_.rope_theta, exponent) / divisor / config_.rope_linear_factor);
+  std::vector<float> divisors;
+  if (const auto stored = weights_.find("rope_freqs.weight", {half})) {
+    divisors.resize(static_cast<size_t>(half));
+    decode_blocks(stored->dtype(), stored->bytes(), divisors);
   }
-  return frequencies;
+  for (size_t j = 0; j < divisors.size(); ++j) {
+    if (divisors[j] > 0 && std::isfinite(divisors[j])) continue;
+    fail(ErrorCode::kCorruptData, weights_.where(),
+         "tensor rope_freqs.weight: value {} is {}, expected above 0", j, divisors[j]);
+  }
+  return rope_frequencies(config_.rope_dims, config_.rope_theta, config_.rope_scaling, divisors);
 }
 
 // The position that each frequency counts, as f32: [T, 1] or, with M-RoPE, whose frequencies stand in
@@ -68,8 +61,7 @@ ValueId DecoderGraph::positions_by_frequency() {
     return graph_.add("", "Unsqueeze", {position, ints("axis.1", {1})}, {}, "rope.column");
   std::vector<int64_t> axes;
   for (size_t i = 0; i < config_.rope_sections.size(); ++i)
-    axes.insert(axes.end(), static_cast<size_t>(config_.rope_sections[i]),
-                static_cast<int64_t>(i) % kRopeAxes);
+    axes.insert(axes.end(), static_cast<size_t>(config_.rope_sections[i]), static_cast<int64_t>(i) % kRopeAxes);
   const ValueId rows = graph_.add("", "Gather", {position, ints("rope.axes", axes)}, {{"axis", int64_t{0}}});
   return graph_.add("", "Transpose", {rows}, {{"perm", std::vector<int64_t>{1, 0}}}, "rope.columns");
 }
@@ -78,12 +70,18 @@ ValueId DecoderGraph::positions_by_frequency() {
 void DecoderGraph::make_rotary_table() {
   const ValueId inverse = constant(
       "rope.frequencies", Tensor::of<float>(DType::kF32, {1, config_.rope_dims / 2}, rotary_frequencies()));
-  const ValueId axis_0 = ints("axis.0", {0});
   const ValueId angles = graph_.add("", "Mul", {positions_by_frequency(), inverse}, {}, "rope.angles");
-  cos_ = graph_.add("", "Unsqueeze", {graph_.add("", "Cos", {angles}, {}, "rope.cos"), axis_0}, {},
-                    "rope.cos_table");
-  sin_ = graph_.add("", "Unsqueeze", {graph_.add("", "Sin", {angles}, {}, "rope.sin"), axis_0}, {},
-                    "rope.sin_table");
+  const auto table = [&](const char* op, const std::string& name) {
+    ValueId values = graph_.add("", op, {angles}, {}, "rope." + name);
+    if (const auto factor = static_cast<float>(config_.rope_scaling.attention_factor); factor != 1.0f) {
+      const ValueId scale =
+          constant("rope.attention_factor", Tensor::of<float>(DType::kF32, {1}, {&factor, 1}));
+      values = graph_.add("", "Mul", {values, scale}, {}, "rope.scaled_" + name);
+    }
+    return graph_.add("", "Unsqueeze", {values, ints("axis.0", {0})}, {}, "rope." + name + "_table");
+  };
+  cos_ = table("Cos", "cos");
+  sin_ = table("Sin", "sin");
 }
 
 ValueId DecoderGraph::embed() {
@@ -120,13 +118,12 @@ DecoderGraph::Projections DecoderGraph::norm_heads(int64_t layer, const Projecti
 
 ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& tensor) {
   const ValueId by_head = reshape(x, {-1, heads, config_.head_size});
-  return reshape(rms_norm(by_head, tensor, config_.head_size, config_.rms_epsilon),
-                 {-1, heads * config_.head_size});
+  return reshape(rms_norm(by_head, tensor, config_.head_size, config_.rms_epsilon), {-1, heads * config_.head_size});
 }
 
 ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {
   const ValueId batched = reshape(x, {1, -1, heads * config_.head_size});
-  Attributes attributes = {{"interleaved", int64_t{pairing_ == RopePairing::kInterleaved}},
+  Attributes attributes = {{"interleaved", int64_t{config_.rope_pairing == RopePairing::kInterleaved}},
                            {"num_heads", heads}};
   if (config_.rope_dims != config_.head_size) attributes.emplace("rotary_embedding_dim", config_.rope_dims);
   const ValueId rotated = graph_.add("", "RotaryEmbedding", {batched, cos_, sin_}, std::move(attributes));
@@ -138,10 +135,12 @@ ValueId DecoderGraph::attention(int64_t layer, const Projections& x) {
   const ValueId state =
       graph_.add_input(state_name, {TypeKind::kState, DType::kUndefined, std::nullopt, nullptr});
   const float scale = 1.0f / std::sqrt(static_cast<float>(config_.head_size));
+  Attributes attributes = {{"scale", scale}};
+  if (const int64_t window = config_.window_of(layer); window > 0) attributes.emplace("window", window);
   const Node& node = graph_.add_node("oag", "CachedAttention",
                                      {rotate(x.q, config_.heads), rotate(x.k, config_.kv_heads),
                                       reshape(x.v, {-1, config_.kv_heads, config_.head_size}), state},
-                                     {{"scale", scale}}, 2, block_tensor(layer, "attention"));
+                                     std::move(attributes), 2, block_tensor(layer, "attention"));
   const ValueId out = node.outputs[0];
   states_out_.push_back(node.outputs[1]);
   return linear(reshape(out, {-1, q_size()}), block_tensor(layer, "attn_output"), config_.hidden_size,

@@ -24,7 +24,7 @@ inline constexpr int64_t kMostRanked = 64;
 // the states. oag.RankedLinear says what ranked means.
 class DecoderGraph : GraphPieces {
  public:
-  DecoderGraph(const TextConfig& config, const Weights& weights, RopePairing pairing);
+  DecoderGraph(const TextConfig& config, const Weights& weights);
 
   // What attention works on: q [T, heads * d], k and v [T, kv_heads * d].
   struct Projections {
@@ -66,7 +66,6 @@ class DecoderGraph : GraphPieces {
   void make_rotary_table();
 
   const TextConfig& config_;
-  const RopePairing pairing_;
   ValueId token_ids_, positions_, output_rows_, ranked_rows_, ranked_wanted_, ranked_margins_;
   ValueId image_rows_ = kNoValue, image_tokens_ = kNoValue;
   ValueId cos_ = kNoValue, sin_ = kNoValue;

@@ -1,6 +1,8 @@
 // GLM-4-0414 (norms before and after each branch) and ChatGLM3 / GLM-4-9B (norms before, q, k and v in one
-// tensor), GLM-4.1V's language model among them. Both rotate a part of each head, in interleaved pairs (half
-// pairs in files with M-RoPE sections), and store gate and up projections in one tensor, gate first.
+// tensor), also as ChatGLM's own code names them. All rotate a part of each head, in interleaved pairs, and
+// store gate and up projections in one tensor, gate first. The text part of GLM-4.1V is GLM-4-0414 with
+// M-RoPE sections, whose three axes agree on text; its GGUF files have q and k rows in the order of half
+// pairs.
 #include "llm/models/architecture.h"
 #include "llm/models/decoder_graph.h"
 
@@ -8,8 +10,7 @@ namespace oag {
 namespace {
 
 Graph build_glm(const TextConfig& config, const Weights& weights, bool norms_after) {
-  DecoderGraph g(config, weights,
-                 config.rope_sections.empty() ? RopePairing::kInterleaved : RopePairing::kHalf);
+  DecoderGraph g(config, weights);
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     ValueId branch = g.attention(i, g.project(i, g.norm(i, "attn_norm", x)));
@@ -29,9 +30,79 @@ Graph build_chatglm(const TextConfig& config, const Weights& weights) {
   return build_glm(config, weights, false);
 }
 
+RopePairing glm4_gguf_pairing(const TextConfig& config) {
+  return config.rope_sections.empty() ? RopePairing::kInterleaved : RopePairing::kHalf;
+}
+RopePairing chatglm_gguf_pairing(const TextConfig&) {
+  return RopePairing::kInterleaved;
+}
+
+constexpr NameRule kGlm4Names[] = {
+    {"embed_tokens", "token_embd"},
+    {"norm", "output_norm"},
+    {"lm_head", "output", true},
+    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"layers.{}.post_self_attn_layernorm", "blk.{}.post_attention_norm"},
+    {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up"},
+    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+    {"layers.{}.post_mlp_layernorm", "blk.{}.post_ffw_norm"},
+};
+constexpr NameRule kGlmNames[] = {
+    {"embed_tokens", "token_embd"},
+    {"norm", "output_norm"},
+    {"lm_head", "output", true},
+    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up"},
+    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+};
+constexpr NameRule kChatGlmNames[] = {
+    {"embedding.word_embeddings", "token_embd"},
+    {"encoder.final_layernorm", "output_norm"},
+    {"output_layer", "output"},
+    {"encoder.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"encoder.layers.{}.self_attention.query_key_value", "blk.{}.attn_qkv"},
+    {"encoder.layers.{}.self_attention.dense", "blk.{}.attn_output"},
+    {"encoder.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"encoder.layers.{}.mlp.dense_h_to_4h", "blk.{}.ffn_up"},
+    {"encoder.layers.{}.mlp.dense_4h_to_h", "blk.{}.ffn_down"},
+};
+
+constexpr HuggingFaceType kGlm4Types[] = {
+    {.model_type = "glm4",
+     .names = {"model.", kGlm4Names},
+     .rope_pairing = RopePairing::kInterleaved,
+     .partial_rotary = 0.5},
+    {.model_type = "glm4v",
+     .names = {"model.language_model.", kGlm4Names},
+     .rope_pairing = RopePairing::kInterleaved,
+     .partial_rotary = 0.5},
+};
+constexpr HuggingFaceType kChatGlmTypes[] = {
+    {.model_type = "glm",
+     .names = {"model.", kGlmNames},
+     .rope_pairing = RopePairing::kInterleaved,
+     .partial_rotary = 0.5},
+    {.model_type = "chatglm",
+     .names = {"transformer.", kChatGlmNames},
+     .rope_pairing = RopePairing::kInterleaved,
+     .partial_rotary = 0.5,
+     .keys = HuggingFaceKeys::kChatGlm},
+};
+
 }  // namespace
 
-extern constinit const Architecture kGlm4 = {"glm4", "GLM-4-0414", build_glm4};
-extern constinit const Architecture kChatGlm = {"chatglm", "ChatGLM3, GLM-4-9B", build_chatglm};
+extern constinit const Architecture kGlm4 = {"glm4", "GLM-4-0414", build_glm4, glm4_gguf_pairing, kGlm4Types};
+extern constinit const Architecture kChatGlm = {"chatglm", "ChatGLM3, GLM-4-9B", build_chatglm,
+                                                chatglm_gguf_pairing, kChatGlmTypes};
 
 }  // namespace oag

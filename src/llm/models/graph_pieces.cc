@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/tensor/block_format.h"
+
 namespace oag {
 
 std::string layer_tensor(std::string_view prefix, int64_t index, std::string_view name) {
@@ -18,9 +20,10 @@ ValueId GraphPieces::ints(std::string_view name, const std::vector<int64_t>& val
 }
 
 ValueId GraphPieces::vector(std::string_view name, Tensor tensor) {
-  const bool plain = tensor.dtype() == DType::kF32;
-  const ValueId stored = constant(name, std::move(tensor));
-  return plain ? stored : graph_.add("oag", "Dequantize", {stored});
+  if (tensor.dtype() == DType::kF32) return constant(name, std::move(tensor));
+  Tensor plain = Tensor::host(DType::kF32, tensor.dims());
+  decode_blocks(tensor.dtype(), tensor.bytes(), plain.values<float>());
+  return constant(name, std::move(plain));
 }
 
 ValueId GraphPieces::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {

@@ -23,7 +23,7 @@ class GraphPieces {
   // A constant of this name; the one that is there already, if any.
   ValueId constant(std::string_view name, Tensor tensor);
   ValueId weight(std::string_view name, const Dims& dims) { return constant(name, weights_.get(name, dims)); }
-  // A norm's weight or a bias as f32, whatever it is stored in.
+  // A norm's weight or a bias as f32, whatever it is stored in; these are small.
   ValueId vector(std::string_view name, Tensor tensor);
   // y = x · wᵀ + b with the tensors <tensor>.weight and, when the file has it, <tensor>.bias.
   ValueId linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs);

@@ -7,7 +7,7 @@ namespace oag {
 namespace {
 
 Graph build_llama(const TextConfig& config, const Weights& weights) {
-  DecoderGraph g(config, weights, RopePairing::kInterleaved);
+  DecoderGraph g(config, weights);
   ValueId x = g.embed();
   for (int64_t i = 0; i < config.layers; ++i) {
     x = g.add(x, g.attention(i, g.project(i, g.norm(i, "attn_norm", x))));
@@ -16,8 +16,35 @@ Graph build_llama(const TextConfig& config, const Weights& weights) {
   return g.finish(x);
 }
 
+RopePairing gguf_pairing(const TextConfig&) {
+  return RopePairing::kInterleaved;
+}
+
+constexpr NameRule kNames[] = {
+    {"embed_tokens", "token_embd"},
+    {"norm", "output_norm"},
+    {"lm_head", "output", true},
+    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
+    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+    {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+    {"layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
+    {"layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
+    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+};
+
+constexpr HuggingFaceType kTypes[] = {
+    {.model_type = "llama", .names = {"model.", kNames}, .rope_pairing = RopePairing::kHalf},
+    {.model_type = "mistral",
+     .names = {"model.", kNames},
+     .rope_pairing = RopePairing::kHalf,
+     .window = HuggingFaceWindow::kAllLayers},
+};
+
 }  // namespace
 
-extern constinit const Architecture kLlama = {"llama", "Llama, SmolLM2", build_llama};
+extern constinit const Architecture kLlama = {"llama", "Llama, SmolLM2", build_llama, gguf_pairing, kTypes};
 
 }  // namespace oag

@@ -1,14 +1,12 @@
 #include "llm/models/text_config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 
 namespace oag {
 namespace {
-
-constexpr int64_t kMaxLayers = 4096;
-constexpr int64_t kMaxWidth = int64_t{1} << 24;
 
 class KeyReader {
  public:
@@ -25,6 +23,12 @@ class KeyReader {
   double number(std::string_view key, double fallback) const {
     return metadata_.find_f64(prefix_ + std::string(key)).value_or(fallback);
   }
+  double number_of_any(std::string_view key, double fallback) const {
+    const GgufValue* value = metadata_.find(prefix_ + std::string(key));
+    const bool is_whole = value != nullptr && !std::holds_alternative<double>(value->data);
+    return is_whole ? static_cast<double>(metadata_.get_u64(prefix_ + std::string(key)))
+                    : number(key, fallback);
+  }
   [[noreturn]] void refuse(std::string_view key, const std::string& message) const {
     fail(ErrorCode::kCorruptData, metadata_.where(), "key {}{}: {}", prefix_, key, message);
   }
@@ -39,34 +43,36 @@ class KeyReader {
   std::string prefix_;
 };
 
+// Keys as gguf-py writes them; yarn_attn_factor is the older name of attn_factor.
 void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, TextConfig& config) {
   const auto type = metadata.find_string(config.architecture + ".rope.scaling.type");
   if (!type || *type == "none" || *type == "llama3")
     return;  // llama3: the divisors stand in rope_freqs.weight
-  if (*type != "linear") {
+  RopeScaling& scaling = config.rope_scaling;
+  if (*type == "linear") {
+    scaling.kind = RopeScalingKind::kLinear;
+  } else if (*type == "yarn") {
+    scaling.kind = RopeScalingKind::kYarn;
+  } else {
     fail(ErrorCode::kUnsupported, metadata.where(),
-         "rope scaling \"{}\" is not supported; known: none, linear, llama3", *type);
+         "rope scaling \"{}\" is not supported; known: none, linear, llama3, yarn", *type);
   }
-  config.rope_linear_factor = keys.number("rope.scaling.factor", 1.0);
-  if (!(config.rope_linear_factor > 0)) keys.refuse("rope.scaling.factor", "is not above 0");
+  scaling.factor = keys.number("rope.scaling.factor", 1.0);
+  if (scaling.kind != RopeScalingKind::kYarn) return;
+  scaling.original_context =
+      keys.number_of_any("rope.scaling.original_context_length", static_cast<double>(config.context_tokens));
+  scaling.beta_fast = keys.number("rope.scaling.yarn_beta_fast", 32);
+  scaling.beta_slow = keys.number("rope.scaling.yarn_beta_slow", 1);
+  const double more =
+      keys.number("rope.scaling.attn_factor", keys.number("rope.scaling.yarn_attn_factor", 1.0));
+  scaling.attention_factor = more * yarn_attention_factor(scaling.factor);
 }
 
-// M-RoPE's sections; a last one of 0 is left out, as files have four numbers.
-void read_rope_sections(const GgufMetadata& metadata, const KeyReader& keys, TextConfig& config) {
-  const auto stored = metadata.find_i32_array(config.architecture + ".rope.dimension_sections");
-  if (!stored) return;
-  int64_t total = 0;
-  for (const int32_t section : *stored) {
-    if (section < 0 || section > config.rope_dims)
-      keys.refuse("rope.dimension_sections", fmt::format("{} is outside [0, {}]", section, config.rope_dims));
-    config.rope_sections.push_back(section);
-    total += section;
-  }
-  while (!config.rope_sections.empty() && config.rope_sections.back() == 0) config.rope_sections.pop_back();
-  if (total != config.rope_dims / 2) {
-    keys.refuse("rope.dimension_sections",
-                fmt::format("its sections have {} frequencies, {} turned elements have {}", total,
-                            config.rope_dims, config.rope_dims / 2));
+void read_rope_sections(const GgufMetadata& metadata, TextConfig& config) {
+  const auto sections = metadata.find_i32_array(config.architecture + ".rope.dimension_sections");
+  if (!sections) return;
+  for (const int32_t section : *sections) {
+    if (section != 0) config.rope_sections.push_back(section);
   }
 }
 
@@ -81,7 +87,7 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
   config.heads = keys.size("attention.head_count", kMaxWidth);
   config.kv_heads = keys.size("attention.head_count_kv", kMaxWidth, config.heads);
   config.ffn_size = keys.size("feed_forward_length", kMaxWidth);
-  config.context_tokens = keys.size("context_length", int64_t{1} << 31);
+  config.context_tokens = keys.size("context_length", kMaxContext);
   config.head_size = keys.size("attention.key_length", kMaxWidth, config.hidden_size / config.heads);
   config.rms_epsilon = static_cast<float>(keys.number("attention.layer_norm_rms_epsilon", 1e-5));
   config.rope_theta = keys.number("rope.freq_base", 10000.0);
@@ -93,23 +99,52 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
     fail(ErrorCode::kUnsupported, metadata.where(), "is a mixture of {} experts, which is not supported yet",
          experts);
   }
-  if (config.heads % config.kv_heads != 0) {
-    keys.refuse("attention.head_count_kv",
-                fmt::format("{} does not divide the {} query heads", config.kv_heads, config.heads));
-  }
-  if (config.head_size <= 0 || config.rope_dims > config.head_size || config.rope_dims % 2 != 0) {
-    keys.refuse("rope.dimension_count",
-                fmt::format("{} is odd or larger than the head size {}", config.rope_dims, config.head_size));
-  }
+  read_rope_sections(metadata, config);
   if (keys.size("attention.value_length", kMaxWidth, config.head_size) != config.head_size) {
     keys.refuse("attention.value_length",
                 fmt::format("differs from the key length {}, which is not supported", config.head_size));
   }
-  if (!(config.rope_theta > 0) || !(config.rms_epsilon > 0))
-    keys.refuse("rope.freq_base", "or the norm's epsilon is not above 0");
   read_rope_scaling(metadata, keys, config);
-  read_rope_sections(metadata, keys, config);
+  check_text_config(config, metadata.where());
   return config;
+}
+
+void check_text_config(const TextConfig& config, std::string_view where) {
+  const auto refuse = [&](const std::string& message) {
+    fail(ErrorCode::kCorruptData, where, "the model's numbers contradict each other: {}", message);
+  };
+  if (config.heads % config.kv_heads != 0)
+    refuse(fmt::format("{} key heads do not divide {} query heads", config.kv_heads, config.heads));
+  if (config.head_size <= 0 || config.rope_dims <= 0 || config.rope_dims > config.head_size ||
+      config.rope_dims % 2 != 0) {
+    refuse(fmt::format("{} rotary elements of a head of {}; expected an even number up to the head's size",
+                       config.rope_dims, config.head_size));
+  }
+  if (!(config.rope_theta > 1) || !std::isfinite(config.rope_theta))
+    refuse(fmt::format("a rotary base of {}, expected above 1", config.rope_theta));
+  if (!(config.rms_epsilon > 0) || !std::isfinite(config.rms_epsilon))
+    refuse(fmt::format("a norm with epsilon {}, expected above 0", config.rms_epsilon));
+  const RopeScaling& scaling = config.rope_scaling;
+  const double positive[] = {scaling.factor,    scaling.attention_factor,     scaling.beta_fast,
+                             scaling.beta_slow, scaling.low_frequency_factor, scaling.high_frequency_factor};
+  const bool needs_original =
+      scaling.kind == RopeScalingKind::kLlama3 || scaling.kind == RopeScalingKind::kYarn;
+  if (std::ranges::any_of(positive, [](double x) { return !(x > 0) || !std::isfinite(x); }) ||
+      (needs_original && !(scaling.original_context >= 1))) {
+    refuse("a rope scaling with a factor or original context that is not above 0");
+  }
+  if (scaling.kind == RopeScalingKind::kLlama3 &&
+      scaling.low_frequency_factor >= scaling.high_frequency_factor)
+    refuse("a llama3 rope scaling whose low_freq_factor is not below its high_freq_factor");
+  int64_t sections = 0;
+  for (const int64_t section : config.rope_sections) {
+    if (section <= 0 || __builtin_add_overflow(sections, section, &sections))
+      refuse("an M-RoPE section below 1");
+  }
+  if (!config.rope_sections.empty() && sections != config.rope_dims / 2) {
+    refuse(fmt::format("M-RoPE sections of {} frequencies together, {} rotary elements have {}", sections,
+                       config.rope_dims, config.rope_dims / 2));
+  }
 }
 
 }  // namespace oag

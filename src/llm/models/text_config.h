@@ -6,14 +6,9 @@
 #include <vector>
 
 #include "engine/formats/gguf/gguf_metadata.h"
+#include "llm/models/rope.h"
 
 namespace oag {
-
-// How rotary embedding pairs the elements of a head.
-enum class RopePairing {
-  kHalf,         // (j, j + R/2)
-  kInterleaved,  // (2j, 2j + 1)
-};
 
 // Positions of a token with M-RoPE: time, height, width.
 inline constexpr int64_t kRopeAxes = 3;
@@ -32,17 +27,29 @@ struct TextConfig {
   int64_t context_tokens = 0;  // that the model was trained for
   float rms_epsilon = 1e-5f;
   double rope_theta = 10000.0;
-  int64_t rope_dims = 0;  // rotated elements per head
-  // M-RoPE: how many frequencies follow the position in time, height and width; together rope_dims / 2.
-  // Empty: all follow one position. Such a file's q and k rows are ordered for half pairing.
-  std::vector<int64_t> rope_sections;
-  bool takes_images = false;        // rows of a vision tower may replace embeddings
-  int64_t attention_window = 0;     // tokens that a token sees, itself included; 0: all before it
-  double rope_linear_factor = 1.0;  // positions are divided by it
+  int64_t rope_dims = 0;                          // rotated elements per head
+  RopePairing rope_pairing = RopePairing::kHalf;  // as the source of the weights orders q and k rows
+  std::vector<int64_t> rope_sections;  // M-RoPE: frequencies of each axis of positions; empty: one axis
+  RopeScaling rope_scaling;
+  bool takes_images = false;  // rows of a vision tower may replace embeddings
+  int64_t attention_window = 0;       // tokens that a token sees, itself included; 0: all before it
+  std::vector<bool> windowed_layers;  // which layers have the window; empty: all
+
+  int64_t window_of(int64_t layer) const {
+    return windowed_layers.empty() || windowed_layers[static_cast<size_t>(layer)] ? attention_window : 0;
+  }
 };
 
-// Reads the keys that all families share; `{a}.` below is the architecture. Errors: kCorruptData or
-// kUnsupported naming the key, when a number is missing, zero, absurd or contradicts another.
+// Reads the keys that all families share; the family sets rope_pairing. Errors: kCorruptData or kUnsupported
+// naming the key, when a number is missing, zero, absurd or contradicts another.
 TextConfig read_text_config(const GgufMetadata& metadata);
+
+// What is absurd in a model of any source.
+inline constexpr int64_t kMaxLayers = 4096;
+inline constexpr int64_t kMaxWidth = int64_t{1} << 24;
+inline constexpr int64_t kMaxContext = int64_t{1} << 31;
+
+// Refuses numbers that contradict each other, whatever their source. Errors: kCorruptData.
+void check_text_config(const TextConfig& config, std::string_view where);
 
 }  // namespace oag

@@ -1,23 +1,176 @@
 #include "llm/models/weights.h"
 
+#include <algorithm>
+#include <cstring>
+#include <map>
+
 #include "base/error.h"
 
 namespace oag {
+namespace {
+
+// Computed tables that old checkpoints carry, and parts that are not the text model.
+bool is_known_extra(std::string_view name) {
+  const std::string_view rest = without_text_prefix(name);
+  return rest.ends_with("rotary_emb.inv_freq") || rest.ends_with("rotary_pos_emb.inv_freq") ||
+         rest.starts_with("visual.") || rest.starts_with("vision");
+}
+
+bool is_quantisation(std::string_view name) {
+  constexpr std::string_view kEndings[] = {
+      ".qweight", ".qzeros", ".scales",      ".weight_scale",  ".weight_scale_inv",
+      ".g_idx",   ".absmax", ".input_scale", ".weight_packed", ".weight_zero_point"};
+  return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); }) ||
+         name.find(".weight.quant_") != std::string_view::npos;
+}
+
+// The number of "layers.<number>." in a name, or -1.
+int64_t layer_of(std::string_view name) {
+  const size_t at = name.find("layers.");
+  if (at == std::string_view::npos) return -1;
+  int64_t layer = 0;
+  size_t i = at + 7;
+  for (; i < name.size() && i < at + 14 && name[i] >= '0' && name[i] <= '9'; ++i)
+    layer = layer * 10 + (name[i] - '0');
+  return i > at + 7 ? layer : -1;
+}
+
+[[noreturn]] void refuse_stranger(const std::string& where, std::string_view name, std::string_view family) {
+  if (is_quantisation(name)) {
+    fail(ErrorCode::kUnsupported, where,
+         "tensor {} belongs to weights quantised by another tool, which is not supported; use the model in "
+         "bf16 "
+         "or f16, or a GGUF of it",
+         name);
+  }
+  fail(ErrorCode::kUnsupported, where, "tensor {} has no part in a model of type {}; this is another variant",
+       name, family);
+}
+
+// What stands in one layer stands in all: no file gives a part of its layers a bias or a norm.
+void check_layers(const std::vector<StoredTensor>& tensors, int64_t layers, const std::string& where) {
+  struct Seen {
+    std::vector<bool> layers;
+    int64_t count = 0;
+  };
+  std::map<std::string, Seen, std::less<>> seen;
+  for (const StoredTensor& tensor : tensors) {
+    if (!tensor.gguf_name.starts_with("blk.")) continue;
+    const size_t dot = tensor.gguf_name.find('.', 4);
+    Seen& entry = seen[tensor.gguf_name.substr(dot + 1)];
+    entry.layers.resize(static_cast<size_t>(layers));
+    entry.layers[static_cast<size_t>(std::stoll(tensor.gguf_name.substr(4, dot - 4)))] = true;
+    ++entry.count;
+  }
+  for (const auto& [name, entry] : seen) {
+    if (entry.count == layers) continue;
+    const auto missing = std::ranges::find(entry.layers, false) - entry.layers.begin();
+    fail(ErrorCode::kCorruptData, where,
+         "layer {} has no {}, which other layers have; the files are incomplete", missing, name);
+  }
+}
+
+// Kernels read values in place, so these must stand where the processor can.
+std::shared_ptr<Buffer> aligned(const StoredTensor& tensor, const std::shared_ptr<const void>& owner) {
+  const size_t unit = is_block_format(tensor.dtype) ? 2 : dtype_info(tensor.dtype).block_bytes;
+  if (unit == 0 || reinterpret_cast<uintptr_t>(tensor.bytes.data()) % unit == 0)
+    return wrap_host(tensor.bytes, owner, tensor.file);
+  auto copy = allocate_host(tensor.bytes.size());
+  std::memcpy(copy->data(), tensor.bytes.data(), tensor.bytes.size());
+  return copy;
+}
+
+}  // namespace
+
+std::vector<StoredTensor> list_tensors(const GgufFile& file) {
+  std::vector<StoredTensor> tensors;
+  for (const GgufTensor& tensor : file.tensors()) {
+    const bool known = tensor.dtype != DType::kUndefined;
+    tensors.push_back({tensor.name, tensor.name,
+                       known ? std::string(dtype_name(tensor.dtype)) : ggml_type_name(tensor.type_id),
+                       tensor.dtype, Dims(tensor.dims), tensor.bytes, tensor.file});
+  }
+  return tensors;
+}
+
+std::vector<StoredTensor> list_tensors(const SafetensorsFile& file) {
+  std::vector<StoredTensor> tensors;
+  for (const SafetensorsTensor& tensor : file.tensors()) {
+    const bool known = tensor.dtype != DType::kUndefined;
+    tensors.push_back({tensor.name, "", std::string(known ? dtype_name(tensor.dtype) : tensor.type_name),
+                       tensor.dtype, Dims(tensor.dims), tensor.bytes, tensor.file});
+  }
+  return tensors;
+}
+
+Weights::Weights(std::shared_ptr<const GgufFile> file)
+    : where_(file->where()), tensors_(list_tensors(*file)), files_(file->files()) {
+  owner_ = std::move(file);
+  index_names();
+}
+
+Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& naming)
+    : where_(file->where()), tensors_(list_tensors(*file)), files_(file->files()) {
+  const bool tied = naming.tied_head.value_or(false);
+  for (StoredTensor& tensor : tensors_) {
+    // Layers past the last predict further tokens, which is for training and for guesses.
+    if (is_known_extra(tensor.name) || layer_of(tensor.name) >= naming.layers) continue;
+    auto name = gguf_tensor_name(naming.names, tensor.name);
+    if (!name) refuse_stranger(where_, tensor.name, naming.family);
+    if (!tied || !name->starts_with("output.")) tensor.gguf_name = *std::move(name);
+  }
+  owner_ = std::move(file);
+  index_names();
+  check_layers(tensors_, naming.layers, where_);
+  if (naming.tied_head == false && !has("output.weight")) {
+    fail(ErrorCode::kNotFound, where_,
+         "the head ({}) is missing, and config.json says that it is not the embedding (tie_word_embeddings)",
+         hugging_face_tensor_name(naming.names, "output.weight").value_or("output.weight"));
+  }
+}
+
+void Weights::index_names() {
+  const auto name_of = [this](uint32_t i) -> std::string_view { return tensors_[i].gguf_name; };
+  for (uint32_t i = 0; i < tensors_.size(); ++i) {
+    if (!tensors_[i].gguf_name.empty()) by_name_.push_back(i);
+  }
+  std::ranges::sort(by_name_, {}, name_of);
+  const auto twin = std::ranges::adjacent_find(by_name_, {}, name_of);
+  if (twin != by_name_.end()) {
+    fail(ErrorCode::kCorruptData, where_, "tensors {} and {} have the same part in the model, expected one",
+         tensors_[*twin].name, tensors_[*std::next(twin)].name);
+  }
+}
+
+const StoredTensor* Weights::entry(std::string_view name) const {
+  const auto name_of = [this](uint32_t i) -> std::string_view { return tensors_[i].gguf_name; };
+  const auto at = std::ranges::lower_bound(by_name_, name, {}, name_of);
+  return at == by_name_.end() || name_of(*at) != name ? nullptr : &tensors_[*at];
+}
 
 std::optional<Tensor> Weights::find(std::string_view name, const Dims& dims) const {
-  const GgufTensor* tensor = file_->find_tensor(name);
+  const StoredTensor* tensor = entry(name);
   if (tensor == nullptr) return std::nullopt;
+  const bool computable = tensor->dtype == DType::kF32 || tensor->dtype == DType::kF16 ||
+                          tensor->dtype == DType::kBF16 || is_block_format(tensor->dtype);
+  if (!computable) {
+    fail(ErrorCode::kUnsupported, where_,
+         "tensor {} is stored as {}, which this engine cannot read as a weight; use the model in f32, bf16, "
+         "f16 or "
+         "a GGUF type",
+         tensor->name, tensor->type_name);
+  }
   if (tensor->dims != dims) {
-    fail(ErrorCode::kCorruptData, file_->where(), "tensor {} is {}, expected {}", name,
+    fail(ErrorCode::kCorruptData, where_, "tensor {} is {}, expected {}", tensor->name,
          to_string(tensor->dims), to_string(dims));
   }
-  return Tensor(tensor->dtype, dims, wrap_host(tensor->bytes, file_, tensor->file));
+  return Tensor(tensor->dtype, dims, aligned(*tensor, owner_));
 }
 
 Tensor Weights::get(std::string_view name, const Dims& dims) const {
   auto tensor = find(name, dims);
   if (!tensor) {
-    fail(ErrorCode::kNotFound, file_->where(),
+    fail(ErrorCode::kNotFound, where_,
          "tensor {} {} is missing; the file is incomplete or of another architecture", name, to_string(dims));
   }
   return *std::move(tensor);

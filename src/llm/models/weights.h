@@ -1,31 +1,77 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/formats/gguf/gguf_file.h"
+#include "engine/formats/safetensors/safetensors_file.h"
 #include "engine/tensor/tensor.h"
+#include "llm/models/tensor_names.h"
 
 namespace oag {
 
-// The tensors of a model under GGUF's names, as views into the mapped file.
+// A tensor of a model file, whatever its format.
+struct StoredTensor {
+  std::string name;                 // the file's own
+  std::string gguf_name;            // empty for one that is no part of the text model
+  std::string type_name;            // "q4_k", "bf16"; what the file calls it for a type nothing computes with
+  DType dtype = DType::kUndefined;  // kUndefined: such a type
+  Dims dims;                        // row-major
+  std::span<const std::byte> bytes;  // a view into the file
+  const MappedFile* file = nullptr;  // that holds the bytes; null for a file parsed from memory
+};
+
+// All tensors of a file, in its order; those of safetensors without a GGUF name.
+std::vector<StoredTensor> list_tensors(const GgufFile& file);
+std::vector<StoredTensor> list_tensors(const SafetensorsFile& file);
+
+// The tensors of a model under GGUF's names, as views into the mapped files. Immutable, hence thread safe;
+// copies share the files.
 class Weights {
  public:
-  explicit Weights(std::shared_ptr<const GgufFile> file) : file_(std::move(file)) {}
+  explicit Weights(std::shared_ptr<const GgufFile> file);
 
-  // A tensor that must have exactly these dims. Errors: kNotFound, kCorruptData, naming file, tensor, seen
-  // and expected.
+  // The same of safetensors files through a family's names. `tied_head`: the head is the embedding, whatever
+  // else the file has; unknown: it is where the file has no head. Errors: kUnsupported for tensors that
+  // belong to the text model and that the family does not have, quantised ones among them, kCorruptData for a
+  // layer that lacks what others have.
+  struct Naming {
+    const NameTable& names;
+    std::string_view family;  // stands in errors
+    int64_t layers;
+    std::optional<bool> tied_head;
+  };
+  Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& naming);
+
+  // A tensor that must have exactly these dims. Errors: kNotFound, kCorruptData, kUnsupported for a type that
+  // no kernel takes; naming file, tensor, seen and expected.
   Tensor get(std::string_view name, const Dims& dims) const;
   // The same, or nothing when the file does not have it.
   std::optional<Tensor> find(std::string_view name, const Dims& dims) const;
-  bool has(std::string_view name) const { return file_->find_tensor(name) != nullptr; }
+  bool has(std::string_view name) const { return entry(name) != nullptr; }
+  // Null when there is no such tensor.
+  const StoredTensor* entry(std::string_view name) const;
 
-  const GgufFile& file() const { return *file_; }
+  // Names the file or folder in errors.
+  const std::string& where() const { return where_; }
+  // All tensors, in the files' order.
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  const std::vector<std::shared_ptr<const MappedFile>>& files() const { return files_; }
 
  private:
-  std::shared_ptr<const GgufFile> file_;
+  void index_names();
+
+  std::string where_;
+  std::vector<StoredTensor> tensors_;
+  std::vector<uint32_t> by_name_;  // indices into tensors_ of those with a GGUF name, sorted by it
+  std::vector<std::shared_ptr<const MappedFile>> files_;
+  std::shared_ptr<const void> owner_;  // keeps the views alive
 };
 
 }  // namespace oag

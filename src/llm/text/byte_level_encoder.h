@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/text/bpe_merger.h"
 #include "llm/text/merge_table.h"
 #include "llm/text/pretokenizer.h"
 #include "llm/text/text_encoder.h"
@@ -22,22 +23,22 @@ namespace oag {
 // its bytes.
 class ByteLevelEncoder final : public TextEncoder {
  public:
-  // The vocabulary and the index outlive the encoder.
+  // The vocabulary and the index outlive the encoder. What the vocabulary says of NFC and of merging goes
+  // before what the pre-tokenizer implies.
   ByteLevelEncoder(const Vocabulary& vocabulary, const TokenIndex& index, const Pretokenizer& pretokenizer);
 
-  void encode(std::string_view text, std::vector<TokenId>& ids) const override;
+  void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids) const override;
 
  private:
   struct Workspace;
 
   bool encode_whole(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const;
   void merge_piece(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const;
-  void offer_merge(Workspace& workspace, int32_t left, bool in_heap) const;
   void emit(std::string_view piece, const Workspace& workspace, std::vector<TokenId>& ids) const;
 
   const Vocabulary& vocabulary_;
   const TokenIndex& index_;
-  const Pretokenizer& pretokenizer_;
+  Pretokenizer pretokenizer_;
   MergeTable merges_;
   std::array<SymbolId, 256> symbol_of_byte_;
 };

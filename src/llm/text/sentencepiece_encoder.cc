@@ -5,14 +5,23 @@
 #include <string>
 
 namespace oag {
-namespace {
 
 size_t announced_size_bytes(char lead) {
   const auto byte = static_cast<uint8_t>(lead);
   return byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
 }
 
-}  // namespace
+std::array<TokenId, 256> find_byte_tokens(const Vocabulary& vocabulary) {
+  std::array<TokenId, 256> token_of_byte;
+  token_of_byte.fill(-1);
+  for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    if (vocabulary.type(id) != TokenType::kByte) continue;
+    const int byte = byte_of_token(vocabulary.tokens[i]);
+    if (byte >= 0) token_of_byte[static_cast<size_t>(byte)] = id;
+  }
+  return token_of_byte;
+}
 
 struct SentencePieceEncoder::Workspace {
   struct Symbol {
@@ -36,17 +45,12 @@ struct SentencePieceEncoder::Workspace {
 
 SentencePieceEncoder::SentencePieceEncoder(const Vocabulary& vocabulary, const TokenIndex& index,
                                            bool add_space_prefix)
-    : vocabulary_(vocabulary), index_(index), add_space_prefix_(add_space_prefix) {
-  token_of_byte_.fill(-1);
-  for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
-    const auto id = static_cast<TokenId>(i);
-    if (vocabulary.type(id) != TokenType::kByte) continue;
-    const int byte = byte_of_token(vocabulary.tokens[i]);
-    if (byte >= 0) token_of_byte_[static_cast<size_t>(byte)] = id;
-  }
-}
+    : vocabulary_(vocabulary),
+      index_(index),
+      add_space_prefix_(add_space_prefix),
+      token_of_byte_(find_byte_tokens(vocabulary)) {}
 
-void SentencePieceEncoder::encode(std::string_view text, std::vector<TokenId>& ids) const {
+void SentencePieceEncoder::encode(std::string_view text, bool, std::vector<TokenId>& ids) const {
   if (text.empty()) return;
   std::string marked;
   marked.reserve(text.size() + text.size() / 4 + kSpaceMark.size());

@@ -26,7 +26,7 @@ class SentencePieceEncoder final : public TextEncoder {
   // encoder.
   SentencePieceEncoder(const Vocabulary& vocabulary, const TokenIndex& index, bool add_space_prefix);
 
-  void encode(std::string_view text, std::vector<TokenId>& ids) const override;
+  void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids) const override;
 
  private:
   struct Workspace;
@@ -40,6 +40,12 @@ class SentencePieceEncoder final : public TextEncoder {
   bool add_space_prefix_;
   std::array<TokenId, 256> token_of_byte_;
 };
+
+// The length that the first byte of a UTF-8 sequence announces, 1 for bytes that begin none.
+size_t announced_size_bytes(char lead);
+
+// The byte token of each byte, -1 where there is none.
+std::array<TokenId, 256> find_byte_tokens(const Vocabulary& vocabulary);
 
 // The byte that a byte token such as "<0x0A>" stands for, or -1.
 int byte_of_token(std::string_view token_text);

@@ -13,8 +13,9 @@ class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
 
-  // Appends the ids of `text`, which may hold any bytes and is at most kMaxTextBytes long. O(n log n).
-  virtual void encode(std::string_view text, std::vector<TokenId>& ids) const = 0;
+  // Appends the ids of `text`, which may hold any bytes and is at most kMaxTextBytes long; `at_start` when no
+  // special token stands before it. O(n log n).
+  virtual void encode(std::string_view text, bool at_start, std::vector<TokenId>& ids) const = 0;
 };
 
 }  // namespace oag

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "llm/text/byte_alphabet.h"
 #include "llm/text/byte_level_encoder.h"
+#include "llm/text/character_encoder.h"
 #include "llm/text/pretokenizer.h"
 #include "llm/text/sentencepiece_encoder.h"
 
@@ -85,7 +86,11 @@ Tokenizer::Tokenizer(Vocabulary vocabulary)
   adds_bos_ = sentencepiece;
   if (sentencepiece) {
     adds_space_prefix_ = vocabulary_.add_space_prefix.value_or(true);
-    encoder_ = std::make_unique<SentencePieceEncoder>(vocabulary_, index_, adds_space_prefix_);
+    if (vocabulary_.merges.empty()) {
+      encoder_ = std::make_unique<SentencePieceEncoder>(vocabulary_, index_, adds_space_prefix_);
+    } else {
+      encoder_ = std::make_unique<CharacterEncoder>(vocabulary_, index_, adds_space_prefix_);
+    }
   } else {
     const Pretokenizer& pretokenizer = find_pretokenizer(vocabulary_.pre);
     adds_bos_ = pretokenizer.adds_bos;
@@ -141,7 +146,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, EncodeOptions opti
   while (at < text.size()) {
     const auto match = special.find(text, at);
     const size_t end = match ? match->begin : text.size();
-    if (end > at) encoder_->encode(text.substr(at, end - at), ids);
+    if (end > at) encoder_->encode(text.substr(at, end - at), at == 0, ids);
     if (!match) break;
     ids.push_back(match->id);
     at = match->end;

@@ -24,7 +24,7 @@ void check_sizes(const Vocabulary& v, std::string_view where) {
     fail(ErrorCode::kCorruptData, where,
          "the tokenizer has {} token types for {} tokens; the counts must be equal", v.types.size(), count);
   }
-  const bool needs_scores = v.model == "llama";
+  const bool needs_scores = v.model == "llama" && v.merges.empty();
   if (v.scores.size() != count && (needs_scores || !v.scores.empty())) {
     fail(ErrorCode::kCorruptData, where,
          "the tokenizer has {} scores for {} tokens; the counts must be equal", v.scores.size(), count);
@@ -92,7 +92,7 @@ void Vocabulary::validate(std::string_view where) const {
   }
   check_sizes(*this, where);
   check_tokens(*this, where);
-  if (model == "gpt2") check_merges(*this, where);
+  check_merges(*this, where);
   check_ids(*this, where);
 }
 

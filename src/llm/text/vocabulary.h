@@ -29,17 +29,23 @@ inline constexpr size_t kMaxSpecialTokenBytes = 1024;
 
 // A tokenizer as a model file states it (the tokenizer.ggml.* keys of GGUF, facts of tokenizer.json).
 struct Vocabulary {
-  std::string model;  // "gpt2": byte-level BPE by merge rank; "llama": SentencePiece BPE by score
-  std::string pre;    // name of the pre-tokenizer, as llama.cpp names them
+  // "gpt2": byte-level BPE by merge rank; "llama": SentencePiece BPE, by merge rank where there are merges
+  // and by score else.
+  std::string model;
+  std::string pre;  // name of the pre-tokenizer, as llama.cpp names them
   std::vector<std::string>
       tokens;  // text of each id; "gpt2" writes bytes in the GPT-2 alphabet, "llama" ▁ for space
-  std::vector<float> scores;        // one a token; only "llama" needs them
+  std::vector<float> scores;        // one a token; only "llama" without merges needs them
   std::vector<TokenType> types;     // one a token, or empty: all normal
-  std::vector<std::string> merges;  // "left right", best first; only "gpt2" has them
+  std::vector<std::string> merges;  // "left right", best first
   std::optional<TokenId> bos, eos, eot, eom, unknown, padding;
   std::vector<TokenId> more_end_ids;  // further ids that end an answer, such as a config's eos list
   // Absent: what the model kind and pre-tokenizer imply (see Tokenizer::create).
   std::optional<bool> add_bos, add_eos, add_space_prefix;
+  std::optional<bool> normalizes_nfc, ignore_merges;  // see Pretokenizer
+  // The space prefix of "llama" with merges: at the text's start alone (else after special tokens too), and
+  // only where no space stands there.
+  bool space_prefix_at_start = false, space_prefix_once = false;
 
   TokenType type(TokenId id) const {
     return types.empty() ? TokenType::kNormal : types[static_cast<size_t>(id)];
