@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/terminal.h"
 #include "llm/generate/prompt_images.h"
 #include "llm/text/unicode.h"

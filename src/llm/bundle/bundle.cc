@@ -33,8 +33,8 @@ void load_vision(ModelBundle& bundle, const std::filesystem::path& given) {
   bundle.vision = load_vision_bundle(bundle.path, given);
   if (bundle.vision->config.output_size != bundle.config.hidden_size) {
     fail(ErrorCode::kCorruptData, bundle.vision->path.string(),
-         "makes rows of {} values, {} takes {}; they do not belong together", bundle.vision->config.output_size,
-         where, bundle.config.hidden_size);
+         "makes rows of {} values, {} takes {}; they do not belong together",
+         bundle.vision->config.output_size, where, bundle.config.hidden_size);
   }
   bundle.config.takes_images = true;
 }

@@ -9,9 +9,9 @@
 
 #include "engine/formats/gguf/gguf_file.h"
 #include "engine/graph/graph.h"
+#include "llm/bundle/vision_bundle.h"
 #include "llm/models/architecture.h"
 #include "llm/models/text_config.h"
-#include "llm/bundle/vision_bundle.h"
 #include "llm/text/tokenizer.h"
 
 namespace oag {

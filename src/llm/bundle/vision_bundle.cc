@@ -20,30 +20,7 @@ GlmImageConfig read_image_config(const GgufMetadata& metadata) {
   return glm_image_config(values, metadata.where());
 }
 
-}  // namespace
-
-Graph VisionBundle::build_graph() const {
-  return build_glm4v_vision(config, Weights(file));
-}
-
-std::vector<float> VisionBundle::position_table() const {
-  return read_position_table(config, Weights(file));
-}
-
-std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& path) {
-  auto bundle = std::make_shared<VisionBundle>();
-  bundle->path = path;
-  bundle->file = GgufFile::open(path);
-  if (const std::string_view kind = bundle->file->get_string("general.architecture"); kind != "clip") {
-    fail(ErrorCode::kUnsupported, bundle->file->where(),
-         "holds a model \"{}\", expected a vision tower (general.architecture clip)", kind);
-  }
-  bundle->config = read_vision_config(*bundle->file);
-  bundle->images = read_image_config(*bundle->file);
-  return bundle;
-}
-
-std::optional<std::filesystem::path> find_vision_file(const std::filesystem::path& model) {
+std::filesystem::path vision_file_beside(const std::filesystem::path& model) {
   std::vector<std::filesystem::path> found;
   std::error_code error;
   const std::filesystem::path folder = model.has_parent_path() ? model.parent_path() : ".";
@@ -65,7 +42,41 @@ std::optional<std::filesystem::path> find_vision_file(const std::filesystem::pat
          "has {} vision files beside it, {} and {} among them; name one with --mmproj", found.size(),
          found[0].filename().string(), found[1].filename().string());
   }
-  return found.empty() ? std::nullopt : std::optional(found.front());
+  if (found.empty()) {
+    fail(
+        ErrorCode::kNotFound, model.string(),
+        "has no vision tower beside it; put its mmproj-….gguf into the same folder or name it with --mmproj");
+  }
+  return found.front();
+}
+
+std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& path) {
+  const auto file = GgufFile::open(path);
+  if (const std::string_view kind = file->get_string("general.architecture"); kind != "clip") {
+    fail(ErrorCode::kUnsupported, file->where(),
+         "holds a model \"{}\", expected a vision tower (general.architecture clip)", kind);
+  }
+  auto bundle = std::make_shared<VisionBundle>();
+  bundle->path = path;
+  bundle->config = read_vision_config(*file);
+  bundle->images = read_image_config(*file);
+  bundle->weights = std::make_shared<const Weights>(file);
+  return bundle;
+}
+
+}  // namespace
+
+Graph VisionBundle::build_graph() const {
+  return build_glm4v_vision(config, *weights);
+}
+
+std::vector<float> VisionBundle::position_table() const {
+  return read_position_table(config, *weights);
+}
+
+std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
+                                                       const std::filesystem::path& given) {
+  return open_mmproj(given.empty() ? vision_file_beside(model) : given);
 }
 
 }  // namespace oag

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "engine/graph/graph.h"
 #include "llm/models/vision_config.h"
@@ -15,7 +15,7 @@ namespace oag {
 // prepared for it.
 struct VisionBundle {
   std::filesystem::path path;
-  std::shared_ptr<const GgufFile> file;
+  std::shared_ptr<const Weights> weights;
   VisionConfig config;
   GlmImageConfig images;
 
@@ -23,12 +23,12 @@ struct VisionBundle {
   std::vector<float> position_table() const;
 };
 
-// Opens a GGUF file of a vision tower (mmproj). Errors: those of GgufFile::open; kUnsupported for another
-// kind of tower; kCorruptData for numbers that contradict each other.
-std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& path);
-
-// The vision file that stands beside a GGUF model: the only one whose name begins with "mmproj", or the one
-// of these that has the model's name in its own. Errors: kInvalidArgument when that leaves several.
-std::optional<std::filesystem::path> find_vision_file(const std::filesystem::path& model);
+// The vision tower of the model at `model`: in the GGUF file `given` (mmproj) or, where that is empty, in the
+// one that stands beside a GGUF model: the only one whose name begins with "mmproj", or the one of these that
+// has the model's name in its own. Errors: those of GgufFile::open; kNotFound where there is none;
+// kInvalidArgument where there are several; kUnsupported for another kind of tower; kCorruptData for numbers
+// that contradict each other.
+std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
+                                                       const std::filesystem::path& given);
 
 }  // namespace oag

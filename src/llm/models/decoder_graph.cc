@@ -30,7 +30,8 @@ DecoderGraph::DecoderGraph(const TextConfig& config, const Weights& weights)
   ranked_margins_ = graph_.add_input("ranked_margins", vector_of(DType::kF32, "B"));
   if (config.takes_images) {
     const Dim rows = Dim::symbol("I");
-    image_rows_ = graph_.add_input("image_rows", ValueType::tensor(DType::kF32, Shape{rows, config.hidden_size}));
+    image_rows_ =
+        graph_.add_input("image_rows", ValueType::tensor(DType::kF32, Shape{rows, config.hidden_size}));
     image_tokens_ = graph_.add_input("image_tokens", ValueType::tensor(DType::kI64, Shape{rows, 1}));
   }
   make_rotary_table();
@@ -61,7 +62,8 @@ ValueId DecoderGraph::positions_by_frequency() {
     return graph_.add("", "Unsqueeze", {position, ints("axis.1", {1})}, {}, "rope.column");
   std::vector<int64_t> axes;
   for (size_t i = 0; i < config_.rope_sections.size(); ++i)
-    axes.insert(axes.end(), static_cast<size_t>(config_.rope_sections[i]), static_cast<int64_t>(i) % kRopeAxes);
+    axes.insert(axes.end(), static_cast<size_t>(config_.rope_sections[i]),
+                static_cast<int64_t>(i) % kRopeAxes);
   const ValueId rows = graph_.add("", "Gather", {position, ints("rope.axes", axes)}, {{"axis", int64_t{0}}});
   return graph_.add("", "Transpose", {rows}, {{"perm", std::vector<int64_t>{1, 0}}}, "rope.columns");
 }
@@ -118,7 +120,8 @@ DecoderGraph::Projections DecoderGraph::norm_heads(int64_t layer, const Projecti
 
 ValueId DecoderGraph::head_norm(ValueId x, int64_t heads, const std::string& tensor) {
   const ValueId by_head = reshape(x, {-1, heads, config_.head_size});
-  return reshape(rms_norm(by_head, tensor, config_.head_size, config_.rms_epsilon), {-1, heads * config_.head_size});
+  return reshape(rms_norm(by_head, tensor, config_.head_size, config_.rms_epsilon),
+                 {-1, heads * config_.head_size});
 }
 
 ValueId DecoderGraph::rotate(ValueId x, int64_t heads) {

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/error.h"
+
 #include "engine/tensor/block_format.h"
 #include "llm/models/graph_pieces.h"
 

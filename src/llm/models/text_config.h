@@ -31,7 +31,7 @@ struct TextConfig {
   RopePairing rope_pairing = RopePairing::kHalf;  // as the source of the weights orders q and k rows
   std::vector<int64_t> rope_sections;  // M-RoPE: frequencies of each axis of positions; empty: one axis
   RopeScaling rope_scaling;
-  bool takes_images = false;  // rows of a vision tower may replace embeddings
+  bool takes_images = false;          // rows of a vision tower may replace embeddings
   int64_t attention_window = 0;       // tokens that a token sees, itself included; 0: all before it
   std::vector<bool> windowed_layers;  // which layers have the window; empty: all
 
