@@ -411,7 +411,7 @@ bool panel_product(const MicroKernels& micro) {
   Values random;
   const std::vector<float> a = random.some(kRows * kDepth), b = random.some(kDepth * kPanelColumns);
   std::vector<float> y(static_cast<size_t>(kRows * kPanelColumns + kSlack));
-  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, y.data(), kPanelColumns, kPanelColumns);
+  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, false, y.data(), kPanelColumns, kPanelColumns);
   for (int64_t r = 0; r < kRows; ++r) {
     for (int64_t c = 0; c < kPanelColumns; ++c) {
       double sum = 0;

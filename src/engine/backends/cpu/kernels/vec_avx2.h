@@ -60,16 +60,28 @@ static inline float sum(F v) {
   v = _mm256_add_ps(v, _mm256_permute_ps(v, 0xb1));
   return _mm_cvtss_f32(add_halves(v));
 }
-static inline void store_sums(float* p, F a, F b, F c, F d) {
-  const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-  const F cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-  _mm_storeu_ps(p,
-                add_halves(_mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee))));
-}
 static inline float max_lane(F v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+static inline void transpose(F* v) {
+  F t[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    const F low = _mm256_unpacklo_ps(v[i], v[i + 1]), high = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    const F low2 = _mm256_unpacklo_ps(v[i + 2], v[i + 3]), high2 = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm256_shuffle_ps(low, low2, 0x44);
+    t[i + 1] = _mm256_shuffle_ps(low, low2, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(high, high2, 0x44);
+    t[i + 3] = _mm256_shuffle_ps(high, high2, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
 }
 
 static inline F pow2_near(F n) {

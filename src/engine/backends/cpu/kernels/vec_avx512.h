@@ -61,17 +61,35 @@ static inline float sum(F v) {
   v = _mm512_add_ps(v, _mm512_permute_ps(v, 0xb1));
   return _mm_cvtss_f32(add_quarters(v));
 }
-static inline void store_sums(float* p, F a, F b, F c, F d) {
-  const F ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-  const F cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-  _mm_storeu_ps(
-      p, add_quarters(_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee))));
-}
 static inline float max_lane(F v) {
   const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+// Squares of four values first, then the squares themselves.
+static inline void transpose(F* v) {
+  F t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 4) {
+    const F low = _mm512_unpacklo_ps(v[i], v[i + 1]), high = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    const F low2 = _mm512_unpacklo_ps(v[i + 2], v[i + 3]), high2 = _mm512_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm512_shuffle_ps(low, low2, 0x44);
+    t[i + 1] = _mm512_shuffle_ps(low, low2, 0xee);
+    t[i + 2] = _mm512_shuffle_ps(high, high2, 0x44);
+    t[i + 3] = _mm512_shuffle_ps(high, high2, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const F even = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), odd = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const F even2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
+            odd2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    v[i] = _mm512_shuffle_f32x4(even, even2, 0x88);
+    v[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+    v[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    v[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+  }
 }
 
 static inline F pow2_near(F n) {

@@ -67,15 +67,17 @@ static inline F round(F a) {
 static inline float sum(F v) {
   return (v[0] + v[2]) + (v[1] + v[3]);
 }
-static inline void store_sums(float* p, F a, F b, F c, F d) {
-  p[0] = sum(a);
-  p[1] = sum(b);
-  p[2] = sum(c);
-  p[3] = sum(d);
-}
 static inline float max_lane(F v) {
   const float low = v[0] > v[2] ? v[0] : v[2], high = v[1] > v[3] ? v[1] : v[3];
   return low > high ? low : high;
+}
+static inline void transpose(F* v) {
+  const F a = __builtin_shufflevector(v[0], v[2], 0, 4, 1, 5), b = __builtin_shufflevector(v[1], v[3], 0, 4, 1, 5);
+  const F c = __builtin_shufflevector(v[0], v[2], 2, 6, 3, 7), d = __builtin_shufflevector(v[1], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  v[1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  v[2] = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  v[3] = __builtin_shufflevector(c, d, 2, 6, 3, 7);
 }
 static inline F pow2_near(F n) {
   return reinterpret_cast<F>((__builtin_convertvector(n, I) + 127) << 23);

@@ -54,14 +54,16 @@ static inline F round(F a) {
 static inline float sum(F v) {
   return (vgetq_lane_f32(v, 0) + vgetq_lane_f32(v, 2)) + (vgetq_lane_f32(v, 1) + vgetq_lane_f32(v, 3));
 }
-static inline void store_sums(float* p, F a, F b, F c, F d) {
-  const F ab = vaddq_f32(vzip1q_f32(a, b), vzip2q_f32(a, b)),
-          cd = vaddq_f32(vzip1q_f32(c, d), vzip2q_f32(c, d));
-  vst1q_f32(p, vaddq_f32(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
-                         vcombine_f32(vget_high_f32(ab), vget_high_f32(cd))));
-}
 static inline float max_lane(F v) {
   return vmaxvq_f32(v);
+}
+static inline void transpose(F* v) {
+  const float32x4x2_t a = vzipq_f32(v[0], v[2]), b = vzipq_f32(v[1], v[3]);
+  const float32x4x2_t low = vzipq_f32(a.val[0], b.val[0]), high = vzipq_f32(a.val[1], b.val[1]);
+  v[0] = low.val[0];
+  v[1] = low.val[1];
+  v[2] = high.val[0];
+  v[3] = high.val[1];
 }
 static inline F pow2_near(F n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
