@@ -109,7 +109,7 @@ class Block {
     const int64_t inputs = x.dim(1);
     const bool fits = inputs % dtype_info(options_.weights).block_values == 0;
     const Tensor w = random_weights(fits ? options_.weights : DType::kF32, outputs, inputs, 14);
-    add(fmt::format("{} {}x{}", name, inputs, outputs), {"oag", "Linear", {}, {x, w}, 1, {1}},
+    add(fmt::format("{} {}x{}", name, inputs, outputs), {"oag", "Linear", {{"many_rows", int64_t{1}}}, {x, w}, 1, {1}},
         2.0 * static_cast<double>(x.dim(0) * inputs * outputs));
   }
 

@@ -5,10 +5,10 @@
 namespace oag::cpu {
 namespace {
 
-// A block of b of kDepth x kMostColumns, one of a of kMostRows x kDepth and the outputs of both lie in the
-// second-level cache together (740 KiB); a panel of kDepth x kPanelColumns lies in the first (32 KiB) while
-// the block of a passes by.
-constexpr int64_t kDepth = 256, kMostColumns = 256, kMostRows = 240;
+// A block of b of kSumBlock x kMostColumns, one of a of kMostRows x kSumBlock and the outputs of both lie in
+// the second-level cache together (740 KiB); a panel of kSumBlock x kPanelColumns lies in the first (32 KiB)
+// while the block of a passes by.
+constexpr int64_t kMostColumns = 256, kMostRows = 240;
 
 int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
@@ -31,7 +31,7 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& pr
       product.columns, std::clamp(product.columns / column_tiles_wanted, kPanelColumns, kMostColumns),
       kPanelColumns);
   const int64_t column_tiles = divide_up(product.columns, column_step);
-  const auto panel_values = static_cast<size_t>(kDepth * column_step);
+  const auto panel_values = static_cast<size_t>(kSumBlock * column_step);
   auto* scratch = reinterpret_cast<float*>(
       env.workspace(static_cast<size_t>(env.workers()) * panel_values * sizeof(float)));
   const int64_t macs = std::min(row_step, product.rows) * column_step * product.depth;
@@ -44,9 +44,9 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& pr
     const float* a = product.a + row * product.a_stride;
     float* y = product.y + row * product.y_stride + column;
     float* panels = scratch + static_cast<size_t>(worker) * panel_values;
-    for (int64_t k = 0; k < std::max<int64_t>(1, product.depth); k += kDepth) {
+    for (int64_t k = 0; k < std::max<int64_t>(1, product.depth); k += kSumBlock) {
       if (k > 0 && env.should_stop()) return;
-      const int64_t depth = std::min(kDepth, product.depth - k);
+      const int64_t depth = std::min(kSumBlock, product.depth - k);
       for (int64_t c = 0; c < columns; c += kPanelColumns)
         pack(column + c, std::min(kPanelColumns, columns - c), k, depth, panels + c * depth);
       for (int64_t c = 0; c < columns; c += kPanelColumns) {

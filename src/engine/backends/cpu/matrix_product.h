@@ -24,7 +24,7 @@ using PackPanel =
     FunctionRef<void(int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
 
 // Computes it on all threads, block by block: scratch memory is 256 KiB a thread, whatever the sizes. Each
-// output takes its products in the order of k, then the bias. Looks whether to stop every few million
+// output takes its products in blocks of kSumBlock, then the bias. Looks whether to stop every few million
 // multiply-adds; false when it did.
 bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack);
 

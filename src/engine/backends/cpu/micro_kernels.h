@@ -118,6 +118,10 @@ struct SoftmaxState {
 // Columns of a panel of f32 matrices.
 inline constexpr int64_t kPanelColumns = 32;
 
+// Products of f32 matrices are summed in blocks of so many of the inner dimension, each in order; then the blocks'
+// sums in order. A block of a panel lies in the first-level cache.
+inline constexpr int64_t kSumBlock = 256;
+
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
 // The inner loops that differ by instruction set: one table per set, filled by kernels/<file>.cc compiled
@@ -144,8 +148,7 @@ struct MicroKernels {
                      const float* bias, float* y, int64_t y_stride);
 
   // --- products of few f32 rows with f32, f16 and bf16 rows (kernels/float_dot.cc)
-  // y[t * y_stride + r] = Σ_i w[r][i] · x[t][i] + bias[r], accumulated in f32 in the order of i, as
-  // panel_product does; bias may be null.
+  // y[t * y_stride + r] = Σ_i w[r][i] · x[t][i] + bias[r], accumulated in f32; bias may be null.
   using FloatDot = void (*)(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride,
                             int64_t tokens, int64_t inputs, const float* bias, float* y, int64_t y_stride);
   FloatDot dot_f32, dot_f16, dot_bf16;
@@ -192,7 +195,7 @@ struct MicroKernels {
 
   // --- f32 matrices (kernels/matrix.cc)
   // y[r * y_stride + c] = Σ_k a[r * a_stride + k] · b[k][c] for `columns` <= kPanelColumns; b is [depth,
-  // kPanelColumns]. The sum starts from what y holds where it `continues`, else from 0.
+  // kPanelColumns]. Where it `continues`, the sum is added to what y holds.
   void (*panel_product)(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
                         bool continues, float* y, int64_t y_stride, int64_t columns);
   // panel[k][c] = value first + k of row c, for `rows` <= kPanelColumns; 0 for the columns that are left.

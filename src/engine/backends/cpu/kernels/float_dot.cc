@@ -1,86 +1,70 @@
-// Products of a few rows of f32 activations with f32, f16 and bf16 rows, which are read as they are stored.
-// A square of kLanes weights of kLanes rows is transposed in registers, so that each lane sums one output, in
-// the order of the inputs: the order of panel_product, which many activations take.
+// Products of f32 activations with f32, f16 and bf16 rows.
 #include "engine/backends/cpu/kernels/float_rows.h"
 #include "engine/backends/cpu/kernels/functions.h"
 
 namespace oag::cpu::OAG_ISA {
 namespace {
 
-// Tokens of a tile: their sums stay in registers beside a square.
-constexpr int kMostTokens = kRegisters == 32 ? 8 : 4;
+// Tokens of a tile: with four rows their sums fill the registers, but for what is multiplied.
+constexpr int kMostTokens = kRegisters == 32 ? 6 : 3;
 
-// Squares of rows that are summed at a time: enough sums under way to hide how long an addition takes.
-template <int T>
-constexpr int kSquares = T == 1 ? (kLanes == 4 ? 4 : 2) : T * kLanes <= 16 ? 2 : 1;
-
-// S squares of rows by T tokens. The last square has `last` rows.
-template <typename From, int S, int T>
-void dot_tile(const char* w, int64_t w_stride, int last, const float* x, int64_t x_stride, int64_t inputs,
+// R rows by T tokens: one accumulator of kLanes sums per output, input i in lane i % kLanes.
+template <typename From, int R, int T>
+void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride, int64_t inputs,
               const float* bias, float* y, int64_t y_stride) {
-  F acc[S][T];
-  for (int s = 0; s < S; ++s) {
-    for (int t = 0; t < T; ++t) acc[s][t] = zero();
+  F acc[R][T];
+  for (int r = 0; r < R; ++r) {
+    for (int t = 0; t < T; ++t) acc[r][t] = zero();
   }
   int64_t i = 0;
   for (; i + kLanes <= inputs; i += kLanes) {
-#pragma GCC unroll 4
-    for (int s = 0; s < S; ++s) {
-      const char* rows = w + s * kLanes * w_stride;
-      F square[kLanes];
-      if (last == kLanes) {
-#pragma GCC unroll 16
-        for (int r = 0; r < kLanes; ++r) square[r] = From::at(rows + r * w_stride, i);
-      } else {
-        for (int r = 0; r < kLanes; ++r) square[r] = r < last ? From::at(rows + r * w_stride, i) : zero();
-      }
-      transpose(square);
-#pragma GCC unroll 16
-      for (int k = 0; k < kLanes; ++k) {
+    F xs[T];
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) acc[s][t] = mul_add(splat(x[t * x_stride + i + k]), square[k], acc[s][t]);
-      }
+    for (int t = 0; t < T; ++t) xs[t] = load(x + t * x_stride + i);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const F ws = From::at(w + r * w_stride, i);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) acc[r][t] = mul_add(ws, xs[t], acc[r][t]);
     }
   }
-  for (int s = 0; s < S && i < inputs; ++s) {
-    F square[kLanes];
-    for (int r = 0; r < kLanes; ++r) {
-      const bool has_row = s + 1 < S || r < last;
-      square[r] = has_row ? From::some(w + (s * kLanes + r) * w_stride, i, inputs) : zero();
-    }
-    transpose(square);
-    for (int k = 0; i + k < inputs; ++k) {
-      for (int t = 0; t < T; ++t) acc[s][t] = mul_add(splat(x[t * x_stride + i + k]), square[k], acc[s][t]);
+  if (i < inputs) {
+    for (int r = 0; r < R; ++r) {
+      const F ws = From::some(w + r * w_stride, i, inputs);
+      for (int t = 0; t < T; ++t)
+        acc[r][t] = mul_add(ws, FromF32::some(reinterpret_cast<const char*>(x + t * x_stride), i, inputs), acc[r][t]);
     }
   }
-  for (int s = 0; s < S; ++s) {
-    const int count = s + 1 < S ? kLanes : last;
-    for (int t = 0; t < T; ++t) {
-      F value = acc[s][t];
-      if (bias != nullptr) value = add(value, load_at(bias, s * kLanes, count, 0.0f));
-      store_at(y + t * y_stride, s * kLanes, count, value);
+  for (int t = 0; t < T; ++t) {
+    float* out = y + t * y_stride;
+    if constexpr (R % 4 == 0) {
+      for (int r = 0; r < R; r += 4)
+        store_sums(out + r, acc[r][t], acc[r + 1][t], acc[r + 2][t], acc[r + 3][t]);
+    } else {
+      for (int r = 0; r < R; ++r) out[r] = sum(acc[r][t]);
     }
+    if (bias == nullptr) continue;
+    for (int r = 0; r < R; ++r) out[r] += bias[r];
   }
 }
 
 template <typename From, int T>
 void dot_rows(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t inputs,
               const float* bias, float* y, int64_t y_stride) {
-  constexpr int kRows = kSquares<T> * kLanes;
+  constexpr int kRows = T == 1 ? 8 : 4;
   const char* data = static_cast<const char*>(w.data);
   int64_t r = 0;
   for (; r + kRows <= rows; r += kRows) {
-    dot_tile<From, kSquares<T>, T>(data + r * w.stride_bytes, w.stride_bytes, kLanes, x, x_stride, inputs,
-                                   bias ? bias + r : nullptr, y + r, y_stride);
+    dot_tile<From, kRows, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs,
+                             bias ? bias + r : nullptr, y + r, y_stride);
   }
-  for (; r < rows; r += kLanes) {
-    const int last = rows - r < kLanes ? static_cast<int>(rows - r) : kLanes;
-    dot_tile<From, 1, T>(data + r * w.stride_bytes, w.stride_bytes, last, x, x_stride, inputs,
+  for (; r < rows; ++r) {
+    dot_tile<From, 1, T>(data + r * w.stride_bytes, w.stride_bytes, x, x_stride, inputs,
                          bias ? bias + r : nullptr, y + r, y_stride);
   }
 }
 
-// The last `tokens` <= T tokens.
+// Of `tokens` <= T tokens.
 template <typename From, int T>
 void dot_tokens(int64_t tokens, const FloatRows& w, int64_t rows, const float* x, int64_t x_stride,
                 int64_t inputs, const float* bias, float* y, int64_t y_stride) {

@@ -13,10 +13,7 @@ template <int R>
 void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues, float* y,
           int64_t y_stride) {
   F acc[R][2];
-  for (int r = 0; r < R; ++r) {
-    acc[r][0] = continues ? load(y + r * y_stride) : zero();
-    acc[r][1] = continues ? load(y + r * y_stride + kLanes) : zero();
-  }
+  for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = zero();
   for (int64_t k = 0; k < depth; ++k) {
     const F low = load(b + k * kPanelColumns), high = load(b + k * kPanelColumns + kLanes);
 #pragma GCC unroll 16
@@ -27,8 +24,13 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool 
     }
   }
   for (int r = 0; r < R; ++r) {
-    store(y + r * y_stride, acc[r][0]);
-    store(y + r * y_stride + kLanes, acc[r][1]);
+    float* to = y + r * y_stride;
+    if (continues) {
+      acc[r][0] = add(load(to), acc[r][0]);
+      acc[r][1] = add(load(to + kLanes), acc[r][1]);
+    }
+    store(to, acc[r][0]);
+    store(to + kLanes, acc[r][1]);
   }
 }
 

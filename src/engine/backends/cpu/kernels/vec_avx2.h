@@ -60,6 +60,12 @@ static inline float sum(F v) {
   v = _mm256_add_ps(v, _mm256_permute_ps(v, 0xb1));
   return _mm_cvtss_f32(add_halves(v));
 }
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  const F ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+  const F cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+  _mm_storeu_ps(p,
+                add_halves(_mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee))));
+}
 static inline float max_lane(F v) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
   s = _mm_max_ps(s, _mm_movehl_ps(s, s));

@@ -61,6 +61,12 @@ static inline float sum(F v) {
   v = _mm512_add_ps(v, _mm512_permute_ps(v, 0xb1));
   return _mm_cvtss_f32(add_quarters(v));
 }
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  const F ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  const F cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+  _mm_storeu_ps(
+      p, add_quarters(_mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee))));
+}
 static inline float max_lane(F v) {
   const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));

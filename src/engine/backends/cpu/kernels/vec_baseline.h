@@ -67,6 +67,12 @@ static inline F round(F a) {
 static inline float sum(F v) {
   return (v[0] + v[2]) + (v[1] + v[3]);
 }
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  p[0] = sum(a);
+  p[1] = sum(b);
+  p[2] = sum(c);
+  p[3] = sum(d);
+}
 static inline float max_lane(F v) {
   const float low = v[0] > v[2] ? v[0] : v[2], high = v[1] > v[3] ? v[1] : v[3];
   return low > high ? low : high;

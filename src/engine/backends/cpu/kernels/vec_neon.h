@@ -54,6 +54,12 @@ static inline F round(F a) {
 static inline float sum(F v) {
   return (vgetq_lane_f32(v, 0) + vgetq_lane_f32(v, 2)) + (vgetq_lane_f32(v, 1) + vgetq_lane_f32(v, 3));
 }
+static inline void store_sums(float* p, F a, F b, F c, F d) {
+  const F ab = vaddq_f32(vzip1q_f32(a, b), vzip2q_f32(a, b)),
+          cd = vaddq_f32(vzip1q_f32(c, d), vzip2q_f32(c, d));
+  vst1q_f32(p, vaddq_f32(vcombine_f32(vget_low_f32(ab), vget_low_f32(cd)),
+                         vcombine_f32(vget_high_f32(ab), vget_high_f32(cd))));
+}
 static inline float max_lane(F v) {
   return vmaxvq_f32(v);
 }
