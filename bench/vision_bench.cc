@@ -96,8 +96,8 @@ class Block {
     if (name.find(options_.only) == std::string::npos) return;
     double bytes = 0;
     for (const Tensor& input : operation.inputs) bytes += static_cast<double>(input.size_bytes());
-    Row row{std::move(name), flop, bytes, std::make_unique<KernelRunner>(device_, std::move(operation)),
-            {},              {}};
+    Row row{
+        std::move(name), flop, bytes, std::make_unique<KernelRunner>(device_, std::move(operation)), {}, {}};
     if (!row.runner->accepted()) return;
     row.outputs = row.runner->run();
     for (const Tensor& output : row.outputs) row.bytes += static_cast<double>(output.size_bytes());
@@ -109,7 +109,8 @@ class Block {
     const int64_t inputs = x.dim(1);
     const bool fits = inputs % dtype_info(options_.weights).block_values == 0;
     const Tensor w = random_weights(fits ? options_.weights : DType::kF32, outputs, inputs, 14);
-    add(fmt::format("{} {}x{}", name, inputs, outputs), {"oag", "Linear", {{"many_rows", int64_t{1}}}, {x, w}, 1, {1}},
+    add(fmt::format("{} {}x{}", name, inputs, outputs),
+        {"oag", "Linear", {{"many_rows", int64_t{1}}}, {x, w}, 1, {1}},
         2.0 * static_cast<double>(x.dim(0) * inputs * outputs));
   }
 

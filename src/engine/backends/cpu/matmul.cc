@@ -1,5 +1,5 @@
-// MatMul and Gemm of f32: sums run over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b| per 1,000 of the
-// inner dim.
+// MatMul and Gemm of f32: sums run over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b|
+// per 1,000 of the inner dim.
 #include <algorithm>
 #include <cstring>
 
@@ -33,17 +33,18 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const 
     });
     if (!done) return false;
   }
-  return multiply(env, micro, product, [&](int64_t column, int64_t count, int64_t k, int64_t some, float* panel) {
-    const float* from = b.data + k * b.row_stride + column * b.column_stride;
-    if (b.row_stride == 1) {  // its columns are dense
-      const int64_t stride = b.column_stride * static_cast<int64_t>(sizeof(float));
-      return micro.pack_columns_f32({from, stride}, count, 0, some, panel);
-    }
-    for (int64_t i = 0; i < some; ++i) {
-      float* to = std::copy_n(from + i * b.row_stride, count, panel + i * kPanelColumns);
-      std::fill_n(to, kPanelColumns - count, 0.0f);
-    }
-  });
+  return multiply(env, micro, product,
+                  [&](int64_t column, int64_t count, int64_t k, int64_t some, float* panel) {
+                    const float* from = b.data + k * b.row_stride + column * b.column_stride;
+                    if (b.row_stride == 1) {  // its columns are dense
+                      const int64_t stride = b.column_stride * static_cast<int64_t>(sizeof(float));
+                      return micro.pack_columns_f32({from, stride}, count, 0, some, panel);
+                    }
+                    for (int64_t i = 0; i < some; ++i) {
+                      float* to = std::copy_n(from + i * b.row_stride, count, panel + i * kPanelColumns);
+                      std::fill_n(to, kPanelColumns - count, 0.0f);
+                    }
+                  });
 }
 
 float* scratch(KernelEnv& env, int64_t count) {
@@ -97,7 +98,8 @@ void run_matmul(const KernelContext& context, const MicroKernels& micro) {
   for (int64_t i = 0; i < element_count(whole); ++i) {
     const Matrix from_a = {a_data + left.at(whole, i) * rows * depth, depth, 1};
     const Matrix from_b = {b_data + right.at(whole, i) * depth * columns, columns, 1};
-    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns, nullptr))
+    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns,
+                  nullptr))
       return;
   }
 }
@@ -115,7 +117,8 @@ void run_gemm(const KernelContext& context, const MicroKernels& micro) {
   KernelEnv& env = context.env();
   const Matrix from_a = {a.values<float>().data(), a_turned ? 1 : depth, a_turned ? rows : 1};
   const Matrix from_b = {b.values<float>().data(), b_turned ? 1 : columns, b_turned ? depth : 1};
-  if (!multiply(env, micro, from_a, from_b, rows, depth, columns, y, a_turned ? scratch(env, rows * depth) : nullptr)) {
+  if (!multiply(env, micro, from_a, from_b, rows, depth, columns, y,
+                a_turned ? scratch(env, rows * depth) : nullptr)) {
     return;
   }
   const float alpha = node.float_attribute("alpha", 1.0f), beta = node.float_attribute("beta", 1.0f);

@@ -37,30 +37,31 @@ bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& pr
   const int64_t macs = std::min(row_step, product.rows) * column_step * product.depth;
 
   // Tiles of the same columns follow each other, so that b is still in a cache.
-  return env.parallel_for(row_tiles * column_tiles, std::max<int64_t>(1, macs / 64), [&](int64_t i, int worker) {
-    const int64_t row = i % row_tiles * row_step, column = i / row_tiles * column_step;
-    const int64_t rows = std::min(row_step, product.rows - row);
-    const int64_t columns = std::min(column_step, product.columns - column);
-    const float* a = product.a + row * product.a_stride;
-    float* y = product.y + row * product.y_stride + column;
-    float* panels = scratch + static_cast<size_t>(worker) * panel_values;
-    for (int64_t k = 0; k < std::max<int64_t>(1, product.depth); k += kSumBlock) {
-      if (k > 0 && env.should_stop()) return;
-      const int64_t depth = std::min(kSumBlock, product.depth - k);
-      for (int64_t c = 0; c < columns; c += kPanelColumns)
-        pack(column + c, std::min(kPanelColumns, columns - c), k, depth, panels + c * depth);
-      for (int64_t c = 0; c < columns; c += kPanelColumns) {
-        micro.panel_product(a + k, product.a_stride, rows, panels + c * depth, depth, k > 0, y + c,
-                            product.y_stride, std::min(kPanelColumns, columns - c));
-      }
-    }
-    if (product.bias == nullptr) return;
-    for (int64_t r = 0; r < rows; ++r) {
-      float* values = y + r * product.y_stride;
-      micro.binary[static_cast<int>(BinaryOp::kAdd)](values, false, product.bias + column, false, columns,
-                                                     values);
-    }
-  });
+  return env.parallel_for(
+      row_tiles * column_tiles, std::max<int64_t>(1, macs / 64), [&](int64_t i, int worker) {
+        const int64_t row = i % row_tiles * row_step, column = i / row_tiles * column_step;
+        const int64_t rows = std::min(row_step, product.rows - row);
+        const int64_t columns = std::min(column_step, product.columns - column);
+        const float* a = product.a + row * product.a_stride;
+        float* y = product.y + row * product.y_stride + column;
+        float* panels = scratch + static_cast<size_t>(worker) * panel_values;
+        for (int64_t k = 0; k < std::max<int64_t>(1, product.depth); k += kSumBlock) {
+          if (k > 0 && env.should_stop()) return;
+          const int64_t depth = std::min(kSumBlock, product.depth - k);
+          for (int64_t c = 0; c < columns; c += kPanelColumns)
+            pack(column + c, std::min(kPanelColumns, columns - c), k, depth, panels + c * depth);
+          for (int64_t c = 0; c < columns; c += kPanelColumns) {
+            micro.panel_product(a + k, product.a_stride, rows, panels + c * depth, depth, k > 0, y + c,
+                                product.y_stride, std::min(kPanelColumns, columns - c));
+          }
+        }
+        if (product.bias == nullptr) return;
+        for (int64_t r = 0; r < rows; ++r) {
+          float* values = y + r * product.y_stride;
+          micro.binary[static_cast<int>(BinaryOp::kAdd)](values, false, product.bias + column, false, columns,
+                                                         values);
+        }
+      });
 }
 
 }  // namespace oag::cpu

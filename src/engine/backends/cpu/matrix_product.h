@@ -20,8 +20,7 @@ struct MatrixProduct {
 
 // Writes b's rows [k, k + depth) of `count` <= kPanelColumns columns from `column` on, as
 // [depth, kPanelColumns] with whatever value in the columns that there are not.
-using PackPanel =
-    FunctionRef<void(int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
+using PackPanel = FunctionRef<void(int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
 
 // Computes it on all threads, block by block: scratch memory is 256 KiB a thread, whatever the sizes. Each
 // output takes its products in blocks of kSumBlock, then the bias. Looks whether to stop every few million

@@ -118,8 +118,8 @@ struct SoftmaxState {
 // Columns of a panel of f32 matrices.
 inline constexpr int64_t kPanelColumns = 32;
 
-// Products of f32 matrices are summed in blocks of so many of the inner dimension, each in order; then the blocks'
-// sums in order. A block of a panel lies in the first-level cache.
+// Products of f32 matrices are summed in blocks of so many of the inner dimension, each in order; then the
+// blocks' sums in order. A block of a panel lies in the first-level cache.
 inline constexpr int64_t kSumBlock = 256;
 
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };

@@ -32,7 +32,8 @@ void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride,
     for (int r = 0; r < R; ++r) {
       const F ws = From::some(w + r * w_stride, i, inputs);
       for (int t = 0; t < T; ++t)
-        acc[r][t] = mul_add(ws, FromF32::some(reinterpret_cast<const char*>(x + t * x_stride), i, inputs), acc[r][t]);
+        acc[r][t] =
+            mul_add(ws, FromF32::some(reinterpret_cast<const char*>(x + t * x_stride), i, inputs), acc[r][t]);
     }
   }
   for (int t = 0; t < T; ++t) {

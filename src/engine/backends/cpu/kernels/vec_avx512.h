@@ -88,7 +88,8 @@ static inline void transpose(F* v) {
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    const F even = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), odd = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const F even = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+            odd = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
     const F even2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
             odd2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
     v[i] = _mm512_shuffle_f32x4(even, even2, 0x88);
