@@ -141,14 +141,16 @@ std::vector<ValueId> decompose_multi_linear(Graph& graph, const Node& node) {
 
 }  // namespace
 
-// y = x · wᵀ + b. x [..., in] f32, w [out, in] in any storage, b [out] f32 -> y [..., out] f32.
+// y = x · wᵀ + b. x [..., in] f32, w [out, in] in any storage, b [out] f32 -> y [..., out] f32. many_rows = 1
+// says that x has many rows whenever it matters: a kernel may take a way of summing that is slow for few, but
+// takes it for any number of them.
 extern constinit const OpSchema kLinear = {
     .domain = "oag",
     .op = "Linear",
     .since_version = 1,
     .inputs = {{"x", "T", {DType::kF32}}, {"w", "W", kStoredTypes}, {"b", "T", {DType::kF32}, true}},
     .outputs = {{"y", "T", {DType::kF32}}},
-    .attributes = {},
+    .attributes = {{"many_rows", AttributeKind::kInt}},
     .infer = infer_linear,
     .reference = linear_reference,
     .decompose = decompose_linear,

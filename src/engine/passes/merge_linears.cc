@@ -8,7 +8,7 @@ namespace oag {
 namespace {
 
 bool is_linear(const Graph& graph, const Node& node) {
-  if (node.domain != "oag" || node.op != "Linear") return false;
+  if (node.domain != "oag" || node.op != "Linear" || node.int_attribute("many_rows", 0) != 0) return false;
   for (size_t i = 1; i < node.inputs.size(); ++i) {
     // Others may be computed between the nodes.
     if (node.inputs[i] != kNoValue && !graph.value(node.inputs[i]).constant) return false;

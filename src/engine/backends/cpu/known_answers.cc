@@ -407,11 +407,12 @@ bool rotations(const MicroKernels& micro) {
 }
 
 bool panel_product(const MicroKernels& micro) {
-  constexpr int64_t kRows = 5, kDepth = 7;
+  constexpr int64_t kRows = 17, kDepth = 7;  // whole tiles and a part of one
   Values random;
   const std::vector<float> a = random.some(kRows * kDepth), b = random.some(kDepth * kPanelColumns);
   std::vector<float> y(static_cast<size_t>(kRows * kPanelColumns + kSlack));
-  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, y.data(), kPanelColumns, kPanelColumns);
+  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, false, y.data(), kPanelColumns,
+                      kPanelColumns);
   for (int64_t r = 0; r < kRows; ++r) {
     for (int64_t c = 0; c < kPanelColumns; ++c) {
       double sum = 0;
@@ -421,7 +422,38 @@ bool panel_product(const MicroKernels& micro) {
       if (!near(y[static_cast<size_t>(r * kPanelColumns + c)], sum, 1e-5)) return false;
     }
   }
+  // A second time on top, for fewer columns than a panel has: the others stay.
+  const std::vector<float> once = y;
+  constexpr int64_t kSome = kPanelColumns - 3;
+  micro.panel_product(a.data(), kDepth, kRows, b.data(), kDepth, true, y.data(), kPanelColumns, kSome);
+  for (size_t i = 0; i < static_cast<size_t>(kRows * kPanelColumns); ++i) {
+    const double factor = static_cast<int64_t>(i) % kPanelColumns < kSome ? 2 : 1;
+    if (!near(y[i], factor * double{once[i]}, 1e-5)) return false;
+  }
   return true;
+}
+
+template <typename T, typename Decode>
+bool columns_are_right(MicroKernels::PackColumns pack, const std::vector<T>& w, Decode decode) {
+  constexpr int64_t kRows = kPanelColumns - 3, kFirst = 5, kDepth = 37;
+  std::vector<float> panel(static_cast<size_t>(kDepth * kPanelColumns), -1.0f);
+  pack({w.data(), kWidth * static_cast<int64_t>(sizeof(T))}, kRows, kFirst, kDepth, panel.data());
+  for (int64_t k = 0; k < kDepth; ++k) {
+    for (int64_t c = 0; c < kPanelColumns; ++c) {
+      const float right = c < kRows ? decode(w[static_cast<size_t>(c * kWidth + kFirst + k)]) : 0.0f;
+      if (panel[static_cast<size_t>(k * kPanelColumns + c)] != right) return false;
+    }
+  }
+  return true;
+}
+
+bool packed_columns(const MicroKernels& micro) {
+  const std::vector<float> w = Values().some(kPanelColumns * kWidth);
+  std::vector<uint16_t> bf16;
+  for (const float value : w) bf16.push_back(bf16_from_f32(value));
+  return columns_are_right(micro.pack_columns_f32, w, itself) &&
+         columns_are_right(micro.pack_columns_f16, halves_of(w), f32_from_f16) &&
+         columns_are_right(micro.pack_columns_bf16, bf16, f32_from_bf16);
 }
 
 struct Check {
@@ -444,7 +476,8 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"arithmetic", arithmetic},
                              {"norms", norms},
                              {"rotations", rotations},
-                             {"matrix products", panel_product}};
+                             {"matrix products", panel_product},
+                             {"columns of matrices", packed_columns}};
 
 }  // namespace
 

@@ -33,6 +33,10 @@ void wrong_for_the_last_of_an_odd_number(const PackedRows& w, int64_t panel, int
   best().packed_dot(w, panel, panels, tile, tokens, bias, y, y_stride);
   if (tokens > 1 && tokens % 2 == 1) y[(tokens - 1) * y_stride] *= 1.001f;
 }
+void never_continues(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, bool,
+                     float* y, int64_t y_stride, int64_t columns) {
+  best().panel_product(a, a_stride, rows, b, depth, false, y, y_stride, columns);
+}
 void never_a_scalar_first(const float* a, bool, const float* b, bool b_is_scalar, int64_t count, float* y) {
   best().binary[0](a, false, b, b_is_scalar, count, y);
 }
@@ -86,6 +90,12 @@ TEST(SelfTest, NamesTheKernelThatIsWrong) {
   wrong = best();
   wrong.binary[0] = never_a_scalar_first;
   EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
+  wrong = best();
+  wrong.panel_product = never_continues;
+  EXPECT_EQ(wrong_kernel(wrong), "matrix products");
+  wrong = best();
+  std::swap(wrong.pack_columns_f16, wrong.pack_columns_bf16);
+  EXPECT_EQ(wrong_kernel(wrong), "columns of matrices");
 }
 
 TEST(SelfTest, FallsBackToTheNextInstructionSetWithOneWarning) {

@@ -22,6 +22,14 @@ OperatorCase linear(Tensor x, Tensor w, Tensor bias = {}) {
   return {"oag", "Linear", {}, {std::move(x), std::move(w), std::move(bias)}, 1, {1}};
 }
 
+OperatorCase many_rows(Tensor x, Tensor w, Tensor bias = {}) {
+  OperatorCase operation = linear(std::move(x), std::move(w), std::move(bias));
+  operation.attributes["many_rows"] = int64_t{1};
+  return operation;
+}
+
+constexpr DType kFloatStorages[] = {DType::kF32, DType::kF16, DType::kBF16};
+
 std::vector<float> decoded(const Tensor& w) {
   std::vector<float> values(static_cast<size_t>(w.count()));
   decode_blocks(w.dtype(), w.bytes(), values);
@@ -158,6 +166,37 @@ TEST_P(LinearOnIsa, MatchesTheReferenceForEveryStorageAndShape) {
   }
 }
 
+TEST_P(LinearOnIsa, PanelsOfFloatsMatchSumsInDouble) {
+  const auto device = make_device(GetParam(), 2);
+  for (const DType dtype : kFloatStorages) {
+    for (const int64_t inputs : {1, 31, 256, 257, 1176}) {
+      const int64_t outputs = inputs == 257 ? 300 : 45;
+      const Tensor w = random_weights(dtype, outputs, inputs, 3), bias = random_f32({outputs}, 4);
+      const std::vector<float> exact = decoded(w);
+      for (const int64_t tokens : {1, 7, 12, 25, 260}) {
+        const Tensor x = random_f32({tokens, inputs}, static_cast<uint32_t>(tokens), -2, 2);
+        const KernelRunner runner(device, many_rows(x, w, bias));
+        ASSERT_EQ(runner.choice().winner->name, "linear.float_panels");
+        const Tensor y = runner.run()[0];
+        ASSERT_EQ(y.dims(), (Dims{tokens, outputs}));
+        for (int64_t t = 0; t < tokens; ++t) {
+          for (int64_t o = 0; o < outputs; ++o) {
+            double sum = bias.values<float>()[static_cast<size_t>(o)], size = std::fabs(sum);
+            for (int64_t i = 0; i < inputs; ++i) {
+              const double product = double{exact[static_cast<size_t>(o * inputs + i)]} *
+                                     double{x.values<float>()[static_cast<size_t>(t * inputs + i)]};
+              sum += product;
+              size += std::fabs(product);
+            }
+            ASSERT_NEAR(y.values<float>()[static_cast<size_t>(t * outputs + o)], sum, 2e-6 * size)
+                << dtype_name(dtype) << " " << tokens << "x" << inputs;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_P(LinearOnIsa, EveryPowerOfTwoOfMxfp4IsExact) {
   const int64_t inputs = 32;
   for (int exponent = 0; exponent < 250; ++exponent) {  // 0 and 1 are subnormal powers; 253 gives infinities
@@ -182,7 +221,13 @@ TEST_P(LinearOnIsa, EveryPowerOfTwoOfMxfp4IsExact) {
 }
 
 TEST_P(LinearOnIsa, AnOutputRowDoesNotDependOnTheBatchOrTheThreads) {
-  for (const DType dtype : kStorages) {
+  std::vector<std::pair<DType, bool>> ways;
+  for (const DType dtype : kStorages) ways.emplace_back(dtype, false);
+  for (const DType dtype : kFloatStorages) ways.emplace_back(dtype, true);
+  for (const auto& [dtype, panels] : ways) {
+    const auto linear = [panels = panels](const Tensor& x, const Tensor& w) {
+      return panels ? many_rows(x, w) : ::oag::cpu::linear(x, w);
+    };
     const int64_t inputs = 768, outputs = 203, tokens = 70;
     const Tensor w = random_weights(dtype, outputs, inputs, 8);
     const Tensor x = random_f32({tokens, inputs}, 9);

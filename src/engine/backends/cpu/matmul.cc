@@ -1,11 +1,11 @@
-// MatMul and Gemm of f32: the right operand is packed into panels of 16 columns, once per call or batch
-// entry; sums run over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b| per 1,000 of the
-// inner dim.
+// MatMul and Gemm of f32: sums run over the inner dim in order, in f32. Against a double sum: 1e-6 of Σ|a·b|
+// per 1,000 of the inner dim.
 #include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
 #include "engine/backends/cpu/cpu_kernel.h"
+#include "engine/backends/cpu/matrix_product.h"
 
 namespace oag::cpu {
 namespace {
@@ -19,50 +19,36 @@ struct Matrix {
   int64_t row_stride, column_stride;
 };
 
-constexpr int64_t kTileRows = 48;
-
-// y [rows, columns] = a [rows, depth] · b [depth, columns]. False when the run was stopped.
+// y [rows, columns] = a [rows, depth] · b [depth, columns]. False when the run was stopped. `transposed` has
+// room for a, when its rows are not dense.
 bool multiply(KernelEnv& env, const MicroKernels& micro, const Matrix& a, const Matrix& b, int64_t rows,
-              int64_t depth, int64_t columns, float* y, float* panels, float* transposed) {
-  const int64_t panel_count = (columns + kPanelColumns - 1) / kPanelColumns;
-  const bool packed = env.parallel_for(panel_count, depth * kPanelColumns, [&](int64_t p, int) {
-    float* panel = panels + p * depth * kPanelColumns;
-    const int64_t first = p * kPanelColumns, count = std::min(kPanelColumns, columns - first);
-    for (int64_t k = 0; k < depth; ++k) {
-      for (int64_t c = 0; c < kPanelColumns; ++c) {
-        panel[k * kPanelColumns + c] =
-            c < count ? b.data[k * b.row_stride + (first + c) * b.column_stride] : 0.0f;
-      }
-    }
-  });
-  if (!packed) return false;
-  const float* left = a.data;
-  int64_t left_stride = a.row_stride;
+              int64_t depth, int64_t columns, float* y, float* transposed) {
+  MatrixProduct product = {rows, depth, columns, a.data, a.row_stride, y, columns};
   if (a.column_stride != 1) {
-    left = transposed;
-    left_stride = depth;
+    product.a = transposed;
+    product.a_stride = depth;
     const bool done = env.parallel_for(rows, depth, [&](int64_t r, int) {
       for (int64_t k = 0; k < depth; ++k)
         transposed[r * depth + k] = a.data[r * a.row_stride + k * a.column_stride];
     });
     if (!done) return false;
   }
-  const int64_t row_tiles = (rows + kTileRows - 1) / kTileRows;
-  const int64_t ns = std::max<int64_t>(1, std::min(rows, kTileRows) * depth * kPanelColumns / 12);
-  return env.parallel_for(row_tiles * panel_count, ns, [&](int64_t tile, int) {
-    const int64_t row = tile % row_tiles * kTileRows, p = tile / row_tiles, first = p * kPanelColumns;
-    micro.panel_product(left + row * left_stride, left_stride, std::min(kTileRows, rows - row),
-                        panels + p * depth * kPanelColumns, depth, y + row * columns + first, columns,
-                        std::min(kPanelColumns, columns - first));
-  });
+  return multiply(env, micro, product,
+                  [&](int64_t column, int64_t count, int64_t k, int64_t some, float* panel) {
+                    const float* from = b.data + k * b.row_stride + column * b.column_stride;
+                    if (b.row_stride == 1) {  // its columns are dense
+                      const int64_t stride = b.column_stride * static_cast<int64_t>(sizeof(float));
+                      return micro.pack_columns_f32({from, stride}, count, 0, some, panel);
+                    }
+                    for (int64_t i = 0; i < some; ++i) {
+                      float* to = std::copy_n(from + i * b.row_stride, count, panel + i * kPanelColumns);
+                      std::fill_n(to, kPanelColumns - count, 0.0f);
+                    }
+                  });
 }
 
 float* scratch(KernelEnv& env, int64_t count) {
   return reinterpret_cast<float*>(env.workspace(static_cast<size_t>(count) * sizeof(float)));
-}
-
-float* panels_for(KernelEnv& env, int64_t depth, int64_t columns) {
-  return scratch(env, (columns + kPanelColumns - 1) / kPanelColumns * kPanelColumns * depth);
 }
 
 [[noreturn]] void refuse(const KernelContext& context) {
@@ -109,11 +95,10 @@ void run_matmul(const KernelContext& context, const MicroKernels& micro) {
   const float* a_data = context.input(0).values<float>().data();
   const float* b_data = context.input(1).values<float>().data();
   if (element_count(dims) == 0) return;
-  float* panels = panels_for(context.env(), depth, columns);
   for (int64_t i = 0; i < element_count(whole); ++i) {
     const Matrix from_a = {a_data + left.at(whole, i) * rows * depth, depth, 1};
     const Matrix from_b = {b_data + right.at(whole, i) * depth * columns, columns, 1};
-    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns, panels,
+    if (!multiply(context.env(), micro, from_a, from_b, rows, depth, columns, y + i * rows * columns,
                   nullptr))
       return;
   }
@@ -132,7 +117,7 @@ void run_gemm(const KernelContext& context, const MicroKernels& micro) {
   KernelEnv& env = context.env();
   const Matrix from_a = {a.values<float>().data(), a_turned ? 1 : depth, a_turned ? rows : 1};
   const Matrix from_b = {b.values<float>().data(), b_turned ? 1 : columns, b_turned ? depth : 1};
-  if (!multiply(env, micro, from_a, from_b, rows, depth, columns, y, panels_for(env, depth, columns),
+  if (!multiply(env, micro, from_a, from_b, rows, depth, columns, y,
                 a_turned ? scratch(env, rows * depth) : nullptr)) {
     return;
   }

@@ -118,6 +118,10 @@ struct SoftmaxState {
 // Columns of a panel of f32 matrices.
 inline constexpr int64_t kPanelColumns = 32;
 
+// Products of f32 matrices are summed in blocks of so many of the inner dimension, each in order; then the
+// blocks' sums in order. A block of a panel lies in the first-level cache.
+inline constexpr int64_t kSumBlock = 256;
+
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
 // The inner loops that differ by instruction set: one table per set, filled by kernels/<file>.cc compiled
@@ -143,7 +147,7 @@ struct MicroKernels {
   void (*packed_dot)(const PackedRows& w, int64_t panel, int64_t panels, const uint8_t* tile, int tokens,
                      const float* bias, float* y, int64_t y_stride);
 
-  // --- products of f32 rows with f32, f16 and bf16 rows (kernels/float_dot.cc)
+  // --- products of few f32 rows with f32, f16 and bf16 rows (kernels/float_dot.cc)
   // y[t * y_stride + r] = Σ_i w[r][i] · x[t][i] + bias[r], accumulated in f32; bias may be null.
   using FloatDot = void (*)(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride,
                             int64_t tokens, int64_t inputs, const float* bias, float* y, int64_t y_stride);
@@ -191,9 +195,12 @@ struct MicroKernels {
 
   // --- f32 matrices (kernels/matrix.cc)
   // y[r * y_stride + c] = Σ_k a[r * a_stride + k] · b[k][c] for `columns` <= kPanelColumns; b is [depth,
-  // kPanelColumns].
+  // kPanelColumns]. Where it `continues`, the sum is added to what y holds.
   void (*panel_product)(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
-                        float* y, int64_t y_stride, int64_t columns);
+                        bool continues, float* y, int64_t y_stride, int64_t columns);
+  // panel[k][c] = value first + k of row c, for `rows` <= kPanelColumns; 0 for the columns that are left.
+  using PackColumns = void (*)(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
+  PackColumns pack_columns_f32, pack_columns_f16, pack_columns_bf16;
 
   // --- what one core can do (kernels/limits.cc)
   float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 128

@@ -1,31 +1,12 @@
 // Products of f32 activations with f32, f16 and bf16 rows.
+#include "engine/backends/cpu/kernels/float_rows.h"
 #include "engine/backends/cpu/kernels/functions.h"
-#include "engine/backends/cpu/kernels/vec.h"
 
 namespace oag::cpu::OAG_ISA {
 namespace {
 
-struct FromF32 {
-  static constexpr int kBytes = 4;
-  static F at(const char* p, int64_t i) { return load(reinterpret_cast<const float*>(p) + i); }
-};
-struct FromF16 {
-  static constexpr int kBytes = 2;
-  static F at(const char* p, int64_t i) { return load_f16(reinterpret_cast<const uint16_t*>(p) + i); }
-};
-struct FromBf16 {
-  static constexpr int kBytes = 2;
-  static F at(const char* p, int64_t i) { return load_bf16(reinterpret_cast<const uint16_t*>(p) + i); }
-};
-
-// The last inputs % kLanes values, zero-padded.
-template <typename From>
-F tail_of(const void* row, int64_t begin, int64_t end) {
-  char values[4 * kLanes] = {};
-  memcpy(values, static_cast<const char*>(row) + begin * From::kBytes,
-         static_cast<size_t>(end - begin) * From::kBytes);
-  return From::at(values, 0);
-}
+// Tokens of a tile: with four rows their sums fill the registers, but for what is multiplied.
+constexpr int kMostTokens = kRegisters == 32 ? 6 : 3;
 
 // R rows by T tokens: one accumulator of kLanes sums per output, input i in lane i % kLanes.
 template <typename From, int R, int T>
@@ -49,9 +30,10 @@ void dot_tile(const char* w, int64_t w_stride, const float* x, int64_t x_stride,
   }
   if (i < inputs) {
     for (int r = 0; r < R; ++r) {
-      const F ws = tail_of<From>(w + r * w_stride, i, inputs);
+      const F ws = From::some(w + r * w_stride, i, inputs);
       for (int t = 0; t < T; ++t)
-        acc[r][t] = mul_add(ws, tail_of<FromF32>(x + t * x_stride, i, inputs), acc[r][t]);
+        acc[r][t] =
+            mul_add(ws, FromF32::some(reinterpret_cast<const char*>(x + t * x_stride), i, inputs), acc[r][t]);
     }
   }
   for (int t = 0; t < T; ++t) {
@@ -83,17 +65,24 @@ void dot_rows(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride
   }
 }
 
+// Of `tokens` <= T tokens.
+template <typename From, int T>
+void dot_tokens(int64_t tokens, const FloatRows& w, int64_t rows, const float* x, int64_t x_stride,
+                int64_t inputs, const float* bias, float* y, int64_t y_stride) {
+  if constexpr (T > 0) {
+    if (tokens == T) return dot_rows<From, T>(w, rows, x, x_stride, inputs, bias, y, y_stride);
+    dot_tokens<From, T - 1>(tokens, w, rows, x, x_stride, inputs, bias, y, y_stride);
+  }
+}
+
 template <typename From>
 void dot_all(const FloatRows& w, int64_t rows, const float* x, int64_t x_stride, int64_t tokens,
              int64_t inputs, const float* bias, float* y, int64_t y_stride) {
-  int64_t t = 0;
-  for (; t + 3 <= tokens; t += 3) {
-    dot_rows<From, 3>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
+  for (int64_t t = 0; t < tokens; t += kMostTokens) {
+    const int64_t count = tokens - t < kMostTokens ? tokens - t : kMostTokens;
+    dot_tokens<From, kMostTokens>(count, w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride,
+                                  y_stride);
   }
-  if (tokens - t == 2)
-    dot_rows<From, 2>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
-  if (tokens - t == 1)
-    dot_rows<From, 1>(w, rows, x + t * x_stride, x_stride, inputs, bias, y + t * y_stride, y_stride);
 }
 
 }  // namespace

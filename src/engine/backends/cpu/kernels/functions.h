@@ -70,8 +70,11 @@ void rotate_halves(const float* x, const float* cos, const float* sin, int64_t h
 void rotate_pairs(const float* x, const float* cos, const float* sin, int64_t half, float* y);
 
 // matrix.cc
-void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y,
-                   int64_t y_stride, int64_t columns);
+void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
+                   bool continues, float* y, int64_t y_stride, int64_t columns);
+void pack_columns_f32(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
+void pack_columns_f16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
+void pack_columns_bf16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
 
 // limits.cc
 float read_all(const float* data, int64_t count);

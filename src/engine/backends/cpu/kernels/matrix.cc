@@ -1,18 +1,22 @@
-// Products of f32 matrices whose columns lie in vectors.
+// Products of f32 matrices whose columns lie in vectors, and how rows of weights become such columns.
+#include "engine/backends/cpu/kernels/float_rows.h"
 #include "engine/backends/cpu/kernels/functions.h"
-#include "engine/backends/cpu/kernels/vec_math.h"
 
 namespace oag::cpu::OAG_ISA {
 namespace {
 
+// Rows of a tile: with two vectors of columns their sums fill the registers, but for what is multiplied.
+constexpr int kTileRows = kRegisters == 32 ? 12 : 6;
+
 // R rows of a by two vectors of b's columns; each output takes its products in the order of k.
 template <int R>
-void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, float* y, int64_t y_stride) {
+void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues, float* y,
+          int64_t y_stride) {
   F acc[R][2];
   for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = zero();
   for (int64_t k = 0; k < depth; ++k) {
     const F low = load(b + k * kPanelColumns), high = load(b + k * kPanelColumns + kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const F value = splat(a[r * a_stride + k]);
       acc[r][0] = mul_add(value, low, acc[r][0]);
@@ -20,39 +24,90 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, float
     }
   }
   for (int r = 0; r < R; ++r) {
-    store(y + r * y_stride, acc[r][0]);
-    store(y + r * y_stride + kLanes, acc[r][1]);
+    float* to = y + r * y_stride;
+    if (continues) {
+      acc[r][0] = add(load(to), acc[r][0]);
+      acc[r][1] = add(load(to + kLanes), acc[r][1]);
+    }
+    store(to, acc[r][0]);
+    store(to + kLanes, acc[r][1]);
+  }
+}
+
+// The last `rows` <= R rows.
+template <int R>
+void last_rows(int64_t rows, const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues,
+               float* y, int64_t y_stride) {
+  if constexpr (R > 0) {
+    if (rows == R) return tile<R>(a, a_stride, b, depth, continues, y, y_stride);
+    last_rows<R - 1>(rows, a, a_stride, b, depth, continues, y, y_stride);
+  }
+}
+
+// The transposed square of kLanes rows from input `i` on; inputs from `end` and rows from `count` on are 0.
+template <typename From>
+void load_square(const char* w, int64_t stride, int count, int64_t i, int64_t end, F* square) {
+  for (int r = 0; r < kLanes; ++r) square[r] = r < count ? From::some(w + r * stride, i, end) : zero();
+  transpose(square);
+}
+
+template <typename From>
+void pack_columns(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel) {
+  const char* data = static_cast<const char*>(w.data);
+  for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
+    const int64_t left = rows - c;
+    const int count = left >= kLanes ? kLanes : left > 0 ? static_cast<int>(left) : 0;
+    int64_t k = 0;
+    F square[kLanes];
+    if (count == kLanes) {
+      for (; k + kLanes <= depth; k += kLanes) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kLanes; ++r) square[r] = From::at(data + (c + r) * w.stride_bytes, first + k);
+        transpose(square);
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; ++i) store(panel + (k + i) * kPanelColumns + c, square[i]);
+      }
+    }
+    for (; k < depth; k += kLanes) {
+      load_square<From>(data + c * w.stride_bytes, w.stride_bytes, count, first + k, first + depth, square);
+      for (int i = 0; i < kLanes && k + i < depth; ++i) store(panel + (k + i) * kPanelColumns + c, square[i]);
+    }
   }
 }
 
 }  // namespace
 
-void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth, float* y,
-                   int64_t y_stride, int64_t columns) {
-  constexpr int kRows = 6;
-  float block[kRows * kPanelColumns];
-  for (int64_t row = 0; row < rows; row += kRows) {
-    const int64_t count = rows - row < kRows ? rows - row : kRows;
-    const bool whole = count == kRows && columns == kPanelColumns;
-    for (int64_t c = 0; c < kPanelColumns; c += 2 * kLanes) {
-      float* to = whole ? y + row * y_stride + c : block + c;
-      const int64_t stride = whole ? y_stride : kPanelColumns;
-      const float* from = a + row * a_stride;
-      switch (count) {
-        case 6: tile<6>(from, a_stride, b + c, depth, to, stride); break;
-        case 5: tile<5>(from, a_stride, b + c, depth, to, stride); break;
-        case 4: tile<4>(from, a_stride, b + c, depth, to, stride); break;
-        case 3: tile<3>(from, a_stride, b + c, depth, to, stride); break;
-        case 2: tile<2>(from, a_stride, b + c, depth, to, stride); break;
-        default: tile<1>(from, a_stride, b + c, depth, to, stride); break;
-      }
+void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
+                   bool continues, float* y, int64_t y_stride, int64_t columns) {
+  float block[kTileRows * kPanelColumns];
+  for (int64_t row = 0; row < rows; row += kTileRows) {
+    const int64_t count = rows - row < kTileRows ? rows - row : kTileRows;
+    const float* from = a + row * a_stride;
+    float* to = y + row * y_stride;
+    int64_t stride = y_stride;
+    if (columns != kPanelColumns) {
+      stride = kPanelColumns;
+      for (int64_t r = 0; continues && r < count; ++r)
+        memcpy(block + r * stride, to + r * y_stride, static_cast<size_t>(columns) * sizeof(float));
+      to = block;
     }
-    if (whole) continue;
+    for (int64_t c = 0; c < kPanelColumns; c += 2 * kLanes)
+      last_rows<kTileRows>(count, from, a_stride, b + c, depth, continues, to + c, stride);
+    if (columns == kPanelColumns) continue;
     for (int64_t r = 0; r < count; ++r) {
-      memcpy(y + (row + r) * y_stride, block + r * kPanelColumns,
-             static_cast<size_t>(columns) * sizeof(float));
+      memcpy(y + (row + r) * y_stride, block + r * stride, static_cast<size_t>(columns) * sizeof(float));
     }
   }
+}
+
+void pack_columns_f32(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel) {
+  pack_columns<FromF32>(w, rows, first, depth, panel);
+}
+void pack_columns_f16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel) {
+  pack_columns<FromF16>(w, rows, first, depth, panel);
+}
+void pack_columns_bf16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel) {
+  pack_columns<FromBf16>(w, rows, first, depth, panel);
 }
 
 }  // namespace oag::cpu::OAG_ISA

@@ -6,6 +6,7 @@
 //   max min                      the second operand where one is NaN
 //   sum max_lane                 over the lanes, in a fixed order
 //   store_sums(p, a, b, c, d)    the sums of four vectors, as sum() gives them
+//   transpose(v)                 a square of kLanes vectors
 //   pow2_near(n)                 2^n for whole n in [-126, 127]
 //   f32_of_f16 load_f16 store_f16 load_bf16 load_i8 store_i8 (rounds, saturates)
 //   load_pow2                    2^n of kLanes signed bytes n, exactly

@@ -72,6 +72,24 @@ static inline float max_lane(F v) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+static inline void transpose(F* v) {
+  F t[8];
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    const F low = _mm256_unpacklo_ps(v[i], v[i + 1]), high = _mm256_unpackhi_ps(v[i], v[i + 1]);
+    const F low2 = _mm256_unpacklo_ps(v[i + 2], v[i + 3]), high2 = _mm256_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm256_shuffle_ps(low, low2, 0x44);
+    t[i + 1] = _mm256_shuffle_ps(low, low2, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(high, high2, 0x44);
+    t[i + 3] = _mm256_shuffle_ps(high, high2, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    v[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
+}
+
 static inline F pow2_near(F n) {
   return _mm256_castsi256_ps(
       _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));

@@ -74,6 +74,31 @@ static inline float max_lane(F v) {
   return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+// Squares of four values first, then the squares themselves.
+static inline void transpose(F* v) {
+  F t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 4) {
+    const F low = _mm512_unpacklo_ps(v[i], v[i + 1]), high = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    const F low2 = _mm512_unpacklo_ps(v[i + 2], v[i + 3]), high2 = _mm512_unpackhi_ps(v[i + 2], v[i + 3]);
+    t[i] = _mm512_shuffle_ps(low, low2, 0x44);
+    t[i + 1] = _mm512_shuffle_ps(low, low2, 0xee);
+    t[i + 2] = _mm512_shuffle_ps(high, high2, 0x44);
+    t[i + 3] = _mm512_shuffle_ps(high, high2, 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const F even = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+            odd = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+    const F even2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
+            odd2 = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    v[i] = _mm512_shuffle_f32x4(even, even2, 0x88);
+    v[i + 4] = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+    v[i + 8] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+    v[i + 12] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+  }
+}
+
 static inline F pow2_near(F n) {
   return _mm512_castsi512_ps(
       _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));

@@ -77,6 +77,16 @@ static inline float max_lane(F v) {
   const float low = v[0] > v[2] ? v[0] : v[2], high = v[1] > v[3] ? v[1] : v[3];
   return low > high ? low : high;
 }
+static inline void transpose(F* v) {
+  const F a = __builtin_shufflevector(v[0], v[2], 0, 4, 1, 5),
+          b = __builtin_shufflevector(v[1], v[3], 0, 4, 1, 5);
+  const F c = __builtin_shufflevector(v[0], v[2], 2, 6, 3, 7),
+          d = __builtin_shufflevector(v[1], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  v[1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  v[2] = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  v[3] = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+}
 static inline F pow2_near(F n) {
   return reinterpret_cast<F>((__builtin_convertvector(n, I) + 127) << 23);
 }

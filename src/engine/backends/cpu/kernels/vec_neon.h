@@ -63,6 +63,14 @@ static inline void store_sums(float* p, F a, F b, F c, F d) {
 static inline float max_lane(F v) {
   return vmaxvq_f32(v);
 }
+static inline void transpose(F* v) {
+  const float32x4x2_t a = vzipq_f32(v[0], v[2]), b = vzipq_f32(v[1], v[3]);
+  const float32x4x2_t low = vzipq_f32(a.val[0], b.val[0]), high = vzipq_f32(a.val[1], b.val[1]);
+  v[0] = low.val[0];
+  v[1] = low.val[1];
+  v[2] = high.val[0];
+  v[3] = high.val[1];
+}
 static inline F pow2_near(F n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
 }

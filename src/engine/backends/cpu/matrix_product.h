@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/function_ref.h"
+#include "engine/backends/cpu/micro_kernels.h"
+#include "engine/ops/kernel.h"
+
+namespace oag::cpu {
+
+// y [rows, columns] = a [rows, depth] · b + bias, all f32. Rows of a and y may lie apart.
+struct MatrixProduct {
+  int64_t rows, depth, columns;
+  const float* a;
+  int64_t a_stride;
+  float* y;
+  int64_t y_stride;
+  const float* bias = nullptr;  // of each column
+};
+
+// Writes b's rows [k, k + depth) of `count` <= kPanelColumns columns from `column` on, as
+// [depth, kPanelColumns] with whatever value in the columns that there are not.
+using PackPanel = FunctionRef<void(int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
+
+// Computes it on all threads, block by block: scratch memory is 256 KiB a thread, whatever the sizes. Each
+// output takes its products in blocks of kSumBlock, then the bias. Looks whether to stop every few million
+// multiply-adds; false when it did.
+bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack);
+
+}  // namespace oag::cpu
