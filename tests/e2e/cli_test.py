@@ -340,7 +340,21 @@ class WrongModels(CliTest):
         folder = self.folder / "hugging_face"
         folder.mkdir()
         (folder / "config.json").write_text("{}")
-        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "Hugging Face", "GGUF")
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "config.json", "model_type")
+        (folder / "config.json").write_text('{"model_type": "mamba"}')
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "mamba", "llama")
+
+    def test_a_hugging_face_folder_runs_like_a_gguf(self):
+        folder = pathlib.Path(__file__).parent.parent / "data" / "hugging_face"
+        model = self.folder / "llama_k"
+        shutil.copytree(folder / "llama_k", model)
+        shutil.copy(folder / "tokenizers" / "llama" / "tokenizer.json", model)
+        for args in (["run", model, "--raw", "-p", "x", "-n", 1], ["tokenize", model, "hello"], ["inspect", model, "--json"],
+                     ["bench", model, "--prefill", 8, "--decode", 2, "--repeats", 1]):
+            result = oag(*args)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        (model / "model.safetensors").unlink()
+        self.assert_refused(oag("run", model, "-p", "x"), 1, str(model), "no weights", "model.safetensors")
 
     def test_an_address_is_sent_to_pull(self):
         line = self.assert_refused(oag("run", "https://example.com/a.gguf?token=hunter2", "-p", "x"), 1, "https://example.com/a.gguf", "oag pull")
