@@ -1,5 +1,6 @@
 #include "tests/golden/made_models.h"
 
+#include "engine/tensor/quantize.h"
 #include "tests/tiny_models.h"
 
 namespace oag::test {
@@ -68,7 +69,7 @@ void rewrite_model(const std::filesystem::path& from, const std::filesystem::pat
   for (size_t i = 0; i < edited.size(); ++i) {
     const StoredTensor& stored = edited[i];
     std::vector<std::byte> blocks(tensor_bytes(stored.dtype, stored.dims));
-    encode_blocks(stored.dtype, stored.values, blocks);
+    quantize_rows(stored.dtype, stored.values, stored.dims.back(), blocks);
     writer.write(file->tensors()[i].name, blocks);
   }
   writer.finish();
