@@ -54,7 +54,7 @@ inline uint64_t golden_hash(const std::string& model, const std::string& type) {
 // Writes `from` again with every matrix stored as `type`.
 inline void rewrite(const GgufFile& from, const std::string& type, const std::filesystem::path& to) {
   const DType wanted = dtype_from_name(type).value();
-  GgufWriter writer(to);
+  GgufWriter writer(to, {.overwrite = true});
   for (const auto& [key, value] : from.entries()) {
     writer.set(key, key == "general.file_type" ? GgufValue::of(file_type_of(type)) : value);
   }
