@@ -15,6 +15,7 @@
 #include "engine/formats/gguf/gguf_file.h"
 #include "engine/formats/gguf/gguf_writer.h"
 #include "engine/tensor/block_format.h"
+#include "engine/tensor/quantize.h"
 
 namespace oag::test {
 
@@ -53,7 +54,7 @@ inline uint64_t golden_hash(const std::string& model, const std::string& type) {
 // Writes `from` again with every matrix stored as `type`.
 inline void rewrite(const GgufFile& from, const std::string& type, const std::filesystem::path& to) {
   const DType wanted = dtype_from_name(type).value();
-  GgufWriter writer(to);
+  GgufWriter writer(to, {.overwrite = true});
   for (const auto& [key, value] : from.entries()) {
     writer.set(key, key == "general.file_type" ? GgufValue::of(file_type_of(type)) : value);
   }
@@ -67,7 +68,7 @@ inline void rewrite(const GgufFile& from, const std::string& type, const std::fi
     std::vector<float> values(tensor.bytes.size() / info.block_bytes * info.block_values);
     decode_blocks(tensor.dtype, tensor.bytes, values);
     std::vector<std::byte> blocks(row_bytes(stored_as(tensor), static_cast<int64_t>(values.size())));
-    encode_blocks(stored_as(tensor), values, blocks);
+    quantize_rows(stored_as(tensor), values, tensor.dims.back(), blocks);
     writer.write(tensor.name, blocks);
   }
   writer.finish();

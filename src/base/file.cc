@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,7 +103,12 @@ std::string read_file(const std::filesystem::path& path, size_t limit_bytes) {
   return text;
 }
 
-AtomicFile::AtomicFile(std::filesystem::path final_path) : final_path_(std::move(final_path)) {
+AtomicFile::AtomicFile(std::filesystem::path final_path, Unfinished unfinished)
+    : final_path_(std::move(final_path)), unfinished_(unfinished) {
+  if (unfinished_ == Unfinished::kKeep) {
+    open_kept();
+    return;
+  }
   std::string pattern = final_path_.string() + ".part.XXXXXX";
   fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (fd_ < 0) fail_errno(final_path_, "cannot create a temporary file beside it");
@@ -113,10 +119,47 @@ AtomicFile::AtomicFile(std::filesystem::path final_path) : final_path_(std::move
   ::fchmod(fd_, 0666 & ~mask);
 }
 
+void AtomicFile::open_kept() {
+  temporary_path_ = final_path_.string() + ".part";
+  const int fd = ::open(temporary_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) fail_errno(final_path_, "cannot create a temporary file beside it");
+  struct stat st{};
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(fd);
+    fail(ErrorCode::kBusy, temporary_path_.string(), "another process is writing this file");
+  }
+  if (::fstat(fd, &st) != 0 || ::lseek(fd, 0, SEEK_END) < 0) {
+    ::close(fd);
+    fail_errno(temporary_path_, "cannot go on with it");
+  }
+  size_bytes_ = static_cast<uint64_t>(st.st_size);
+  fd_ = fd;
+}
+
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
+  if (unfinished_ == Unfinished::kRemove) ::unlink(temporary_path_.c_str());
   ::close(fd_);
-  ::unlink(temporary_path_.c_str());
+}
+
+void AtomicFile::truncate(uint64_t size_bytes) {
+  if (::ftruncate(fd_, static_cast<off_t>(size_bytes)) != 0 ||
+      ::lseek(fd_, static_cast<off_t>(size_bytes), SEEK_SET) < 0) {
+    fail_errno(temporary_path_, "cannot shorten");
+  }
+  size_bytes_ = size_bytes;
+}
+
+void AtomicFile::read(uint64_t offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t got = ::pread(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_errno(temporary_path_, "cannot read");
+    if (got == 0)
+      fail(ErrorCode::kIo, temporary_path_.string(), "ends before byte {}", offset + bytes.size());
+    offset += static_cast<uint64_t>(got);
+    bytes = bytes.subspan(static_cast<size_t>(got));
+  }
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {

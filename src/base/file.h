@@ -51,11 +51,18 @@ class MappedFile {
 std::string read_file(const std::filesystem::path& path, size_t limit_bytes = size_t{1} << 30);
 
 // A file that appears under its final name only when commit() succeeds; until then it is a temporary beside
-// it, which the destructor removes.
+// it, which the destructor removes or, where the work is to go on later, keeps.
 class AtomicFile {
  public:
-  // Errors: kIo, naming the path and the system's reason.
-  explicit AtomicFile(std::filesystem::path final_path);
+  enum class Unfinished {
+    kRemove,
+    kKeep,  // the temporary is "{final name}.part", with what an earlier one left, and nobody else may open
+            // it
+  };
+
+  // Errors: kIo, naming the path and the system's reason; kBusy when another process writes the same kept
+  // file.
+  explicit AtomicFile(std::filesystem::path final_path, Unfinished unfinished = Unfinished::kRemove);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -65,12 +72,20 @@ class AtomicFile {
   uint64_t size_bytes() const { return size_bytes_; }
   const std::filesystem::path& temporary_path() const { return temporary_path_; }
 
+  // Drops what lies behind the first `size_bytes`, which must be there; the next write goes to the end.
+  void truncate(uint64_t size_bytes);
+  // Reads what was written, from `offset` on. Errors: kIo, also when it ends before `bytes` are full.
+  void read(uint64_t offset, std::span<std::byte> bytes) const;
+
   // Flushes to disk and renames. Errors: kIo.
   void commit();
 
  private:
+  void open_kept();
+
   std::filesystem::path final_path_;
   std::filesystem::path temporary_path_;
+  Unfinished unfinished_;
   int fd_ = -1;
   uint64_t size_bytes_ = 0;
 };

@@ -166,6 +166,32 @@ TEST_F(AtomicFileTest, AFinishedFileHasTheModeOfAnyNewFile) {
   EXPECT_EQ(st.st_mode & 0777u, 0644u);
 }
 
+TEST_F(AtomicFileTest, AKeptFileGoesOnWhereItStopped) {
+  const fs::path path = folder_ / "final";
+  {
+    AtomicFile file(path, AtomicFile::Unfinished::kKeep);
+    EXPECT_EQ(file.size_bytes(), 0u);
+    file.write("kept lost");
+  }
+  EXPECT_FALSE(fs::exists(path));
+  AtomicFile file(path, AtomicFile::Unfinished::kKeep);
+  EXPECT_EQ(file.size_bytes(), 9u);
+  std::string read(4, ' ');
+  file.read(0, std::as_writable_bytes(std::span(read)));
+  EXPECT_EQ(read, "kept");
+  EXPECT_EQ(code_of([&] { file.read(6, std::as_writable_bytes(std::span(read))); }), ErrorCode::kIo);
+  file.truncate(5);
+  file.write("on");
+  file.commit();
+  EXPECT_EQ(read_file(path), "kept on");
+  EXPECT_EQ(files_in_folder(), 1u);
+}
+
+TEST_F(AtomicFileTest, AKeptFileHasOneWriterAtATime) {
+  const AtomicFile file(folder_ / "final", AtomicFile::Unfinished::kKeep);
+  EXPECT_EQ(code_of([&] { AtomicFile(folder_ / "final", AtomicFile::Unfinished::kKeep); }), ErrorCode::kBusy);
+}
+
 // A file size limit stands in for a full disk: write() comes back short, then fails.
 TEST_F(AtomicFileTest, AWriteThatDoesNotFitFailsAndLeavesNothingBehind) {
   rlimit limit{};

@@ -1,5 +1,6 @@
 #include "tests/golden/made_models.h"
 
+#include "engine/tensor/quantize.h"
 #include "tests/tiny_models.h"
 
 namespace oag::test {
@@ -30,7 +31,7 @@ void set_vocabulary(GgufWriter& writer, const Vocabulary& vocabulary) {
 void write_sentencepiece_model(const Vocabulary& vocabulary, const std::filesystem::path& to) {
   const auto from = GgufFile::open(tiny_model("llama", "bf16"));
   const auto size = static_cast<int64_t>(vocabulary.tokens.size());
-  GgufWriter writer(to);
+  GgufWriter writer(to, {.overwrite = true});
   for (const auto& [key, value] : from->entries()) {
     if (key.starts_with("tokenizer.")) continue;
     writer.set(key, key == "llama.vocab_size" ? GgufValue::of(static_cast<uint32_t>(size)) : value);
@@ -54,7 +55,7 @@ void write_sentencepiece_model(const Vocabulary& vocabulary, const std::filesyst
 void rewrite_model(const std::filesystem::path& from, const std::filesystem::path& to,
                    const std::function<void(const std::string& name, StoredTensor&)>& edit) {
   const auto file = GgufFile::open(from);
-  GgufWriter writer(to);
+  GgufWriter writer(to, {.overwrite = true});
   for (const auto& [key, value] : file->entries()) writer.set(key, value);
   std::vector<StoredTensor> edited;
   for (const GgufTensor& tensor : file->tensors()) {
@@ -68,7 +69,7 @@ void rewrite_model(const std::filesystem::path& from, const std::filesystem::pat
   for (size_t i = 0; i < edited.size(); ++i) {
     const StoredTensor& stored = edited[i];
     std::vector<std::byte> blocks(tensor_bytes(stored.dtype, stored.dims));
-    encode_blocks(stored.dtype, stored.values, blocks);
+    quantize_rows(stored.dtype, stored.values, stored.dims.back(), blocks);
     writer.write(file->tensors()[i].name, blocks);
   }
   writer.finish();
@@ -76,7 +77,7 @@ void rewrite_model(const std::filesystem::path& from, const std::filesystem::pat
 
 void write_long_context_model(const std::filesystem::path& to) {
   const auto from = GgufFile::open(tiny_model("llama", "bf16"));
-  GgufWriter writer(to);
+  GgufWriter writer(to, {.overwrite = true});
   for (const auto& [key, value] : from->entries())
     writer.set(key, key == "llama.context_length" ? GgufValue::of(uint32_t{1} << 30) : value);
   for (const GgufTensor& tensor : from->tensors())

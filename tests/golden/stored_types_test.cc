@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "engine/tensor/block_format.h"
+#include "engine/tensor/quantize.h"
 #include "tests/golden/made_models.h"
 #include "tests/golden/model_probe.h"
 #include "tests/tiny_models.h"
@@ -35,7 +36,7 @@ std::vector<float> logits_of(const std::filesystem::path& model) {
 
 void round_to(DType dtype, std::vector<float>& values) {
   std::vector<std::byte> blocks(row_bytes(dtype, static_cast<int64_t>(values.size())));
-  encode_blocks(dtype, values, blocks);
+  quantize_rows(dtype, values, static_cast<int64_t>(values.size()), blocks);
   decode_blocks(dtype, blocks, values);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/tensor/block_format.h"
+#include "engine/tensor/quantize.h"
 
 namespace oag {
 namespace {
@@ -108,8 +109,8 @@ void PagedCache::store(const PagedBatch::Sequence& sequence, int64_t position, s
   std::vector<std::byte> row(row_size_bytes);
   for (int64_t head = 0; head < heads; ++head) {
     const size_t at = static_cast<size_t>(head) * d;
-    encode_blocks(dtype, v.subspan(at, d), {value_row(sequence, position, head), row_size_bytes});
-    encode_blocks(dtype, k.subspan(at, d), row);
+    quantize_rows(dtype, v.subspan(at, d), head_size, {value_row(sequence, position, head), row_size_bytes});
+    quantize_rows(dtype, k.subspan(at, d), head_size, row);
     places.visit([&](size_t in_row, size_t in_page, size_t size) {
       std::memcpy(keys(sequence, position, head) + in_page, row.data() + in_row, size);
     });

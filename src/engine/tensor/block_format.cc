@@ -1,6 +1,5 @@
 #include "engine/tensor/block_format.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -25,11 +24,6 @@ T load(const uint8_t* from) {
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
-}
-
-template <typename T>
-void store(uint8_t* to, T value) {
-  std::memcpy(to, &value, sizeof value);
 }
 
 float load_f16(const uint8_t* from) {
@@ -233,121 +227,6 @@ DecodeBlock decoder_of(DType dtype) {
   }
 }
 
-// 1 / scale, or 0 where the scale is zero or so small that its inverse overflows (f16 stores it as zero
-// then).
-float inverse_or_zero(float scale) {
-  const float inverse = 1.0f / scale;
-  return std::isfinite(inverse) ? inverse : 0.0f;
-}
-
-// Truncates to 0..largest; a NaN becomes 0.
-uint8_t truncate_to(float value, int largest) {
-  if (!(value > 0.0f)) return 0;
-  return value >= static_cast<float>(largest) ? static_cast<uint8_t>(largest) : static_cast<uint8_t>(value);
-}
-
-// The value of largest magnitude, with its sign; the first one on a tie.
-float signed_extreme(const float* values) {
-  const auto less = [](float a, float b) { return std::fabs(a) < std::fabs(b); };
-  return *std::max_element(values, values + 32, less);
-}
-
-void pack_nibbles(const uint8_t* quants, uint8_t* packed) {
-  for (int j = 0; j < 16; ++j) packed[j] = static_cast<uint8_t>((quants[j] & 15) | quants[j + 16] << 4);
-}
-
-uint32_t fifth_bits(const uint8_t* quants) {
-  uint32_t bits = 0;
-  for (int j = 0; j < 32; ++j) bits |= static_cast<uint32_t>(quants[j] >> 4) << j;
-  return bits;
-}
-
-// Q4_0, Q5_0: the extreme value is stored exactly as -middle. Returns the scale.
-float quantise_symmetric(const float* values, int middle, uint8_t* quants) {
-  const float scale = signed_extreme(values) / static_cast<float>(-middle);
-  const float inverse = inverse_or_zero(scale);
-  for (int j = 0; j < 32; ++j) {
-    quants[j] = truncate_to(values[j] * inverse + (static_cast<float>(middle) + 0.5f), 2 * middle - 1);
-  }
-  return scale;
-}
-
-// Q4_1, Q5_1: the range from least to greatest value is cut into `steps`.
-ScaleAndLeast quantise_range(const float* values, int steps, uint8_t* quants) {
-  const auto [least, greatest] = std::minmax_element(values, values + 32);
-  const float scale = (*greatest - *least) / static_cast<float>(steps);
-  const float inverse = inverse_or_zero(scale);
-  for (int j = 0; j < 32; ++j) quants[j] = truncate_to((values[j] - *least) * inverse + 0.5f, steps);
-  return {f16_from_f32(scale), f16_from_f32(*least)};
-}
-
-void encode_q4_0(const float* values, uint8_t* block) {
-  uint8_t quants[32];
-  store(block, f16_from_f32(quantise_symmetric(values, 8, quants)));
-  pack_nibbles(quants, block + 2);
-}
-
-void encode_q4_1(const float* values, uint8_t* block) {
-  uint8_t quants[32];
-  const ScaleAndLeast range = quantise_range(values, 15, quants);
-  store(block, static_cast<uint16_t>(range.scale));
-  store(block + 2, static_cast<uint16_t>(range.least));
-  pack_nibbles(quants, block + 4);
-}
-
-void encode_q5_0(const float* values, uint8_t* block) {
-  uint8_t quants[32];
-  store(block, f16_from_f32(quantise_symmetric(values, 16, quants)));
-  store(block + 2, fifth_bits(quants));
-  pack_nibbles(quants, block + 6);
-}
-
-void encode_q5_1(const float* values, uint8_t* block) {
-  uint8_t quants[32];
-  const ScaleAndLeast range = quantise_range(values, 31, quants);
-  store(block, static_cast<uint16_t>(range.scale));
-  store(block + 2, static_cast<uint16_t>(range.least));
-  store(block + 4, fifth_bits(quants));
-  pack_nibbles(quants, block + 8);
-}
-
-void encode_q8_0(const float* values, uint8_t* block) {
-  const float scale = std::fabs(signed_extreme(values)) / 127.0f;
-  const float inverse = inverse_or_zero(scale);
-  store(block, f16_from_f32(scale));
-  for (int j = 0; j < 32; ++j) {
-    const float q = std::round(values[j] * inverse);
-    block[2 + j] =
-        static_cast<uint8_t>(std::isnan(q) ? 0 : static_cast<int8_t>(std::clamp(q, -127.0f, 127.0f)));
-  }
-}
-
-void encode_f32(const float* value, uint8_t* block) {
-  store(block, *value);
-}
-void encode_f16(const float* value, uint8_t* block) {
-  store(block, f16_from_f32(*value));
-}
-void encode_bf16(const float* value, uint8_t* block) {
-  store(block, bf16_from_f32(*value));
-}
-
-using EncodeBlock = void (*)(const float* values, uint8_t* block);
-
-EncodeBlock encoder_of(DType dtype) {
-  switch (dtype) {
-    case DType::kF32: return encode_f32;
-    case DType::kF16: return encode_f16;
-    case DType::kBF16: return encode_bf16;
-    case DType::kQ4_0: return encode_q4_0;
-    case DType::kQ4_1: return encode_q4_1;
-    case DType::kQ5_0: return encode_q5_0;
-    case DType::kQ5_1: return encode_q5_1;
-    case DType::kQ8_0: return encode_q8_0;
-    default: return nullptr;
-  }
-}
-
 void check_sizes(const DTypeInfo& info, size_t values, size_t bytes) {
   if (values % info.block_values != 0 || bytes % info.block_bytes != 0 ||
       values / info.block_values != bytes / info.block_bytes) {
@@ -367,19 +246,6 @@ void decode_blocks(DType dtype, std::span<const std::byte> blocks, std::span<flo
   const auto* from = reinterpret_cast<const uint8_t*>(blocks.data());
   for (size_t i = 0; i < values.size(); i += info.block_values, from += info.block_bytes)
     decode(from, &values[i]);
-}
-
-void encode_blocks(DType dtype, std::span<const float> values, std::span<std::byte> blocks) {
-  const DTypeInfo& info = dtype_info(dtype);
-  const EncodeBlock encode = encoder_of(dtype);
-  if (encode == nullptr) {
-    fail(ErrorCode::kUnsupported, info.name,
-         "cannot be written; types that can: f32 f16 bf16 q4_0 q4_1 q5_0 q5_1 q8_0");
-  }
-  check_sizes(info, values.size(), blocks.size());
-  auto* to = reinterpret_cast<uint8_t*>(blocks.data());
-  for (size_t i = 0; i < values.size(); i += info.block_values, to += info.block_bytes)
-    encode(&values[i], to);
 }
 
 }  // namespace oag

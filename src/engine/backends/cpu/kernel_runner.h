@@ -12,6 +12,7 @@
 #include "engine/ops/schema.h"
 #include "engine/tensor/block_format.h"
 #include "engine/tensor/float16.h"
+#include "engine/tensor/quantize.h"
 
 // For tests and benchmarks: runs one operator alone, by a device's kernel or by the schema's reference.
 namespace oag::cpu {
@@ -141,7 +142,7 @@ inline Tensor random_weights(DType dtype, int64_t rows, int64_t columns, uint32_
   Tensor tensor = Tensor::host(dtype, {rows, columns});
   const bool writable = dtype <= DType::kBF16 || (dtype >= DType::kQ4_0 && dtype <= DType::kQ8_0);
   if (writable) {
-    encode_blocks(dtype, random_f32({rows, columns}, seed).values<float>(), tensor.bytes());
+    quantize_rows(dtype, random_f32({rows, columns}, seed).values<float>(), columns, tensor.bytes());
     return tensor;
   }
   std::mt19937 engine(seed);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/disk_space.h"
 #include "base/error.h"
 #include "engine/formats/gguf/gguf_limits.h"
 
@@ -49,8 +50,23 @@ void append_value(std::string& out, const GgufValue& value) {
 
 }  // namespace
 
-GgufWriter::GgufWriter(const std::filesystem::path& path)
-    : where_(path.string()), file_(path), alignment_(kGgufDefaultAlignment) {}
+GgufWriter::GgufWriter(const std::filesystem::path& path, GgufWriteOptions options)
+    : path_(path),
+      where_(path.string()),
+      options_(std::move(options)),
+      file_(free_target(),
+            options_.inputs.empty() ? AtomicFile::Unfinished::kRemove : AtomicFile::Unfinished::kKeep),
+      alignment_(kGgufDefaultAlignment) {
+  if (!options_.inputs.empty()) journal_.emplace(file_.temporary_path().string() + ".journal");
+}
+
+const std::filesystem::path& GgufWriter::free_target() const {
+  std::error_code ignored;
+  if (!options_.overwrite && std::filesystem::exists(path_, ignored)) {
+    fail(ErrorCode::kInvalidArgument, where_, "exists already; remove it, or allow it to be overwritten");
+  }
+  return path_;
+}
 
 void GgufWriter::check_name(std::string_view name, std::string_view what) const {
   const bool plain = std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~'; });
@@ -112,40 +128,92 @@ void GgufWriter::declare_tensor(std::string_view name, DType dtype, std::span<co
   tensors_.push_back({std::string(name), type->id, {dims.begin(), dims.end()}, size_bytes});
 }
 
-void GgufWriter::write_header() {
+std::string GgufWriter::header() const {
   std::string head;
   head.append("GGUF");
   append<uint32_t>(head, 3);
   append<uint64_t>(head, tensors_.size());
   append<uint64_t>(head, key_count_);
-  file_.write(head);
-  file_.write(keys_);
-  std::string infos;
+  head.append(keys_);
   uint64_t offset = 0;
   for (const Declared& tensor : tensors_) {
-    append_string(infos, tensor.name);
-    append(infos, static_cast<uint32_t>(tensor.dims.size()));
-    for (size_t i = tensor.dims.size(); i-- > 0;) append(infos, static_cast<uint64_t>(tensor.dims[i]));
-    append(infos, tensor.type_id);
-    append(infos, offset);
-    offset += (tensor.size_bytes + alignment_ - 1) / alignment_ * alignment_;
+    append_string(head, tensor.name);
+    append(head, static_cast<uint32_t>(tensor.dims.size()));
+    for (size_t i = tensor.dims.size(); i-- > 0;) append(head, static_cast<uint64_t>(tensor.dims[i]));
+    append(head, tensor.type_id);
+    append(head, offset);
+    offset += tensor.padded_bytes;
   }
-  file_.write(infos);
-  pad();
+  head.append((alignment_ - head.size() % alignment_) % alignment_, '\0');
+  return head;
+}
+
+size_t GgufWriter::begin() {
+  if (header_written_) return current_;
+  uint64_t data_bytes = 0;
+  for (Declared& tensor : tensors_) {
+    tensor.padded_bytes = (tensor.size_bytes + alignment_ - 1) / alignment_ * alignment_;
+    data_bytes += tensor.padded_bytes;
+  }
+  const std::string head = header();
+  current_ = journal_ ? recover(head) : 0;
+  const std::filesystem::path folder = path_.parent_path();
+  require_disk_space(folder.empty() ? "." : folder, head.size() + data_bytes - file_.size_bytes());
+  if (file_.size_bytes() == 0) file_.write(head);
   header_written_ = true;
+  return current_;
+}
+
+// Keeps of a kept file what can be used: header and complete tensors, or nothing.
+size_t GgufWriter::recover(const std::string& header) {
+  const uint64_t header_sum = checksum_of(header), inputs_sum = checksum_of(options_.inputs);
+  std::vector<uint64_t> complete = journal_->read(header_sum, inputs_sum);
+  std::vector<std::byte> buffer(size_t{1} << 20);
+  const auto sum_of = [&](uint64_t offset, uint64_t size_bytes) {
+    Checksum checksum;
+    while (size_bytes > 0) {
+      const std::span<std::byte> piece =
+          std::span(buffer).first(std::min<uint64_t>(size_bytes, buffer.size()));
+      file_.read(offset, piece);
+      checksum.add(piece);
+      offset += piece.size();
+      size_bytes -= piece.size();
+    }
+    return checksum.value();
+  };
+  uint64_t end = 0;
+  size_t count = 0;
+  if (file_.size_bytes() >= header.size() && sum_of(0, header.size()) == header_sum) {
+    end = header.size();
+    for (; count < std::min(complete.size(), tensors_.size()); ++count) {
+      const Declared& tensor = tensors_[count];
+      if (file_.size_bytes() - end < tensor.padded_bytes) break;
+      if (sum_of(end, tensor.padded_bytes) != complete[count]) break;
+      end += tensor.padded_bytes;
+    }
+  }
+  file_.truncate(end);
+  complete.resize(count);
+  journal_->restart(header_sum, inputs_sum, complete);
+  return count;
+}
+
+void GgufWriter::append_data(std::span<const std::byte> bytes) {
+  file_.write(bytes);
+  if (journal_) checksum_.add(bytes);
 }
 
 void GgufWriter::pad() {
-  static constexpr char kZeros[4096] = {};
+  static constexpr std::byte kZeros[4096] = {};
   for (uint64_t left = (alignment_ - file_.size_bytes() % alignment_) % alignment_; left > 0;) {
     const size_t piece = std::min<uint64_t>(left, sizeof kZeros);
-    file_.write(std::string_view(kZeros, piece));
+    append_data(std::span(kZeros).first(piece));
     left -= piece;
   }
 }
 
 void GgufWriter::write(std::string_view name, std::span<const std::byte> bytes) {
-  if (!header_written_) write_header();
+  begin();
   if (current_ == tensors_.size() || tensors_[current_].name != name) {
     fail(ErrorCode::kInvalidArgument, where_, "bytes of tensor {} came, expected {}", name,
          current_ == tensors_.size() ? "no more tensors" : tensors_[current_].name);
@@ -155,21 +223,25 @@ void GgufWriter::write(std::string_view name, std::span<const std::byte> bytes) 
     fail(ErrorCode::kInvalidArgument, where_, "tensor {} got {} bytes, expected {}", name,
          current_bytes_ + bytes.size(), size_bytes);
   }
-  file_.write(bytes);
+  append_data(bytes);
   current_bytes_ += bytes.size();
   if (current_bytes_ < size_bytes) return;
   pad();
+  if (journal_) journal_->add(checksum_.value());
+  checksum_ = {};
   ++current_;
   current_bytes_ = 0;
 }
 
 void GgufWriter::finish() {
-  if (!header_written_) write_header();
+  begin();
   if (current_ < tensors_.size()) {
     fail(ErrorCode::kInvalidArgument, where_, "tensor {} got {} bytes, expected {}", tensors_[current_].name,
          current_bytes_, tensors_[current_].size_bytes);
   }
+  free_target();
   file_.commit();
+  if (journal_) journal_->remove();
 }
 
 }  // namespace oag

@@ -2,8 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
+#include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "engine/formats/gguf/gguf_file.h"
@@ -29,6 +37,10 @@ class GgufWriterTest : public testing::Test {
   fs::path folder_;
   fs::path path_;
 };
+
+void write_file(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 std::string error_of(const std::function<void()>& action) {
   try {
@@ -123,7 +135,7 @@ TEST_F(GgufWriterTest, CopiesAFileByteForByte) {
   for (const char* name : {"all_types.gguf", "split-00002-of-00003.gguf"}) {
     const std::string original = read_file(kCases / name);
     const auto file = GgufFile::parse(std::as_bytes(std::span(original)), name);
-    GgufWriter writer(path_);
+    GgufWriter writer(path_, {.overwrite = true});
     for (const auto& [key, value] : file->entries()) writer.set(key, value);
     for (const GgufTensor& tensor : file->tensors())
       writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
@@ -189,6 +201,208 @@ TEST_F(GgufWriterTest, RefusesBytesOutOfOrderTooManyOrTooFew) {
             "bytes of tensor b came, expected no more tensors");
   writer.finish();
   EXPECT_EQ(GgufFile::open(path_)->tensors().size(), 2u);
+}
+
+TEST_F(GgufWriterTest, AnExistingFileIsRefusedUnlessItMayBeOverwritten) {
+  write_file(path_, "precious");
+  for (const char* inputs : {"", "model"}) {
+    EXPECT_EQ(error_of([&] { GgufWriter(path_, {.inputs = inputs}); }),
+              "exists already; remove it, or allow it to be overwritten");
+  }
+  EXPECT_EQ(read_file(path_), "precious");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+  GgufWriter writer(path_, {.overwrite = true});
+  writer.finish();
+  EXPECT_TRUE(GgufFile::open(path_)->tensors().empty());
+}
+
+TEST_F(GgufWriterTest, AFileThatAppearsMeanwhileIsNotOverwritten) {
+  GgufWriter writer(path_);
+  write_file(path_, "precious");
+  EXPECT_NE(error_of([&] { writer.finish(); }), "no error");
+  EXPECT_EQ(read_file(path_), "precious");
+}
+
+TEST_F(GgufWriterTest, AFileThatDoesNotFitOnTheDiskIsRefusedAtOnce) {
+  GgufWriter writer(path_);
+  writer.declare_tensor("a", DType::kF32, std::vector<int64_t>{int64_t{1} << 20, int64_t{1} << 30});
+  try {
+    writer.begin();
+    FAIL() << "4 PB fit";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_NE(error.message().find("needs 4503599627"), std::string::npos) << error.message();
+  }
+}
+
+// Five tensors of sizes that need padding; each value tells its tensor and place.
+class ResumedWriteTest : public GgufWriterTest {
+ protected:
+  static constexpr int kTensors = 5;
+
+  static std::vector<float> values(int tensor) {
+    std::vector<float> values(static_cast<size_t>(101 + 7 * tensor));
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(1000 * tensor) + static_cast<float>(i);
+    return values;
+  }
+
+  static std::string name(int tensor) { return "t" + std::to_string(tensor); }
+
+  std::unique_ptr<GgufWriter> open(const std::string& inputs, const std::string& title = "model") const {
+    auto writer = std::make_unique<GgufWriter>(path_, GgufWriteOptions{.inputs = inputs});
+    writer->set("general.name", GgufValue::of(title));
+    for (int i = 0; i < kTensors; ++i) {
+      writer->declare_tensor(name(i), DType::kF32,
+                             std::vector<int64_t>{static_cast<int64_t>(values(i).size())});
+    }
+    return writer;
+  }
+
+  // Writes from the first missing tensor up to `end`, then `bytes` of the next. Gives the first missing one.
+  static int go_on(GgufWriter& writer, int end, size_t bytes = 0) {
+    const int first = static_cast<int>(writer.begin());
+    for (int i = first; i < end; ++i) {
+      const std::vector<float> all = values(i);
+      writer.write(name(i), bytes_of(all).first(33));
+      writer.write(name(i), bytes_of(all).subspan(33));
+    }
+    if (bytes > 0) writer.write(name(end), bytes_of(values(end)).first(bytes));
+    return first;
+  }
+
+  std::string whole() {
+    const auto writer = open("");
+    go_on(*writer, kTensors);
+    writer->finish();
+    std::string bytes = read_file(path_);
+    fs::remove(path_);
+    return bytes;
+  }
+
+  // Leaves three complete tensors and a piece of the fourth.
+  void interrupt() const { go_on(*open("v1"), 3, 50); }
+
+  fs::path part() const { return path_.string() + ".part"; }
+  fs::path journal() const { return path_.string() + ".part.journal"; }
+
+  void expect_finishes_from(int first, const std::string& expected, const std::string& inputs = "v1") {
+    const auto writer = open(inputs);
+    EXPECT_EQ(go_on(*writer, kTensors), first);
+    writer->finish();
+    EXPECT_TRUE(read_file(path_) == expected);
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+  }
+};
+
+TEST_F(ResumedWriteTest, GivesTheSameBytesWhereverItWasInterrupted) {
+  const std::string expected = whole();
+  for (int complete = 0; complete < kTensors; ++complete) {
+    for (const size_t bytes : {size_t{0}, size_t{50}}) {
+      go_on(*open("v1"), complete, bytes);
+      EXPECT_FALSE(fs::exists(path_));
+      expect_finishes_from(complete, expected);
+      fs::remove(path_);
+    }
+  }
+}
+
+TEST_F(ResumedWriteTest, AKilledProcessLosesNoCompleteTensor) {
+  const std::string expected = whole();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto writer = open("v1");
+    go_on(*writer, 4, 9);
+    ::_exit(0);  // no destructor runs
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  expect_finishes_from(4, expected);
+}
+
+TEST_F(ResumedWriteTest, IsResumedManyTimes) {
+  const std::string expected = whole();
+  for (int complete = 1; complete <= kTensors; ++complete)
+    EXPECT_EQ(go_on(*open("v1"), complete), complete - 1);
+  expect_finishes_from(kTensors, expected);
+}
+
+TEST_F(ResumedWriteTest, OtherInputsOrAnotherHeaderStartAnew) {
+  const std::string expected = whole();
+  interrupt();
+  EXPECT_EQ(open("v2")->begin(), 0u);
+  interrupt();
+  EXPECT_EQ(open("v1", "other name")->begin(), 0u);
+  interrupt();
+  expect_finishes_from(0, expected, "v3");
+}
+
+TEST_F(ResumedWriteTest, DamagedTensorsAreWrittenAgain) {
+  const std::string expected = whole();
+  interrupt();
+  const size_t end_of_second = read_file(part()).size() - 50 - 480;  // less the piece and tensor 2
+  for (const size_t before : {size_t{3}, size_t{100}}) {             // padding, values
+    interrupt();
+    std::string bytes = read_file(part());
+    bytes[end_of_second - before] = static_cast<char>(bytes[end_of_second - before] ^ 1);
+    write_file(part(), bytes);
+    expect_finishes_from(1, expected);
+    fs::remove(path_);
+  }
+  interrupt();
+  write_file(part(), read_file(part()).substr(0, 700));  // as after a power failure
+  const auto writer = open("v1");
+  EXPECT_LT(writer->begin(), 3u);
+}
+
+TEST_F(ResumedWriteTest, ADamagedJournalCostsWorkButNoCorrectness) {
+  const std::string expected = whole();
+  interrupt();
+  const std::string lines = read_file(journal());
+  for (size_t size = 0; size <= lines.size(); size += 3) {
+    interrupt();
+    write_file(journal(), lines.substr(0, size));
+    const auto writer = open("v1");
+    EXPECT_LE(go_on(*writer, kTensors), 3);
+    writer->finish();
+    EXPECT_TRUE(read_file(path_) == expected) << size;
+    fs::remove(path_);
+  }
+  for (const char* text : {"", "\n\n", "garbage", "oag-gguf 1 0 0\n0 0\n"}) {
+    interrupt();
+    write_file(journal(), text);
+    expect_finishes_from(0, expected);
+    fs::remove(path_);
+  }
+  interrupt();
+  write_file(journal(), lines + "3 00\n4 zz\n");
+  expect_finishes_from(3, expected);
+}
+
+TEST_F(ResumedWriteTest, HasOneWriterAtATime) {
+  const auto writer = open("v1");
+  EXPECT_THROW(open("v1"), Error);
+}
+
+TEST(Checksum, IsTheSameForAnySplitAndTellsBytesAndLengthsApart) {
+  std::string text(300, '\0');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7);
+  const uint64_t whole = checksum_of(text);
+  for (const size_t step : {1u, 7u, 31u, 32u, 33u, 100u}) {
+    Checksum checksum;
+    for (size_t at = 0; at < text.size(); at += step)
+      checksum.add(std::as_bytes(std::span(text)).subspan(at, std::min<size_t>(step, text.size() - at)));
+    EXPECT_EQ(checksum.value(), whole) << step;
+  }
+  std::set<uint64_t> seen = {whole};
+  for (size_t i = 0; i < text.size(); ++i) {
+    std::string changed = text;
+    changed[i] = static_cast<char>(changed[i] ^ 4);
+    seen.insert(checksum_of(changed));
+  }
+  for (size_t size = 0; size < 100; ++size) seen.insert(checksum_of(std::string(size, '\0')));
+  EXPECT_EQ(seen.size(), 401u);
 }
 
 }  // namespace
