@@ -90,7 +90,7 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
     decode_blocks(from.dtype, from.bytes, values);
     MadeTensor made = {dtype, Dims(from.dims), {}};
     made.bytes.resize(row_bytes(dtype, static_cast<int64_t>(values.size())));
-    encode_blocks(dtype, values, made.bytes);
+    quantize_rows(dtype, values, static_cast<int64_t>(values.size()), made.bytes);
     const bool is_rotated =
         from.name.find("attn_q.") != std::string::npos || from.name.find("attn_k.") != std::string::npos;
     if (gguf_model.starts_with("llama") && is_rotated) rows_to_halves(made, config.text.head_size);

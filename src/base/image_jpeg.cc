@@ -46,7 +46,7 @@ Jpeg& jpeg_of(j_common_ptr library) {
   Jpeg& jpeg = jpeg_of(library);
   jpeg.code = library->err->msg_code;
   library->err->format_message(library, jpeg.message);
-  std::longjmp(jpeg.on_error, 1);
+  std::longjmp(jpeg.on_error, 1);  // NOLINT(cert-err52-cpp): through C frames
 }
 
 // Warnings after which pixels are guesses are errors here; others (junk between markers) cost nothing.
@@ -100,7 +100,7 @@ bool read_header(Jpeg& jpeg, const std::byte* bytes, size_t size) {
   jpeg.errors.emit_message = on_message;
   jpeg.errors.output_message = no_output;
   jpeg.library.client_data = &jpeg;
-  if (setjmp(jpeg.on_error)) return false;
+  if (setjmp(jpeg.on_error)) return false;  // NOLINT(cert-err52-cpp)
   jpeg_create_decompress(&jpeg.library);
   jpeg.source.init_source = source_nothing;
   jpeg.source.fill_input_buffer = source_end;
@@ -119,13 +119,13 @@ bool read_header(Jpeg& jpeg, const std::byte* bytes, size_t size) {
 }
 
 bool start(Jpeg& jpeg) {
-  if (setjmp(jpeg.on_error)) return false;
+  if (setjmp(jpeg.on_error)) return false;  // NOLINT(cert-err52-cpp)
   jpeg_start_decompress(&jpeg.library);
   return true;
 }
 
 bool read_row(Jpeg& jpeg, uint8_t* out) {
-  if (setjmp(jpeg.on_error)) return false;
+  if (setjmp(jpeg.on_error)) return false;  // NOLINT(cert-err52-cpp)
   JSAMPROW row = out;
   return jpeg_read_scanlines(&jpeg.library, &row, 1) == 1;
 }

@@ -129,6 +129,22 @@ TEST(Image, TooLargeAPictureIsRefusedFromItsHeader) {
       "invalid argument: picture: has 60000x60000 pixels, a side may have at most 32768: make it smaller");
 }
 
+TEST(Image, AJpegOfVeryManyScansIsRefused) {
+  // One scan for each component, each of one empty block, and the first of them again and again.
+  const std::string whole = read_file(kFolder / "jpeg_1x1.jpg");
+  const std::string headers = whole.substr(0, whole.find("\xff\xda"));
+  const auto scan = [](char component) {
+    return std::string("\xff\xda\x00\x08\x01", 5) + component + std::string("\x00\x00\x3f\x00\x2b", 5);
+  };
+  const std::string last = scan(2) + scan(3) + "\xff\xd9";
+  std::string scans = scan(1);
+  EXPECT_EQ(decode(headers + scans + last).pixels, (std::vector<uint8_t>{128, 128, 128}));
+  for (int i = 0; i < 70; ++i) scans += scan(1);
+  EXPECT_EQ(refusal(headers + scans + last),
+            "unsupported: picture: the JPEG has more than 64 scans: save it anew");
+  EXPECT_EQ(refusal(headers + scan(1)), "corrupt data: picture: the JPEG is cut off");
+}
+
 TEST(Image, OtherFormatsAreNamed) {
   EXPECT_EQ(refusal("GIF89a..."),
             "unsupported: picture: is a GIF file; PNG, JPEG and WebP can be read: convert it");

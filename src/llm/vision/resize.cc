@@ -30,6 +30,12 @@ double cubic_weight(double x) {
   return 0.0;
 }
 
+// Toward zero after adding a half, as Pillow does: below zero the result is clamped anyway.
+int rounded(double value) {
+  const double raised = value + 0.5;
+  return static_cast<int>(raised);
+}
+
 // The order of operations is part of the result: a weight that rounds otherwise changes pixels.
 AxisFilter make_filter(int in, int out) {
   const double scale = static_cast<double>(in) / out;
@@ -44,8 +50,8 @@ AxisFilter make_filter(int in, int out) {
   std::vector<double> exact(static_cast<size_t>(filter.stride));
   for (int i = 0; i < out; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - support + 0.5));
-    const int count = std::min(in, static_cast<int>(center + support + 0.5)) - first;
+    const int first = std::max(0, rounded(center - support));
+    const int count = std::min(in, rounded(center + support)) - first;
     double sum = 0.0;
     for (int k = 0; k < count; ++k) {
       exact[k] = cubic_weight((k + first - center + 0.5) * inverse);
