@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/json_events.h"
 
 namespace oag {
 namespace {
@@ -47,6 +48,60 @@ TEST(ParseJson, Allows128LevelsAndNoMore) {
   EXPECT_EQ(parse_json(nested(128), "input").size(), 1u);
   EXPECT_EQ(error_of(nested(129)), "input: JSON is nested deeper than 128 levels");
   EXPECT_EQ(error_of(nested(1'000'000)), "input: JSON is nested deeper than 128 levels");
+}
+
+std::string object_of(size_t keys) {
+  std::string text = "{";
+  for (size_t i = 0; i < keys; ++i) text += fmt::format("{}\"{}\":{{}}", i == 0 ? "" : ",", i);
+  return text + "}";
+}
+
+TEST(ParseJson, RefusesObjectsWhoseManyKeysWouldTakeLong) {
+  EXPECT_EQ(parse_json(object_of(16384), "input").size(), 16384u);
+  EXPECT_EQ(error_of(object_of(16385)), "input: a JSON object has more than 16384 keys");
+  EXPECT_EQ(parse_json("[" + object_of(9000) + "," + object_of(9000) + "]", "input").size(), 2u);
+}
+
+// Writes what it is told.
+class Recorder final : public JsonEvents {
+ public:
+  std::string text;
+
+  void on_null() override { text += "null "; }
+  void on_bool(bool value) override { text += value ? "true " : "false "; }
+  void on_integer(int64_t value) override { text += fmt::format("{} ", value); }
+  void on_unsigned(uint64_t value) override { text += fmt::format("{}u ", value); }
+  void on_number(double value) override { text += fmt::format("{}f ", value); }
+  void on_string(std::string& value) override { text += "'" + value + "' "; }
+  void on_begin_object() override { text += "{ "; }
+  void on_key(std::string& key) override { text += key + ": "; }
+  void on_end_object() override { text += "} "; }
+  void on_begin_array() override { text += "[ "; }
+  void on_end_array() override { text += "] "; }
+};
+
+std::string events_of(std::string_view text) {
+  Recorder recorder;
+  try {
+    read_json_events(text, "input", recorder);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return recorder.text;
+}
+
+TEST(JsonEvents, TellWhatStandsInATextInItsOrder) {
+  EXPECT_EQ(events_of(R"({"b": [1, -2, 0.5, "x\u00e9"], "a": {"c": null, "d": true}, "b": 1})"),
+            "{ b: [ 1u -2 0.5f 'x\xC3\xA9' ] a: { c: null d: true } b: 1u } ");
+}
+
+TEST(JsonEvents, RefuseWhatParseJsonRefuses) {
+  for (const std::string& text :
+       {std::string("{\n  \"a\": ?\n}"), std::string("[1"), std::string("[1] 2"), std::string("[1e999]"),
+        std::string("\"\xff\""), nested(129), nested(1'000'000), std::string()}) {
+    EXPECT_EQ(events_of(text), error_of(text));
+  }
+  EXPECT_EQ(events_of(nested(128)).size(), 512u);
 }
 
 }  // namespace

@@ -124,6 +124,40 @@ INSTANTIATE_TEST_SUITE_P(All, HuggingFaceVariant,
                                            Variant{"window_types", "qwen3"}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// What a config.json says in keys of GGUF, in a file of the same weights.
+struct GgufVariant {
+  const char* name;
+  std::vector<std::pair<const char*, GgufValue>> keys;
+};
+
+TEST(GgufVariants, KeysGiveWhatTheConfigOfTransformersGives) {
+  const GgufVariant kVariants[] = {
+      {"linear",
+       {{"llama.rope.scaling.type", GgufValue::of(std::string("linear"))},
+        {"llama.rope.scaling.factor", GgufValue::of(4.0f)}}},
+      {"yarn",
+       {{"llama.rope.scaling.type", GgufValue::of(std::string("yarn"))},
+        {"llama.rope.scaling.factor", GgufValue::of(8.0f)},
+        {"llama.rope.scaling.original_context_length", GgufValue::of(uint32_t{32})}}},
+      {"window", {{"llama.attention.sliding_window", GgufValue::of(uint32_t{20})}}},
+  };
+  const auto from = GgufFile::open(tiny_model("llama", "bf16"));
+  for (const GgufVariant& variant : kVariants) {
+    const std::filesystem::path path = fresh_folder("gguf_variant") / "model.gguf";
+    {
+      GgufWriter writer(path);
+      for (const auto& [key, value] : from->entries()) writer.set(key, value);
+      for (const auto& [key, value] : variant.keys) writer.set(key, value);
+      for (const GgufTensor& tensor : from->tensors())
+        writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
+      for (const GgufTensor& tensor : from->tensors()) writer.write(tensor.name, tensor.bytes);
+      writer.finish();
+    }
+    expect_reference(load_bundle(path),
+                     load_reference(hugging_face_data() / "variants" / variant.name, "long"));
+  }
+}
+
 // The same weights under the names and keys of GLM-4.1V's text part, in the places where these were put.
 TEST(HuggingFaceGlm4v, TextPartIsFoundUnderEveryPrefixAndLayoutOfItsConfig) {
   const Json plain = read_test_json(hugging_face_data() / "glm4" / "config.json");

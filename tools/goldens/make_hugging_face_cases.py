@@ -19,6 +19,8 @@ MODELS = ["llama", "llama3", "qwen2", "qwen3", "qwen3_bf16", "glm4", "glm", "lla
 TOKENIZERS = {"llama": "llama", "qwen": "qwen3", "glm": "glm4", "spm": "tok_spm"}
 CONFIGS = ["config.json", "config.v5.json", "generation_config.json", "tokenizer_config.json"]
 STEPS = 8
+NOT_OBSERVED = ("layer0.attn_concat", "layer0.q_norm", "layer0.k_norm")
+LAYERS_OF = ["qwen3", "glm4"]  # whose intermediate values of case text are copied
 
 # name: (model whose weights it has, changes of its config; keys of rope_parameters are joined)
 VARIANTS = {
@@ -105,6 +107,12 @@ def main():
                 shutil.copyfile(file, out / model / file.name)
             else:
                 hashes.append(f"{model} {file.name} {fnv1a(file.read_bytes()):016x}\n")
+        if model in LAYERS_OF:
+            (out / model / "layers").mkdir(exist_ok=True)
+            for file in (reference / model / "ref").glob("text.*.npy"):
+                part = file.name.removeprefix("text.")
+                if part.startswith(("embed", "layer")) and not part.startswith(NOT_OBSERVED):
+                    shutil.copy(file, out / model / "layers" / part)
     (out / "file_hashes.txt").write_text("".join(hashes))
     for case in ["text", "long"]:
         for part in ["input_ids", "tokens", "step_logits"]:

@@ -5,6 +5,8 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "llm/models/glm4v_vision.h"
 
 namespace oag {
@@ -64,6 +66,21 @@ std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& pat
   return bundle;
 }
 
+Json read_json(const std::filesystem::path& path) {
+  constexpr size_t kMostBytes = size_t{16} << 20;
+  return parse_json(read_file(path, kMostBytes), path.string());
+}
+
+std::shared_ptr<const VisionBundle> open_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path config = folder / "config.json", images = folder / "preprocessor_config.json";
+  auto bundle = std::make_shared<VisionBundle>();
+  bundle->path = folder;
+  bundle->config = read_vision_config(read_json(config), config.string());
+  bundle->images = parse_glm_image_config(read_json(images), images.string());
+  bundle->weights = std::make_shared<const Weights>(SafetensorsFile::open(folder), kGlm4vVisionNames);
+  return bundle;
+}
+
 }  // namespace
 
 Graph VisionBundle::build_graph() const {
@@ -76,6 +93,8 @@ std::vector<float> VisionBundle::position_table() const {
 
 std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
                                                        const std::filesystem::path& given) {
+  std::error_code ignored;
+  if (given.empty() && std::filesystem::is_directory(model, ignored)) return open_folder(model);
   return open_mmproj(given.empty() ? vision_file_beside(model) : given);
 }
 

@@ -24,10 +24,10 @@ struct VisionBundle {
 };
 
 // The vision tower of the model at `model`: in the GGUF file `given` (mmproj) or, where that is empty, in the
-// one that stands beside a GGUF model: the only one whose name begins with "mmproj", or the one of these that
-// has the model's name in its own. Errors: those of GgufFile::open; kNotFound where there is none;
-// kInvalidArgument where there are several; kUnsupported for another kind of tower; kCorruptData for numbers
-// that contradict each other.
+// Hugging Face folder itself, or in the file that stands beside a GGUF model: the only one whose name begins
+// with "mmproj", or the one of these that has the model's name in its own. Errors: those of GgufFile::open;
+// kNotFound where there is none; kInvalidArgument where there are several; kUnsupported for another kind of
+// tower; kCorruptData for numbers that contradict each other.
 std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
                                                        const std::filesystem::path& given);
 

@@ -47,9 +47,14 @@ class VisionGraph : GraphPieces {
     return graph_.add("oag", "Linear", {patches, kernels, bias}, {}, "v.patch_embd");
   }
 
-  // [hidden, colour, frame, y, x] as rows of f32; GGUF keeps the kernels of each frame apart.
+  // [hidden, colour, frame, y, x] as rows; GGUF keeps the kernels of each frame apart.
   Tensor patch_kernels() const {
     const int64_t size = config_.patch_size, frames = config_.temporal_patch_size;
+    const StoredTensor* whole = weights_.entry("v.patch_embd.weight");
+    if (whole != nullptr && whole->dims.size() == 5) {
+      return weights_.get("v.patch_embd.weight", {config_.hidden_size, 3, frames, size, size})
+          .reshaped({config_.hidden_size, config_.patch_values()});
+    }
     const auto square = static_cast<size_t>(size * size);
     const Tensor joined = Tensor::host(DType::kF32, {config_.hidden_size, config_.patch_values()});
     float* to = joined.values<float>().data();
@@ -121,7 +126,29 @@ class VisionGraph : GraphPieces {
   ValueId cos_ = kNoValue, sin_ = kNoValue;
 };
 
+constexpr NameRule kRules[] = {
+    {"visual.patch_embed.proj", "v.patch_embd"},
+    {"visual.embeddings.position_embedding", "v.position_embd"},
+    {"visual.post_conv_layernorm", "v.norm_embd"},
+    {"visual.post_layernorm", "v.post_ln"},
+    {"visual.blocks.{}.norm1", "v.blk.{}.ln1"},
+    {"visual.blocks.{}.norm2", "v.blk.{}.ln2"},
+    {"visual.blocks.{}.attn.qkv", "v.blk.{}.attn_qkv"},
+    {"visual.blocks.{}.attn.proj", "v.blk.{}.attn_out"},
+    {"visual.blocks.{}.mlp.gate_proj", "v.blk.{}.ffn_gate"},
+    {"visual.blocks.{}.mlp.up_proj", "v.blk.{}.ffn_up"},
+    {"visual.blocks.{}.mlp.down_proj", "v.blk.{}.ffn_down"},
+    {"visual.downsample", "mm.patch_merger"},
+    {"visual.merger.proj", "mm.model.fc"},
+    {"visual.merger.post_projection_norm", "mm.post_norm"},
+    {"visual.merger.gate_proj", "mm.gate"},
+    {"visual.merger.up_proj", "mm.up"},
+    {"visual.merger.down_proj", "mm.down"},
+};
+
 }  // namespace
+
+constexpr NameTable kGlm4vVisionNames = {"model.", kRules};
 
 Graph build_glm4v_vision(const VisionConfig& config, const Weights& weights) {
   return VisionGraph(config, weights).build();

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
+#include "base/json.h"
 #include "engine/formats/gguf/gguf_metadata.h"
 
 namespace oag {
@@ -27,5 +29,8 @@ struct VisionConfig {
 // Reads clip.* of a GGUF file of a vision tower (mmproj). Errors: kUnsupported for another projector,
 // kCorruptData for numbers that are missing, absurd or contradict each other.
 VisionConfig read_vision_config(const GgufMetadata& metadata);
+
+// The same from the vision_config of a Hugging Face folder's config.json.
+VisionConfig read_vision_config(const Json& config, std::string_view where);
 
 }  // namespace oag

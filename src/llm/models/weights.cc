@@ -129,6 +129,18 @@ Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& nami
   }
 }
 
+Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const NameTable& vision)
+    : where_(file->where()), tensors_(list_tensors(*file)), files_(file->files()) {
+  for (StoredTensor& tensor : tensors_) {
+    if (!without_text_prefix(tensor.name).starts_with("visual.")) continue;
+    auto name = gguf_tensor_name(vision, tensor.name);
+    if (!name) refuse_stranger(where_, tensor.name, "GLM-4.1V");
+    tensor.gguf_name = *std::move(name);
+  }
+  owner_ = std::move(file);
+  index_names();
+}
+
 void Weights::index_names() {
   const auto name_of = [this](uint32_t i) -> std::string_view { return tensors_[i].gguf_name; };
   for (uint32_t i = 0; i < tensors_.size(); ++i) {

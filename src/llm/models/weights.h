@@ -49,6 +49,10 @@ class Weights {
   };
   Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& naming);
 
+  // The part of safetensors files that a table of a vision tower names. Errors: kUnsupported for a further
+  // tensor of the tower.
+  Weights(std::shared_ptr<const SafetensorsFile> file, const NameTable& vision);
+
   // A tensor that must have exactly these dims. Errors: kNotFound, kCorruptData, kUnsupported for a type that
   // no kernel takes; naming file, tensor, seen and expected.
   Tensor get(std::string_view name, const Dims& dims) const;
