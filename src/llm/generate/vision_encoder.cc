@@ -36,6 +36,7 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   const Dims angles = {1, patches, head / 2};
   bindings.inputs[cos_] = Tensor::of<float>(DType::kF32, angles, rope.cos);
   bindings.inputs[sin_] = Tensor::of<float>(DType::kF32, angles, rope.sin);
+  bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   if (state == RunState::kDone) out = {{1, grid.rows / merge, grid.columns / merge}, outputs[0]};

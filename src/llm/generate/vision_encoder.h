@@ -28,6 +28,9 @@ class VisionEncoder {
   RunState encode(const RgbImage& image, std::string_view where, const RunControl& control,
                   EncodedImage& out) const;
 
+  // Pictures from now on are shown to `observer`, which outlives them; null: to nobody.
+  void observe(StepObserver* observer) { observer_ = observer; }
+
   const VisionBundle& bundle() const { return *bundle_; }
   const Session& session() const { return session_; }
 
@@ -36,6 +39,7 @@ class VisionEncoder {
   GlmImageProcessor processor_;
   Session session_;
   std::vector<float> position_table_;
+  StepObserver* observer_ = nullptr;
   size_t patches_, positions_, cos_, sin_;  // which of the session's inputs they are
 };
 
