@@ -232,7 +232,7 @@ TEST(Glm4vPrompts, ThePartsOfAMessageStandInTheChosenLayout) {
     return user_content(*bundle.tokenizer, "hi", 2, format).dump();
   };
   EXPECT_EQ(content(ContentFormat::kList),
-            R"([{"type":"image"},{"type":"image"},{"text":"hi","type":"text"}])");
+            R"([{"type":"image"},{"type":"image"},{"type":"text","text":"hi"}])");
   EXPECT_EQ(
       content(ContentFormat::kString),
       R"("<|begin_of_image|><|image|><|end_of_image|>\n<|begin_of_image|><|image|><|end_of_image|>\nhi")");
