@@ -35,6 +35,8 @@ class VisionEncoder {
   const Session& session() const { return session_; }
 
  private:
+  void check_memory(int64_t patches, std::string_view where) const;
+
   std::shared_ptr<const VisionBundle> bundle_;
   GlmImageProcessor processor_;
   Session session_;
