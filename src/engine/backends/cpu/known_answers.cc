@@ -328,6 +328,24 @@ double swish_of(double x) {
   return x / (1 + std::exp(-x));
 }
 
+double gelu_of(double x) {
+  return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
+}
+double gelu_tanh_of(double x) {
+  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+}
+
+bool gelus(const MicroKernels& micro) {
+  const std::vector<float> x = Values().some(kWidth, -8, 8);
+  std::vector<float> exact(x.size()), by_tanh(x.size());
+  micro.gelu(x.data(), kWidth, exact.data());
+  micro.gelu_tanh(x.data(), kWidth, by_tanh.data());
+  for (size_t i = 0; i < kWidth; ++i) {
+    if (!near(exact[i], gelu_of(x[i]), 4e-6) || !near(by_tanh[i], gelu_tanh_of(x[i]), 4e-6)) return false;
+  }
+  return true;
+}
+
 bool exponentials(const MicroKernels& micro) {
   const std::vector<float> x = Values().some(kWidth, -20, 20);
   const std::vector<float> twos(x.size(), 2.0f);
@@ -473,6 +491,7 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"running softmax", running_softmax},
                              {"conversions", conversions},
                              {"exponentials", exponentials},
+                             {"normal distributions", gelus},
                              {"arithmetic", arithmetic},
                              {"norms", norms},
                              {"rotations", rotations},

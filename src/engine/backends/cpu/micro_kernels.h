@@ -180,6 +180,9 @@ struct MicroKernels {
   void (*exp)(const float* x, int64_t count, float* y);      // within 2 ulp
   void (*sigmoid)(const float* x, int64_t count, float* y);  // 1 / (1 + e^-x), within 4 ulp
   void (*swish)(const float* x, int64_t count, float* y);    // x / (1 + e^-x), within 4 ulp
+  // x · Φ(x), and its form by tanh; within 4 ulp of max(|x|, 1).
+  void (*gelu)(const float* x, int64_t count, float* y);
+  void (*gelu_tanh)(const float* x, int64_t count, float* y);
   void (*swiglu)(const float* gate, const float* up, int64_t count,
                  float* y);  // swish(gate) · up, within 5 ulp
 

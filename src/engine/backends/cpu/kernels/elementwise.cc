@@ -47,6 +47,12 @@ void sigmoid_all(const float* x, int64_t count, float* y) {
 void swish_all(const float* x, int64_t count, float* y) {
   for_vectors(count, [&](int64_t i, int64_t n) { store_at(y, i, n, swish(load_at(x, i, n, 0.0f))); });
 }
+void gelu_all(const float* x, int64_t count, float* y) {
+  for_vectors(count, [&](int64_t i, int64_t n) { store_at(y, i, n, gelu(load_at(x, i, n, 0.0f))); });
+}
+void gelu_tanh_all(const float* x, int64_t count, float* y) {
+  for_vectors(count, [&](int64_t i, int64_t n) { store_at(y, i, n, gelu_tanh(load_at(x, i, n, 0.0f))); });
+}
 void swiglu_all(const float* gate, const float* up, int64_t count, float* y) {
   for_vectors(count, [&](int64_t i, int64_t n) {
     store_at(y, i, n, mul(swish(load_at(gate, i, n, 0.0f)), load_at(up, i, n, 0.0f)));

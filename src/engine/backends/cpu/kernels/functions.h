@@ -61,6 +61,8 @@ void binary(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, 
 void exp_all(const float* x, int64_t count, float* y);
 void sigmoid_all(const float* x, int64_t count, float* y);
 void swish_all(const float* x, int64_t count, float* y);
+void gelu_all(const float* x, int64_t count, float* y);
+void gelu_tanh_all(const float* x, int64_t count, float* y);
 void swiglu_all(const float* gate, const float* up, int64_t count, float* y);
 void rms_norm(const float* x, const float* scale, int64_t count, float epsilon, float* y);
 void layer_norm(const float* x, const float* scale, const float* bias, int64_t count, float epsilon, float* y,

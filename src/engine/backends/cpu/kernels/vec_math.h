@@ -32,6 +32,31 @@ static inline F swish(F x) {
   return div(x, add(splat(1.0f), exp(sub(zero(), x))));
 }
 
+// x · Φ(x), Φ being the normal distribution's; within 2^-22 of max(|x|, 1). With z = |x| / √2 and
+// t = 1 / (1 + z / 2), erfc(z) = t · e^(p(t) - z²); p is a Chebyshev fit of degree 9 on z in [0, 11] whose
+// error is 6e-8.
+static inline F gelu(F x) {
+  const F size = abs(x), z = mul(size, splat(0.70710678f));
+  const F t = div(splat(1.0f), mul_add(splat(0.5f), z, splat(1.0f)));
+  F p = splat(0.152171284f);
+  p = mul_add(p, t, splat(-0.720157564f));
+  p = mul_add(p, t, splat(1.24898505f));
+  p = mul_add(p, t, splat(-0.81853658f));
+  p = mul_add(p, t, splat(0.0203504916f));
+  p = mul_add(p, t, splat(-0.0518615171f));
+  p = mul_add(p, t, splat(0.052532699f));
+  p = mul_add(p, t, splat(0.382924557f));
+  p = mul_add(p, t, splat(0.999060392f));
+  p = mul_add(p, t, splat(-1.26546872f));
+  const F half = mul(mul(splat(0.5f), t), exp(mul_add(mul(splat(-1.0f), z), z, p)));
+  return sub(max(zero(), x), mul(size, half));
+}
+// The same by tanh: x / (1 + e^(-2u)) with u = √(2/π) · (x + 0.044715 x³).
+static inline F gelu_tanh(F x) {
+  const F cubic = mul_add(mul(splat(0.044715f), mul(x, x)), x, x);
+  return div(x, add(splat(1.0f), exp(mul(splat(-1.5957691216f), cubic))));
+}
+
 // The first count < kLanes values at p, then `rest`.
 static inline F load_part(const float* p, int64_t count, float rest) {
   float values[kLanes];
