@@ -14,7 +14,7 @@ namespace {
 class VisionGraph : GraphPieces {
  public:
   VisionGraph(const VisionConfig& config, const Weights& weights)
-      : GraphPieces(weights, "glm4v_vision"), config_(config) {}
+      : GraphPieces(weights, "glm4v_vision", true), config_(config) {}
 
   Graph build() {
     ValueId x = embed(graph_.add_input("patches", matrix(config_.patch_values())));
@@ -44,7 +44,7 @@ class VisionGraph : GraphPieces {
     const ValueId kernels = constant("v.patch_embd.kernels", patch_kernels());
     const ValueId bias =
         vector("v.patch_embd.bias", weights_.get("v.patch_embd.bias", {config_.hidden_size}));
-    return graph_.add("oag", "Linear", {patches, kernels, bias}, {}, "v.patch_embd");
+    return product(patches, kernels, bias, "v.patch_embd");
   }
 
   // [hidden, colour, frame, y, x] as rows; GGUF keeps the kernels of each frame apart.
@@ -111,8 +111,7 @@ class VisionGraph : GraphPieces {
     const ValueId blocks = reshape(x, {-1, merge * merge, hidden});
     const ValueId turned = graph_.add("", "Transpose", {blocks}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
     const ValueId joined =
-        graph_.add("oag", "Linear", {reshape(turned, {-1, hidden * merge * merge}), kernels, bias}, {},
-                   "mm.patch_merger");
+        product(reshape(turned, {-1, hidden * merge * merge}), kernels, bias, "mm.patch_merger");
     const ValueId projected = linear(joined, "mm.model.fc", out, out);
     const ValueId normed =
         graph_.add("", "LayerNormalization",

@@ -26,11 +26,18 @@ ValueId GraphPieces::vector(std::string_view name, Tensor tensor) {
   return constant(name, std::move(plain));
 }
 
+ValueId GraphPieces::product(ValueId x, ValueId w, ValueId bias, std::string_view name) {
+  std::vector<ValueId> operands = {x, w};
+  if (bias != kNoValue) operands.push_back(bias);
+  Attributes attributes;
+  if (many_rows_) attributes.emplace("many_rows", int64_t{1});
+  return graph_.add("oag", "Linear", std::move(operands), std::move(attributes), std::string(name));
+}
+
 ValueId GraphPieces::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
-  std::vector<ValueId> operands = {x, weight(tensor + ".weight", {outputs, inputs})};
-  if (auto bias = weights_.find(tensor + ".bias", {outputs}))
-    operands.push_back(vector(tensor + ".bias", *std::move(bias)));
-  return graph_.add("oag", "Linear", std::move(operands), {}, tensor);
+  auto bias = weights_.find(tensor + ".bias", {outputs});
+  return product(x, weight(tensor + ".weight", {outputs, inputs}),
+                 bias ? vector(tensor + ".bias", *std::move(bias)) : kNoValue, tensor);
 }
 
 ValueId GraphPieces::rms_norm(ValueId x, std::string_view tensor, int64_t width, float epsilon) {
