@@ -32,10 +32,14 @@ void check_utf8(std::string_view what, std::string_view text) {
     fail(ErrorCode::kInvalidArgument, what, "is not valid UTF-8 at byte {}; --raw takes any bytes", valid);
 }
 
-std::vector<RgbImage> decode_pictures(const std::vector<std::string>& files) {
+// Of files and data URIs.
+std::vector<RgbImage> decode_pictures(const std::vector<std::string>& sources) {
   std::vector<RgbImage> pictures;
-  for (const std::string& name : files)
-    pictures.push_back(decode_image(MappedFile::open(name)->bytes(), printable(name)));
+  for (const std::string& source : sources) {
+    pictures.push_back(source.starts_with("data:")
+                           ? decode_data_uri(source, "data URI")
+                           : decode_image(MappedFile::open(source)->bytes(), printable(source)));
+  }
   return pictures;
 }
 
@@ -84,7 +88,7 @@ void Chat::encode_images(Answer& answer) {
   InterruptibleRun run;
   for (size_t i = 0; i < pictures_.size(); ++i) {
     images_.emplace_back();
-    encoder.encode(pictures_[i], printable(options_.images[i]), run.control(), images_.back());
+    encoder.encode(pictures_[i], fmt::format("picture {}", i + 1), run.control(), images_.back());
     run.check();
   }
   answer.image_ms = elapsed_ms(begin);

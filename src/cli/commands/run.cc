@@ -73,7 +73,8 @@ void declare_images(CLI::App& command, ChatOptions& chat) {
   command
       .add_option(
           "--image", chat.images,
-          "A picture (PNG, JPEG, WebP) shown with the prompt; may be given several times. With --raw\n"
+          "A picture (PNG, JPEG, WebP; a file or a data URI) shown with the prompt; may be given several\n"
+          "times. With --raw "
           "each takes the next <|image|> of the prompt")
       ->expected(1)
       ->take_all();
