@@ -46,8 +46,8 @@ void report(const PullFlags& flags, const RepositoryPull& done) {
                               : done.fetched_files == 0 ? "all were here"
                                                         : fmt::format("fetched {}, {}", done.fetched_files,
                                                                       format_bytes(done.fetched_bytes));
-  print_stderr("{} is ready: commit {}, {} files, {} ({})\n", printable(flags.source), done.commit,
-               done.files, format_bytes(done.bytes), fetched);
+  print_stderr("{} is ready: commit {}, {} {}, {} ({})\n", printable(flags.source), done.commit, done.files,
+               format_bytes(done.bytes), fetched);
 }
 
 void report(const std::filesystem::path& path) {

@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "base/disk_space.h"
 #include "base/error.h"
@@ -217,8 +218,9 @@ RepositoryPull pull_huggingface(const HuggingFaceSettings& settings, const Huggi
     cache.make_folders(name.repository);
     require_disk_space(cache.folder(), needed_bytes + kSpareDiskBytes);
     // The largest first: they end at about the same time.
-    std::stable_sort(missing.begin(), missing.end(),
-                     [](const HubFile& a, const HubFile& b) { return a.size_bytes > b.size_bytes; });
+    std::sort(missing.begin(), missing.end(), [](const HubFile& a, const HubFile& b) {
+      return std::tie(b.size_bytes, a.path) < std::tie(a.size_bytes, b.path);
+    });
     FileSet(source, cache, name.repository, listing.commit, std::move(missing), options).fetch();
     cache.write_ref(name, listing.commit);
   } else if (cache.commit_of(name) != listing.commit) {
