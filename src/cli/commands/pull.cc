@@ -47,7 +47,7 @@ void report(const PullFlags& flags, const RepositoryPull& done) {
                                                         : fmt::format("fetched {}, {}", done.fetched_files,
                                                                       format_bytes(done.fetched_bytes));
   print_stderr("{} is ready: commit {}, {} {}, {} ({})\n", printable(flags.source), done.commit, done.files,
-               format_bytes(done.bytes), fetched);
+               done.files == 1 ? "file" : "files", format_bytes(done.bytes), fetched);
 }
 
 void report(const std::filesystem::path& path) {
