@@ -25,6 +25,27 @@ class TestHub {
     bool is_lfs = false;
   };
 
+  // True when it has answered.
+  using Handler = std::function<bool(TestPeer&, const std::string& target, const std::string& head)>;
+
+  // May be replaced while an earlier one still talks to a client that has not hung up.
+  class Hook {
+   public:
+    Hook& operator=(Handler handler) {
+      const std::lock_guard lock(mutex_);
+      handler_ = std::move(handler);
+      return *this;
+    }
+    Handler get() const {
+      const std::lock_guard lock(mutex_);
+      return handler_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    Handler handler_;
+  };
+
   TestHub() {
     server_ = std::make_unique<HttpTestServer>(
         [this](TestPeer& peer, const std::string& head) { answer(peer, head); }, nullptr, true);
@@ -34,8 +55,8 @@ class TestHub {
   std::string commit = "0123456789abcdef0123456789abcdef01234567";
   std::map<std::string, File> files;
   size_t page_size = 1000;
-  // Sees each target and head first; true when it has answered. Called from several threads at once.
-  std::function<bool(TestPeer&, const std::string& target, const std::string& head)> on_request;
+  // Sees each target and head first. Called from several threads at once.
+  Hook on_request;
 
   HuggingFaceSettings settings(const std::filesystem::path& cache) const {
     HuggingFaceSettings out;
@@ -104,7 +125,7 @@ class TestHub {
   void answer(TestPeer& peer, const std::string& head) {
     const size_t begin = head.find(' ') + 1;
     const std::string target = head.substr(begin, head.find(' ', begin) - begin);
-    if (on_request && on_request(peer, target, head)) return;
+    if (const Handler handler = on_request.get(); handler && handler(peer, target, head)) return;
     const std::string api = "/api/models/" + name;
     if (target.starts_with(api + "/revision/")) {
       return peer.send(respond(200, R"({"id": ")" + name + R"(", "sha": ")" + commit + R"("})"));
