@@ -34,10 +34,14 @@ constexpr std::initializer_list<const Command*> kCommands = {
 };
 
 constexpr const char* kFooter =
-    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one.\n"
+    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one, or hf:ORG/NAME "
+    "that was\n"
+    "pulled.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command, 130 cancelled.\n"
     "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
-    "OAG_CPU_ISA (force an instruction set), NO_COLOR.";
+    "OAG_CPU_ISA (force an instruction set), NO_COLOR; for hf:ORG/NAME those of huggingface_hub: "
+    "HF_ENDPOINT, HF_TOKEN,\n"
+    "HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE.";
 
 bool is_command(const CLI::App& app, const std::string& name) {
   return !app.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; }).empty();

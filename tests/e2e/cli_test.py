@@ -5,6 +5,8 @@ OAG_BINARY is the program, OAG_MAKE_TEST_MODELS the one that writes models which
 want OAG_TEST_MODEL, the path of SmolLM2, and are skipped without it.
 """
 
+import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -17,6 +19,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -30,7 +33,7 @@ CAPITAL = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_star
 
 
 def environment(**more):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("OAG_") or k == "OAG_CPU_ISA"}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OAG_", "HF_")) or k == "OAG_CPU_ISA"}
     env.update(NO_COLOR="1", LC_ALL="C.UTF-8", **more)
     return env
 
@@ -454,6 +457,81 @@ class WrongModels(CliTest):
         self.assertEqual(process.returncode, 1, text)
         self.assertIn(str(path), text)
         self.assertEqual(len(text.splitlines()), 1, text)
+
+
+class HubHandler(http.server.BaseHTTPRequestHandler):
+    """A model hub with one repository, acme/tiny, of one small model under two names."""
+    COMMIT = "c" * 40
+    DATA = pathlib.Path(TINY).read_bytes()
+    NAMES = ("tiny-BF16.gguf", "tiny-F16.gguf")
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        if self.path == "/api/models/acme/tiny/revision/main":
+            body = json.dumps({"sha": self.COMMIT}).encode()
+        elif self.path.startswith(f"/api/models/acme/tiny/tree/{self.COMMIT}"):
+            lfs = {"oid": hashlib.sha256(self.DATA).hexdigest(), "size": len(self.DATA)}
+            body = json.dumps([{"type": "file", "path": name, "oid": "0" * 40, "size": len(self.DATA), "lfs": lfs} for name in self.NAMES]).encode()
+        elif self.path in [f"/acme/tiny/resolve/{self.COMMIT}/{name}" for name in self.NAMES]:
+            body = self.DATA
+        else:
+            self.send_response(401)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class ModelHub(CliTest):
+    def setUp(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), HubHandler)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+        self.cache = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+
+    def tearDown(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def oag(self, *arguments, **more):
+        settings = {"HF_ENDPOINT": f"http://127.0.0.1:{self.server.server_port}", "HF_HUB_CACHE": str(self.cache / "hub"),
+                    "HF_TOKEN": "hf_hunter2", "OAG_MODELS": str(self.cache / "models"), **more}
+        done = subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, env=environment(**settings))
+        self.assertNotIn(b"hunter2", done.stdout + done.stderr)
+        return done
+
+    def test_a_model_is_pulled_listed_and_run(self):
+        pulled = self.oag("pull", "hf:acme/tiny:BF16")
+        self.assertEqual(pulled.returncode, 0, pulled.stderr)
+        path = self.cache / "hub/models--acme--tiny/snapshots" / HubHandler.COMMIT / "tiny-BF16.gguf"
+        self.assertEqual(pulled.stdout.decode(), f"{path}\n")
+        self.assertEqual(path.read_bytes(), HubHandler.DATA)
+        self.assertIn(f"commit {HubHandler.COMMIT}, 1 file,".encode(), pulled.stderr)
+        again = self.oag("pull", "hf:acme/tiny:BF16", HF_ENDPOINT="http://127.0.0.1:1", HF_HUB_OFFLINE="1")
+        self.assertEqual((again.returncode, again.stdout), (0, pulled.stdout), again.stderr)
+        self.assertIn(b"the hub was not asked", again.stderr)
+        listed = json.loads(self.oag("models", "--json").stdout)["models"]
+        self.assertIn(("hf:acme/tiny:tiny-BF16.gguf", str(path), len(HubHandler.DATA)), [(m["name"], m["path"], m["size_bytes"]) for m in listed])
+        names = ("hf:acme/tiny", "acme/tiny", "acme/tiny:BF16", str(path))
+        answers = {self.oag("run", name, "--raw", "-p", "x", "-n", "4", "--greedy").stdout for name in names}
+        self.assertNotIn(b"", answers)
+        self.assertEqual(len(answers), 1, answers)
+
+    def test_what_cannot_be_pulled_is_said_in_one_line(self):
+        self.assert_refused(self.oag("pull", "hf:acme/tiny"), 1, "tiny-BF16.gguf, tiny-F16.gguf", "hf:acme/tiny")
+        self.assert_refused(self.oag("pull", "hf:acme/other"), 1, "hf:acme/other", "HF_TOKEN")
+        self.assert_refused(self.oag("pull", "hf:../x"), 1, "hf:../x", "hf:ORG/NAME")
+        self.assert_refused(self.oag("pull", "hf:acme/tiny:BF16", HF_HUB_OFFLINE="1"), 1, "hf:acme/tiny", "HF_HUB_OFFLINE")
+        self.assert_refused(self.oag("run", "hf:acme/tiny", "-p", "x"), 1, "oag pull hf:acme/tiny")
+        self.assert_refused(self.oag("run", "acme/tiny", "-p", "x"), 1, "oag pull hf:acme/tiny")
+        self.assert_refused(self.oag("pull", TINY, "--include", "*.json"), 1, "hf:ORG/NAME")
 
 
 class Limits(CliTest):

@@ -30,6 +30,10 @@ class CacheLock {
  public:
   // Creates the folders when needed. Errors: kIo.
   explicit CacheLock(const std::filesystem::path& file);
+
+  // The same over a lock file of another's choice, in a folder that exists. Errors: kIo.
+  static CacheLock at(const std::filesystem::path& lock_file) { return CacheLock(LockFile{lock_file}); }
+
   ~CacheLock();
   CacheLock(const CacheLock&) = delete;
   CacheLock& operator=(const CacheLock&) = delete;
@@ -41,6 +45,11 @@ class CacheLock {
   void remove_file();
 
  private:
+  struct LockFile {
+    const std::filesystem::path& path;
+  };
+  explicit CacheLock(LockFile file) : path_(file.path) { open(); }
+
   void open();
   bool is_current() const;
 

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "service/hub/cache_record.h"
+#include "service/hub/huggingface_cache.h"
+#include "service/hub/huggingface_pull.h"
 #include "service/hub/pull_job.h"
 #include "service/net/sha256.h"
 #include "service/net/url.h"
@@ -79,6 +81,28 @@ void check_cached(const fs::path& file, const KnownModel& model) {
   }
 }
 
+// The models of the shared folder that could be run; it also holds what is none of ours.
+void list_shared(const HuggingFaceCache& cache, std::vector<ModelListing>& listings) {
+  const auto add = [&](const CachedRepository& entry, const Selection& model) {
+    uint64_t size_bytes = 0;
+    for (const HubFile& file : model.files) size_bytes += file.size_bytes;
+    const std::string selector = model.model.empty() ? "" : ":" + model.model;
+    listings.push_back({entry.name.text() + selector, "", "", false,
+                        cache.snapshot(entry.name.repository, entry.commit) / model.model, size_bytes,
+                        CacheState::kUnverified});
+  };
+  for (const CachedRepository& entry : cache.list()) {
+    const auto files = cache.files_of(entry.name.repository, entry.commit);
+    for (const Selection& model : gguf_models(files)) add(entry, model);
+    try {
+      const Selection model = select_model(files, {}, "");
+      if (model.model.empty()) add(entry, model);
+    } catch (const Error&) {
+      // No weights that can be read, or several GGUFs, which are listed one by one.
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view pull_stage_name(PullStage stage) {
@@ -105,11 +129,13 @@ std::filesystem::path default_cache_folder() {
        "is not set, nor is HOME; set it to a folder for model files");
 }
 
-Hub::Hub(ModelIndex index, std::filesystem::path cache_folder)
-    : index_(std::move(index)), cache_folder_(std::move(cache_folder)) {}
+Hub::Hub(ModelIndex index, std::filesystem::path cache_folder, std::filesystem::path shared_folder)
+    : index_(std::move(index)),
+      cache_folder_(std::move(cache_folder)),
+      shared_folder_(std::move(shared_folder)) {}
 
 Hub Hub::open() {
-  return Hub(ModelIndex::load(), default_cache_folder());
+  return Hub(ModelIndex::load(), default_cache_folder(), huggingface_cache_folder());
 }
 
 std::filesystem::path Hub::resolve(std::string_view model) const {
@@ -122,6 +148,13 @@ std::filesystem::path Hub::resolve(std::string_view model) const {
   if (known != nullptr) {
     fail(ErrorCode::kNotFound, model, "is a known model that is not here yet; run: oag pull {}", known->name);
   }
+  const auto hub_name = shared_folder_.empty() ? std::nullopt : parse_huggingface_name(model);
+  if (hub_name) {
+    if (const auto path = HuggingFaceCache(shared_folder_).resolve(*hub_name)) return *path;
+    if (model.starts_with("hf:")) {
+      fail(ErrorCode::kNotFound, model, "is not here yet; run: oag pull {}", model);
+    }
+  }
   for (const fs::path& file : cached_files(cache_folder_)) {
     if (file.filename() == model || file.stem() == model) return file;
   }
@@ -129,7 +162,16 @@ std::filesystem::path Hub::resolve(std::string_view model) const {
 }
 
 std::filesystem::path Hub::pull(std::string_view spec, const PullOptions& options) const {
-  return pull_model(index_, cache_folder_, spec, options);
+  const bool of_hub = spec.starts_with("hf:");
+  if (!of_hub && !(options.include.empty() && options.exclude.empty())) {
+    fail(ErrorCode::kInvalidArgument, redact_urls(spec),
+         "is one file, of which nothing can be included or excluded; that is for hf:ORG/NAME");
+  }
+  if (!of_hub) return pull_model(index_, cache_folder_, spec, options);
+  const RepositoryPull done =
+      pull_huggingface(huggingface_settings(), *parse_huggingface_name(spec), options);
+  if (options.repository != nullptr) *options.repository = done;
+  return done.path;
 }
 
 std::vector<ModelListing> Hub::list() const {
@@ -147,6 +189,7 @@ std::vector<ModelListing> Hub::list() const {
     listings.push_back(
         {path.filename().string(), "", "", false, path, file_bytes(path), state_of(path, nullptr)});
   }
+  if (!shared_folder_.empty()) list_shared(HuggingFaceCache(shared_folder_), listings);
   return listings;
 }
 

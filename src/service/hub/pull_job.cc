@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "service/hub/cache_record.h"
+#include "service/hub/huggingface_name.h"
 #include "service/hub/pypi_source.h"
 #include "service/hub/unzip.h"
 #include "service/net/download.h"
@@ -381,6 +382,11 @@ std::string describe_unknown(const ModelIndex& index, std::string_view model) {
   const bool looks_like_path = model.find('/') != std::string_view::npos || model.ends_with(".gguf");
   if (model.find("://") != std::string_view::npos) {
     return "is an address; fetch it with oag pull ADDRESS, which prints the path to use here";
+  }
+  // One slash and no ending of a file: it may be meant as a hub writes it.
+  if (looks_like_path && !model.ends_with(".gguf") && parse_huggingface_name(model)) {
+    return fmt::format("there is no such file or folder; if it is a model of a hub, run: oag pull hf:{}",
+                       model);
   }
   if (looks_like_path) return "there is no such file or folder";
   const auto near = index.near_names(model);

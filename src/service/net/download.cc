@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
-#include "base/disk_space.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "service/net/git_blob_hash.h"
 #include "service/net/http_get.h"
 #include "service/net/sha256.h"
+#include "service/net/transfer_sink.h"
 
 namespace oag {
 namespace {
@@ -58,18 +60,53 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   return ContentRange{*begin, *total};
 }
 
+// The checksums of the bytes that came so far.
+class Checksums {
+ public:
+  explicit Checksums(const DownloadRequest& request) : request_(&request) {
+    if (!request.git_blob_id.empty()) git_.emplace(*request.expected_bytes);
+  }
+
+  void update(std::span<const std::byte> piece) {
+    sha256_.update(piece);
+    if (git_) git_->update(piece);
+  }
+
+  // What is wrong with the bytes, "" when nothing is.
+  std::string complaint() {
+    digest_ = sha256_.finish();
+    if (!request_->sha256.empty() && digest_ != request_->sha256) {
+      return fmt::format("SHA-256 is {}, expected {}", digest_, request_->sha256);
+    }
+    const std::string id = git_ ? git_->finish() : "";
+    if (id != request_->git_blob_id) {
+      return fmt::format("git blob id is {}, expected {}", id, request_->git_blob_id);
+    }
+    return "";
+  }
+
+  const std::string& sha256() const { return digest_; }
+
+ private:
+  const DownloadRequest* request_;
+  Sha256 sha256_;
+  std::optional<GitBlobHash> git_;
+  std::string digest_;
+};
+
 // One download with all its attempts.
 class Transfer {
  public:
-  explicit Transfer(const DownloadRequest& request)
-      : request_(request), origin_(parse_url(request.url)), where_(origin_.redacted()) {
-    if (!request.sha256.empty() && !is_sha256_hex(request.sha256)) {
-      fail(ErrorCode::kInvalidArgument, where_, "the expected SHA-256 is not 64 lower-case hex digits");
-    }
-  }
+  Transfer(const DownloadRequest& request, TransferSink& sink)
+      : request_(request),
+        origin_(parse_url(request.url)),
+        where_(origin_.redacted()),
+        sink_(sink),
+        checksums_(checked(request)) {}
 
   DownloadResult run() {
     const TimePoint begin = Clock::now();
+    if (take_up()) return {sink_.size_bytes(), checksums_.sha256(), elapsed_ms(begin) / 1000.0};
     int failures = 0;
     uint64_t furthest_bytes = 0;
     while (!attempt()) {
@@ -78,13 +115,56 @@ class Transfer {
       if (++failures >= request_.max_attempts) give_up(failures);
       wait_before_retry(failures);
     }
-    return {file_->size_bytes(), sha256_, elapsed_ms(begin) / 1000.0};
+    return {sink_.size_bytes(), checksums_.sha256(), elapsed_ms(begin) / 1000.0};
   }
 
+  const std::string& link() const { return last_.head.link; }
+
  private:
+  const DownloadRequest& checked(const DownloadRequest& request) const {
+    if (!request.sha256.empty() && !is_sha256_hex(request.sha256)) {
+      fail(ErrorCode::kInvalidArgument, where_, "the expected SHA-256 is not 64 lower-case hex digits");
+    }
+    if (!request.git_blob_id.empty() && (!is_git_id(request.git_blob_id) || !request.expected_bytes)) {
+      fail(ErrorCode::kInvalidArgument, where_,
+           "the expected git blob id is not 40 lower-case hex digits with a size");
+    }
+    return request;
+  }
+
+  bool has_checksum() const { return !request_.sha256.empty() || !request_.git_blob_id.empty(); }
+
+  // Whether the bytes that are here may be continued: the server's ETag says that the file is the same, or a
+  // checksum will tell.
+  bool can_resume() const { return !etag_.empty() || (!request_.partial.empty() && has_checksum()); }
+
+  // Goes on from what an earlier download left. True when that was the whole file.
+  bool take_up() {
+    if (request_.partial.empty() || !has_checksum()) return false;
+    sink_.take_up([this](std::span<const std::byte> piece) {
+      if (request_.cancel != nullptr && request_.cancel->load()) fail_cancelled();
+      checksums_.update(piece);
+      if (request_.on_progress) {
+        request_.on_progress(sink_.size_bytes(), request_.expected_bytes.value_or(0));
+      }
+    });
+    high_water_bytes_ = sink_.size_bytes();
+    if (high_water_bytes_ == 0) return false;
+    resumed_ = true;
+    if (!request_.expected_bytes || high_water_bytes_ < *request_.expected_bytes) return false;
+    if (high_water_bytes_ == *request_.expected_bytes && checksums_.complaint().empty()) {
+      sink_.commit();
+      return true;
+    }
+    start_over();
+    high_water_bytes_ = 0;
+    return false;
+  }
+
   // Follows redirects to the file and takes its body. False: worth another attempt; the reason is in last_.
   bool attempt() {
     Url url = origin_;
+    at_origin_ = true;
     for (int hop = 0; hop <= request_.max_redirects; ++hop) {
       check_scheme(url);
       const HttpGetResult result = get(url);
@@ -100,6 +180,7 @@ class Transfer {
         fail(ErrorCode::kNetwork, where_, "redirects (HTTP status {}) without saying where to", status);
       }
       url = resolve_redirect(url, result.head.location);
+      at_origin_ = at_origin_ && url.same_origin(origin_);
     }
     fail(ErrorCode::kNetwork, where_, "redirects more than {} times; the address probably leads in a circle",
          request_.max_redirects);
@@ -111,7 +192,7 @@ class Transfer {
       fail(ErrorCode::kNetwork, where_, "redirects from https to plain http ({}), which is refused",
            url.authority());
     }
-    if (url.is_loopback() || !request_.sha256.empty()) return;
+    if (url.is_loopback() || has_checksum() || request_.plain_http) return;
     fail(ErrorCode::kInvalidArgument, where_,
          "plain http from another machine can be altered on its way; use https, or fetch the file by hand");
   }
@@ -122,9 +203,11 @@ class Transfer {
                                .connect_timeout = request_.connect_timeout,
                                .stall_timeout = request_.stall_timeout,
                                .cancel = request_.cancel};
-    asked_from_ = file_ && !etag_.empty() ? file_->size_bytes() : 0;
+    if (at_origin_) get_request.headers = request_.origin_headers;
+    asked_from_ = can_resume() ? sink_.size_bytes() : 0;
     if (asked_from_ > 0) {
-      get_request.headers = {{"Range", fmt::format("bytes={}-", asked_from_)}, {"If-Range", etag_}};
+      get_request.headers.emplace_back("Range", fmt::format("bytes={}-", asked_from_));
+      if (!etag_.empty()) get_request.headers.emplace_back("If-Range", etag_);
     }
     return http_get(
         get_request, [this](const HttpHead& head) { return begin_body(head); },
@@ -141,23 +224,30 @@ class Transfer {
     }
     if (head.status == 206) {
       const auto range = parse_content_range(head.content_range);
-      const bool fits = asked_from_ > 0 && range && range->begin == asked_from_ && head.etag == etag_ &&
+      const bool fits = asked_from_ > 0 && range && range->begin == asked_from_ &&
+                        (etag_.empty() || head.etag == etag_) &&
                         (total_bytes_ == 0 || range->total == total_bytes_);
       retry_from_start_ = !fits;
-      if (fits) total_bytes_ = range->total;
+      if (fits) {
+        check_announced_size(range->total);
+        total_bytes_ = range->total;
+        etag_ = strong(head.etag);
+      }
       resumed_ = resumed_ || fits;
       return fits;
     }
     start_over();
     total_bytes_ = head.content_length.value_or(0);
-    // A weak ETag promises equal meaning, not equal bytes.
-    etag_ = head.etag.starts_with('"') ? head.etag : "";
+    etag_ = strong(head.etag);
     check_announced_size(head.content_length);
-    file_.emplace(request_.destination);
+    sink_.start(head.content_length);
     return true;
   }
 
-  void check_announced_size(std::optional<uint64_t> announced) const {
+  // A weak ETag promises equal meaning, not equal bytes.
+  static std::string strong(const std::string& etag) { return etag.starts_with('"') ? etag : ""; }
+
+  void check_announced_size(std::optional<uint64_t> announced) {
     if (!announced) return;
     if (request_.expected_bytes && *announced != *request_.expected_bytes) {
       fail(ErrorCode::kCorruptData, where_,
@@ -165,32 +255,27 @@ class Transfer {
            *request_.expected_bytes);
     }
     check_limit(*announced);
-    require_disk_space(folder(), *announced);
   }
 
-  void check_limit(uint64_t size_bytes) const {
+  void check_limit(uint64_t size_bytes) {
     const uint64_t limit = request_.expected_bytes.value_or(request_.max_bytes);
     if (size_bytes <= limit) return;
+    sink_.drop();
     fail(ErrorCode::kCorruptData, where_, "the file is larger than the {} bytes that were {}", limit,
          request_.expected_bytes ? "expected" : "allowed");
   }
 
-  std::filesystem::path folder() const {
-    const auto parent = request_.destination.parent_path();
-    return parent.empty() ? std::filesystem::path(".") : parent;
-  }
-
   void take(std::span<const std::byte> piece) {
-    check_limit(file_->size_bytes() + piece.size());
-    file_->write(piece);
-    hash_.update(piece);
-    high_water_bytes_ = std::max(high_water_bytes_, file_->size_bytes());
-    if (request_.on_progress) request_.on_progress(file_->size_bytes(), total_bytes_);
+    check_limit(sink_.size_bytes() + piece.size());
+    sink_.write(piece);
+    checksums_.update(piece);
+    high_water_bytes_ = std::max(high_water_bytes_, sink_.size_bytes());
+    if (request_.on_progress) request_.on_progress(sink_.size_bytes(), total_bytes_);
   }
 
   void start_over() {
-    file_.reset();
-    hash_ = Sha256();
+    sink_.drop();
+    checksums_ = Checksums(request_);
     etag_.clear();
     total_bytes_ = 0;
   }
@@ -201,23 +286,20 @@ class Transfer {
   }
 
   bool finish() {
-    const uint64_t size_bytes = file_->size_bytes();
+    const uint64_t size_bytes = sink_.size_bytes();
     if (total_bytes_ != 0 && size_bytes != total_bytes_) return restart();
     if (request_.expected_bytes && size_bytes != *request_.expected_bytes) {
+      sink_.drop();
       fail(ErrorCode::kCorruptData, where_, "sent {} bytes, expected {}; the server holds another file",
            size_bytes, *request_.expected_bytes);
     }
-    sha256_ = hash_.finish();
-    if (!request_.sha256.empty() && sha256_ != request_.sha256) {
+    if (const std::string complaint = checksums_.complaint(); !complaint.empty()) {
       // Two halves may come from two versions of the file behind one careless ETag.
-      if (resumed_) {
-        resumed_ = false;
-        return restart();
-      }
-      fail(ErrorCode::kCorruptData, where_,
-           "the file's SHA-256 is {}, expected {}; it was altered or replaced", sha256_, request_.sha256);
+      if (std::exchange(resumed_, false)) return restart();
+      sink_.drop();
+      fail(ErrorCode::kCorruptData, where_, "the file's {}; it was altered or replaced", complaint);
     }
-    file_->commit();
+    sink_.commit();
     return true;
   }
 
@@ -225,13 +307,14 @@ class Transfer {
     if (result.failure == NetFailure::kCancelled) fail_cancelled();
     if (!is_transient(result.failure)) give_up(1);
     // Without an ETag nobody can tell whether the rest still belongs to what we have.
-    if (etag_.empty()) start_over();
+    if (!can_resume()) start_over();
     return false;
   }
 
   bool on_status(int status) {
     if (status == 416) return restart();
     if (is_transient(status)) return false;
+    if (request_.on_refusal) request_.on_refusal(last_.head, at_origin_);
     if (status == 401 || status == 403 || status == 407) {
       fail(ErrorCode::kNetwork, where_,
            "the server refuses access (HTTP status {}); check the credentials and whether "
@@ -246,10 +329,13 @@ class Transfer {
   }
 
   [[noreturn]] void fail_cancelled() const {
-    fail(ErrorCode::kCancelled, where_, "stopped on request; nothing was kept");
+    fail(ErrorCode::kCancelled, where_, "stopped on request; {}",
+         request_.partial.empty() ? "nothing was kept" : "what came is kept for the next time");
   }
 
   [[noreturn]] void give_up(int attempts) const {
+    if (last_.failure == NetFailure::kNone && request_.on_refusal)
+      request_.on_refusal(last_.head, at_origin_);
     const std::string tries = attempts > 1 ? fmt::format(" (tried {} times)", attempts) : "";
     switch (last_.failure) {
       case NetFailure::kNone:
@@ -298,22 +384,35 @@ class Transfer {
   const Url origin_;
   const std::string where_;  // the address without secrets
 
-  std::optional<AtomicFile> file_;  // what came so far
-  Sha256 hash_;                     // of the same bytes
-  std::string etag_;                // strong, of the same bytes; empty when they cannot be resumed
-  uint64_t total_bytes_ = 0;        // as announced; 0 when unknown
+  TransferSink& sink_;        // what came so far
+  Checksums checksums_;       // of the same bytes
+  std::string etag_;          // strong, of the same bytes; empty when the server gave none
+  uint64_t total_bytes_ = 0;  // as announced; 0 when unknown
   uint64_t high_water_bytes_ = 0;
   uint64_t asked_from_ = 0;        // first byte that the request in flight asks for
   bool resumed_ = false;           // the bytes come from more than one answer
   bool retry_from_start_ = false;  // a partial answer did not fit what we have
-  std::string sha256_;
   HttpGetResult last_;
+  bool at_origin_ = true;  // no redirect led elsewhere yet
 };
 
 }  // namespace
 
 DownloadResult download(const DownloadRequest& request) {
-  return Transfer(request).run();
+  std::unique_ptr<TransferSink> sink;
+  if (request.partial.empty()) {
+    sink = std::make_unique<AtomicFileSink>(request.destination);
+  } else {
+    sink = std::make_unique<PartialFileSink>(request.partial, request.destination);
+  }
+  return Transfer(request, *sink).run();
+}
+
+FetchedText fetch_text(const DownloadRequest& request) {
+  TextSink sink;
+  Transfer transfer(request, sink);
+  transfer.run();
+  return {std::move(sink.text()), transfer.link()};
 }
 
 }  // namespace oag

@@ -169,6 +169,13 @@ class Exchange {
     head.content_range = field(http::field::content_range);
     head.content_encoding = field(http::field::content_encoding);
     head.retry_after = field(http::field::retry_after);
+    const auto [first_link, last_link] = message.equal_range(http::field::link);
+    for (auto link = first_link; link != last_link; ++link) {
+      if (!head.link.empty()) head.link += ", ";
+      head.link.append(link->value().data(), link->value().size());
+    }
+    const auto hub_error = message["X-Error-Code"];
+    head.error_code.assign(hub_error.data(), hub_error.size());
     if (parser_->content_length()) head.content_length = *parser_->content_length();
     return true;
   }

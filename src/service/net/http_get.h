@@ -31,6 +31,8 @@ struct HttpHead {
   std::string content_range;
   std::string content_encoding;
   std::string retry_after;
+  std::string link;        // all of them, joined by commas (RFC 8288)
+  std::string error_code;  // X-Error-Code: a model hub's own word for what is wrong
   std::optional<uint64_t> content_length;
 };
 

@@ -49,9 +49,9 @@ class TestPeer {
     }
   }
 
-  // Ends the connection without a TLS shutdown.
+  // Ends the connection at once, without a TLS shutdown.
   void cut() {
-    SSL_set_quiet_shutdown(ssl_, 1);
+    if (ssl_ != nullptr) SSL_set_quiet_shutdown(ssl_, 1);
     ::shutdown(fd_, SHUT_RDWR);
   }
 
@@ -132,13 +132,15 @@ struct TestCertificate {
   std::unique_ptr<X509, decltype(&X509_free)> certificate;
 };
 
-// Serves 127.0.0.1 on a free port, one connection after the other. The handler gets each request's head.
+// Serves 127.0.0.1 on a free port, one connection after the other, or each on a thread of its own
+// (`parallel`; the handler must bear it). The handler gets each request's head.
 class HttpTestServer {
  public:
   using Handler = std::function<void(TestPeer&, const std::string& head)>;
 
-  explicit HttpTestServer(Handler handler, const TestCertificate* certificate = nullptr)
-      : handler_(std::move(handler)), tls_(nullptr, &SSL_CTX_free) {
+  explicit HttpTestServer(Handler handler, const TestCertificate* certificate = nullptr,
+                          bool parallel = false)
+      : handler_(std::move(handler)), parallel_(parallel), tls_(nullptr, &SSL_CTX_free) {
     std::signal(SIGPIPE, SIG_IGN);  // SSL_write to a client that left
     if (certificate != nullptr) {
       tls_.reset(SSL_CTX_new(TLS_server_method()));
@@ -160,6 +162,7 @@ class HttpTestServer {
   ~HttpTestServer() {
     stop_ = true;
     thread_.join();
+    for (std::thread& talk : talks_) talk.join();
     ::close(listener_);
   }
 
@@ -184,9 +187,17 @@ class HttpTestServer {
       // No test waits longer than this for a client that says nothing.
       const timeval patience{5, 0};
       ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-      talk(fd);
-      ::close(fd);
+      if (parallel_) {
+        talks_.emplace_back([this, fd] { talk_and_close(fd); });
+      } else {
+        talk_and_close(fd);
+      }
     }
+  }
+
+  void talk_and_close(int fd) {
+    talk(fd);
+    ::close(fd);
   }
 
   void talk(int fd) {
@@ -207,6 +218,8 @@ class HttpTestServer {
   }
 
   Handler handler_;
+  const bool parallel_;
+  std::vector<std::thread> talks_;  // touched by thread_ alone until it ends
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> tls_;
   int listener_ = -1;
   uint16_t port_ = 0;
