@@ -79,7 +79,7 @@ int pull(const PullFlags& flags) {
   const bool of_hub = !repository.commit.empty();
   of_hub ? report(flags, repository) : report(path);
 #if OAG_ENGINE
-  if (flags.include.empty() && std::filesystem::is_regular_file(path)) warn_unless_it_runs(path);
+  if (flags.include.empty()) warn_unless_it_runs(path);
 #endif
   fmt::print("{}\n", path.string());
   return kExitOk;
