@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "cli/model_options.h"
+#include "llm/bundle/chat_messages.h"
 #include "llm/bundle/chat_prompt.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/vision_encoder.h"
@@ -64,7 +65,7 @@ class Chat {
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<LanguageModel> model_;
   std::vector<EncodedImage> images_;  // of the conversation
-  Json messages_ = Json::array();
+  Json messages_ = Json::array();     // as read_chat_messages takes them
   double load_ms_ = 0;
 };
 
