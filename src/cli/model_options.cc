@@ -61,7 +61,7 @@ void ModelOptions::declare(CLI::App& command) {
       ->check(whole_number(1, kMostContextTokens));
 }
 
-void ModelOptions::declare_without_context(CLI::App& command) {
+void ModelOptions::declare_machine(CLI::App& command) {
   declare_model(command, model);
   command
       .add_option("--device", device,
@@ -72,6 +72,10 @@ void ModelOptions::declare_without_context(CLI::App& command) {
   command.add_option("--kv", cache, "Storage of the attention cache")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->capture_default_str();
+}
+
+void ModelOptions::declare_without_context(CLI::App& command) {
+  declare_machine(command);
   command.add_flag("--explain", explain,
                    "Show which kernel runs each kind of operator, and why others do not");
 }

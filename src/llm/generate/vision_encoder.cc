@@ -1,5 +1,6 @@
 #include "llm/generate/vision_encoder.h"
 
+#include "engine/session/memory_plan.h"
 #include "llm/vision/vision_positions.h"
 
 namespace oag {
@@ -41,6 +42,31 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   const RunState state = session_.run(bindings, control, outputs);
   if (state == RunState::kDone) out = {{1, grid.rows / merge, grid.columns / merge}, outputs[0]};
   return state;
+}
+
+VisionNeed vision_memory_need(const std::shared_ptr<Runtime>& runtime, const VisionBundle& bundle,
+                              const ImageGrid& grid) {
+  const VisionConfig& config = bundle.config;
+  VisionNeed need;
+  struct Counted {};  // ends the compile before anything is packed
+  CompileOptions compile = {.devices = {runtime->devices().begin(), runtime->devices().end()}};
+  compile.admit = [&](const Program& program) {
+    const auto patches = static_cast<uint64_t>(grid.patches());
+    const MemoryPlan plan = plan_memory(program, {{"N", grid.patches()}});
+    const auto out = static_cast<size_t>(program.graph.outputs.front());
+    // The inputs: rows, positions, and the angles with copies that tensors are made of.
+    const auto input_values =
+        static_cast<uint64_t>(config.patch_values() + config.hidden_size + 2 * config.head_size());
+    need.weights = constant_bytes(program);
+    need.step = plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[out].value()) +
+                patches * input_values * sizeof(float);
+    throw Counted();
+  };
+  try {
+    const Session session(runtime, bundle.build_graph(), compile);
+  } catch (const Counted&) {
+  }
+  return need;
 }
 
 }  // namespace oag
