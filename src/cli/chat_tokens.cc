@@ -117,6 +117,7 @@ ModelBundle load_for_chat(const ChatTokensOptions& options, const Json& messages
 ChatTokens chat_tokens(const ChatTokensOptions& options, const ModelBundle& bundle, const Json& messages) {
   const Tokenizer& tokenizer = *bundle.tokenizer;
   const ChatMessages read = read_chat_messages(tokenizer, messages, options.content_format);
+  const std::vector<ImageGrid> pictures = picture_grids(options, bundle, read.pictures);
   const ChatTemplate chat_template = compile_chat_template(bundle);
   const std::string rendered = render_chat(chat_template, tokenizer, read.list, options.generation_prompt);
   ChatTokens chat;
@@ -124,7 +125,7 @@ ChatTokens chat_tokens(const ChatTokensOptions& options, const ModelBundle& bund
   chat.prompt = shown_chat(rendered);
   chat.ids = encode_rendered_chat(tokenizer, rendered);
   chat.picture_count = read.pictures.size();
-  chat.pictures = picture_grids(options, bundle, read.pictures);
+  chat.pictures = pictures;
   chat.mrope = !bundle.config.rope_sections.empty();
   if (!chat.pictures.empty()) {
     chat.ids = expand_image_tokens(chat.ids, *bundle.image_token, chat.pictures, 1, "prompt");

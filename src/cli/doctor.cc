@@ -45,8 +45,8 @@ void Doctor::examine(const std::filesystem::path& path) {
   });
   if (!runtime_) return;
   attempt("memory", "choose other options, or another file of this model", [&] { check_memory(); });
-  attempt("quantisations", "fetch the model again", [&] { compare_recipes(); });
   attempt("speed", "free some memory", [&] { estimate_speed(); });
+  attempt("quantisations", "fetch the model again", [&] { compare_recipes(); });
   if (options_.quick) {
     add("computing", Verdict::kSkipped, "left out, as asked for (--quick)");
     return;

@@ -69,7 +69,8 @@ class Doctor {
   std::vector<Finding> findings_;
   std::optional<ModelBundle> bundle_;
   std::shared_ptr<Runtime> runtime_;
-  bool fits_ = true;
+  bool fits_ = true, slow_ = false;
+  std::optional<MachineLimits> limits_;
   uint64_t other_bytes_ = 0;         // that the model takes beside its weights and cache
   std::vector<std::string> tables_;  // for people
   Json figures_ = Json::object();

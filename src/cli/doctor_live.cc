@@ -119,7 +119,7 @@ void Doctor::check_answer() {
   figures_["computed"] = {
       {"load_ms", load_ms}, {"prompt_tokens", prompt.size()}, {"step_ms", step_ms}, {"best_id", best}};
   add("computing", Verdict::kOk,
-      fmt::format("loaded in {:.0f} ms; a prompt of {} tokens took {:.0f} ms, all {} logits are numbers",
+      fmt::format("loaded in {:.0f} ms; a prompt of {} tokens took {:.1f} ms, all {} logits are numbers",
                   load_ms, prompt.size(), step_ms, format_count(logits.size())));
   if (bundle_->vision) attempt("picture", "", [&] { check_picture(runner); });
   attempt("references", "", [&] { check_references(runner); });
