@@ -75,10 +75,7 @@ Chat::Chat(const ChatOptions& options)
 void Chat::reset() {
   messages_ = Json::array();
   images_.clear();
-  if (options_.system) {
-    messages_.push_back(
-        {{"role", "system"}, {"content", shield_control_tokens(*bundle_.tokenizer, *options_.system)}});
-  }
+  if (options_.system) messages_.push_back({{"role", "system"}, {"content", *options_.system}});
 }
 
 // The tower is there only while it works: its weights are a large part of a small model.
@@ -100,10 +97,9 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text, size_t images)
   if (options_.system) check_utf8("system message", *options_.system);
   check_utf8("prompt", text);
   check_length(text);
-  const ContentFormat format =
-      options_.content_format == "string" ? ContentFormat::kString : ContentFormat::kList;
-  messages_.push_back({{"role", "user"}, {"content", user_content(tokenizer, text, images, format)}});
-  const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, messages_); });
+  messages_.push_back(user_message(text, images));
+  const ChatMessages chat = read_chat_messages(tokenizer, messages_, options_.content_format);
+  const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, chat.list); });
   return encode_rendered_chat(tokenizer, rendered);
 }
 

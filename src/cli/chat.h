@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "cli/model_options.h"
+#include "llm/bundle/chat_messages.h"
 #include "llm/bundle/chat_prompt.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/vision_encoder.h"
@@ -27,7 +28,7 @@ struct ChatOptions {
   int64_t lookup_tokens = 0;
   std::vector<std::string> images;  // files, shown with the first text
   std::string vision_file;          // empty: the one beside the model
-  std::string content_format = "list";
+  ContentFormat content_format = ContentFormat::kList;
   GlmImageOptions image_options;
 };
 
@@ -67,7 +68,7 @@ class Chat {
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<LanguageModel> model_;
   std::vector<EncodedImage> images_;  // of the conversation
-  Json messages_ = Json::array();
+  Json messages_ = Json::array();     // as read_chat_messages takes them
   double load_ms_ = 0;
 };
 

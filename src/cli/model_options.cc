@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "api/autotune.h"
 #include "api/backends.h"
 #include "api/model_path.h"
@@ -59,7 +61,7 @@ void ModelOptions::declare(CLI::App& command) {
       ->check(whole_number(1, kMostContextTokens));
 }
 
-void ModelOptions::declare_without_context(CLI::App& command) {
+void ModelOptions::declare_machine(CLI::App& command) {
   declare_model(command, model);
   command
       .add_option("--device", device,
@@ -70,6 +72,10 @@ void ModelOptions::declare_without_context(CLI::App& command) {
   command.add_option("--kv", cache, "Storage of the attention cache")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->capture_default_str();
+}
+
+void ModelOptions::declare_without_context(CLI::App& command) {
+  declare_machine(command);
   command.add_flag("--explain", explain,
                    "Show which kernel runs each kind of operator, and why others do not");
 }
@@ -80,6 +86,29 @@ void ModelOptions::declare_autotune(CLI::App& command) {
       "Time instruction sets and numbers of threads on this model, take the fastest and keep the\n"
       "choice for the next --autotune on this processor with this --kv; --device and --threads are kept.\n"
       "What is timed is a short context, not the one asked for");
+}
+
+void declare_vision_file(CLI::App& command, std::string& file) {
+  command.add_option("--mmproj", file,
+                     "GGUF file of the vision tower (default: the mmproj file beside the model)");
+}
+
+void declare_content_format(CLI::App& command, ContentFormat& format) {
+  command
+      .add_option("--content-format", format,
+                  "How pictures stand before the text: list, as in transformers, or string, with a newline\n"
+                  "after each, as vLLM's --chat-template-content-format string has it")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ContentFormat>{
+          {"list", ContentFormat::kList}, {"string", ContentFormat::kString}}))
+      ->default_str("list");
+}
+
+void declare_max_pixels(CLI::App& command, GlmImageOptions& options) {
+  command
+      .add_option(
+          "--max-pixels", options.max_pixels,
+          "Pixel budget of a picture, counted twice as the model's own budget is (default: the model's)")
+      ->check(whole_number(1, uint64_t{1} << 31));
 }
 
 void apply_autotune(ModelOptions& options) {

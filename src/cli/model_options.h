@@ -10,6 +10,7 @@
 #include "engine/session/runtime.h"
 #include "engine/tensor/dtype.h"
 #include "llm/bundle/bundle.h"
+#include "llm/bundle/chat_messages.h"
 #include "llm/generate/model_runner.h"
 
 namespace oag::cli {
@@ -28,6 +29,8 @@ struct ModelOptions {
   void declare(CLI::App& command);
   // The same without --ctx, for commands that give it another meaning.
   void declare_without_context(CLI::App& command);
+  // MODEL, --device, --threads and --kv alone.
+  void declare_machine(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
 };
@@ -38,6 +41,11 @@ void apply_autotune(ModelOptions& options);
 
 // The one positional argument MODEL.
 void declare_model(CLI::App& command, std::string& model);
+
+// Options of pictures in prompts: --mmproj, --content-format, --max-pixels.
+void declare_vision_file(CLI::App& command, std::string& file);
+void declare_content_format(CLI::App& command, ContentFormat& format);
+void declare_max_pixels(CLI::App& command, GlmImageOptions& options);
 
 ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);

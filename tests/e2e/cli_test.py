@@ -5,6 +5,7 @@ OAG_BINARY is the program, OAG_MAKE_TEST_MODELS the one that writes models which
 want OAG_TEST_MODEL, the path of SmolLM2, and are skipped without it.
 """
 
+import base64
 import hashlib
 import http.server
 import json
@@ -18,6 +19,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -765,6 +767,174 @@ class Tokenize(CliTest):
             self.assertEqual(len(lines), 1)
             ids = [int(i) for i in lines[0].split()]
             self.assertEqual(ids[1:] if ids[:1] == [bos] else ids, case["ids"], case["text"])
+
+
+GLM4V = DATA / "glm4v"
+SCHEMAS = DATA.parent.parent / "tools/check_schemas.py"
+
+
+def accepted_by_schema(test, document):
+    """Skips the check where the schema checker's own needs are missing."""
+    checked = subprocess.run([sys.executable, SCHEMAS, "-"], input=document, capture_output=True, timeout=LIMIT_S)
+    if b"No module named" not in checked.stderr:
+        test.assertEqual(checked.returncode, 0, checked.stderr.decode())
+
+
+class TokenizeChat(CliTest):
+    MESSAGES = [{"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+                                             {"type": "text", "text": "what is <|user|>?"}]},
+                {"role": "assistant", "content": "hi"}, {"role": "user", "content": "and now?"}]
+    PICTURE = "<|begin_of_image|><|image|><|end_of_image|>"
+
+    def chat(self, *arguments, messages=None, model=GLM4V):
+        return oag("tokenize", model, "--chat", "-", *arguments, stdin=json.dumps(messages or self.MESSAGES).encode())
+
+    def document(self, *arguments, **more):
+        result = self.chat(*arguments, "--json", **more)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        accepted_by_schema(self, result.stdout)
+        return json.loads(result.stdout)
+
+    def test_both_layouts_are_those_of_transformers_and_vllm(self):
+        for form, between in (("list", ""), ("string", "\n")):
+            chat = self.document("--content-format", form)["chat"]
+            self.assertEqual(chat["prompt"], "[gMASK]<sop><|system|>\nBe brief.<|user|>\n" + self.PICTURE + between +
+                             "what is <|user|>?<|assistant|>\nhi<|user|>\nand now?<|assistant|>\n")
+            self.assertEqual(chat["content_format"], form)
+        bare = self.document("--no-generation-prompt")["chat"]
+        self.assertTrue(bare["prompt"].endswith("and now?"))
+
+    def test_a_picture_is_expanded_and_its_positions_are_those_of_transformers(self):
+        # 100x150 becomes 112x140 pixels: 5 rows of 4 tokens.
+        for model in (GLM4V, GLM4V / "glm4v.bf16.gguf"):
+            document = self.document("--image", GLM4V / "ref/img_a.image0.png", "--max-pixels", 50176, model=model)
+            ids, chat = document["ids"], document["chat"]
+            first = ids.index(506)
+            self.assertEqual([i for i, token in enumerate(ids) if token == 506], list(range(first, first + 20)))
+            self.assertEqual((chat["image_tokens"], chat["pictures_expanded"]), (20, True))
+            time_, height, width = chat["positions"]
+            self.assertEqual(time_[first:first + 21], [first] * 20 + [first + 5])
+            self.assertEqual(height[first:first + 20], [first + row for row in range(5) for _ in range(4)])
+            self.assertEqual(width[first:first + 20], [first + column for _ in range(5) for column in range(4)])
+            self.assertEqual(chat["next_position"], time_[-1] + 1)
+            self.assertIn(first, chat["special"])
+            self.assertEqual([run["kind"] for run in chat["runs"]], ["text", "image", "text"])
+
+    def test_a_data_uri_brings_its_own_size(self):
+        uri = "data:image/png;base64," + base64.b64encode((GLM4V / "ref/img_b.image0.png").read_bytes()).decode()
+        messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}]}]
+        self.assertEqual(self.document(messages=messages)["chat"]["image_tokens"], 168 // 28 * (84 // 28))
+
+    def test_a_picture_of_unknown_size_stays_one_token(self):
+        document = self.document()
+        self.assertEqual((document["ids"].count(506), document["chat"]["pictures_expanded"]), (1, False))
+        self.assertIn(b"--image", self.chat().stdout)
+
+    def test_the_ids_are_those_that_run_reads(self):
+        picture = GLM4V / "ref/img_b.image0.png"
+        ran = run_json(GLM4V, "--system", "Be brief.", "--image", picture, "-p", "hi <|user|>", "-n", 0, "--content-format", "string")
+        messages = [self.MESSAGES[0], {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "hi <|user|>"}]}]
+        shown = self.chat("--ids", "--image", picture, "--content-format", "string", messages=messages)
+        self.assertEqual([int(i) for i in shown.stdout.split()], ran["prompt_ids"])
+
+    def test_what_is_wrong_with_the_messages_is_named(self):
+        picture = GLM4V / "ref/img_a.image0.png"
+        self.assert_refused(self.chat("--image", picture, "--image", picture), 1, "--image", "2 given for 1")
+        self.assert_refused(self.chat(messages={"model": "x"}), 1, "messages")
+        self.assert_refused(self.chat(messages=[{"role": "user", "content": [{"type": "video"}]}]), 1, "messages[0].content[0]", "video")
+        self.assert_refused(oag("tokenize", GLM4V, "--image", picture), 2, "--chat")
+        self.assert_refused(oag("tokenize", GLM4V, "--chat", "-", stdin=b"{"), 1, "standard input")
+
+
+class Doctor(CliTest):
+    def doctor(self, *arguments, code=0):
+        result = oag("doctor", *arguments, "--json")
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        accepted_by_schema(self, result.stdout)
+        document = json.loads(result.stdout)
+        self.assertEqual(document["verdict"], "bad" if code else "ok")
+        document["by_name"] = {finding["name"]: finding for finding in document["findings"]}
+        return document
+
+    def test_a_whole_model_is_ok_from_a_folder_and_from_gguf(self):
+        documents = [self.doctor(GLM4V), self.doctor(GLM4V / "glm4v.bf16.gguf")]
+        for document in documents:
+            self.assertEqual((document["test_screen"]["tokens"], document["vision"]["there"]), (3354, True))
+            self.assertEqual(document["memory"]["kv_bytes_per_token"], 2 * 2 * 2 * 32 * 2)
+            self.assertEqual({f["verdict"] for f in document["findings"]} - {"ok", "note", "warning"}, set())
+            for name in ("computing", "picture", "test screen", "memory"):
+                self.assertEqual(document["by_name"][name]["verdict"], "ok", name)
+        self.assertEqual(documents[0]["fingerprint"], documents[1]["fingerprint"])
+        text = oag("doctor", GLM4V, "--quick")
+        self.assertEqual((text.returncode, text.stdout.splitlines()[-1]), (0, b"OK"))
+
+    def test_a_text_model_needs_no_tower(self):
+        document = self.doctor(TINY, "--quick")
+        self.assertEqual(document["vision"], {"needed": False, "there": False})
+        self.assertEqual(document["by_name"]["computing"]["verdict"], "skipped")
+
+    def test_a_missing_tower_is_bad_and_says_what_to_do(self):
+        alone = self.folder / "alone"
+        alone.mkdir()
+        shutil.copy(GLM4V / "glm4v.bf16.gguf", alone)
+        document = self.doctor(alone / "glm4v.bf16.gguf", "--quick", code=3)
+        self.assertEqual(document["by_name"]["vision tower"]["verdict"], "bad")
+        self.assertIn("mmproj", document["by_name"]["vision tower"]["text"])
+        named = self.doctor(alone / "glm4v.bf16.gguf", "--quick", "--mmproj", GLM4V / "mmproj-glm4v.bf16.gguf")
+        self.assertTrue(named["vision"]["there"])
+
+    def test_broken_files_are_bad_in_one_line(self):
+        whole = pathlib.Path(TINY).read_bytes()
+        path = self.folder / "broken.gguf"
+        for size in (0, 100, 5_000, len(whole) - 1):
+            path.write_bytes(whole[:size])
+            document = self.doctor(path, code=3)
+            bad = [f for f in document["findings"] if f["verdict"] == "bad"]
+            self.assertEqual(len(bad), 1, size)
+            self.assertNotIn("\n", bad[0]["text"])
+            text = oag("doctor", path)
+            self.assertEqual((text.returncode, text.stdout.splitlines()[-1]), (3, b"BAD"))
+
+    def test_weights_that_are_no_numbers_are_bad(self):
+        path = self.folder / "nan.gguf"
+        path.write_bytes(pathlib.Path(TINY).read_bytes()[:-64] + b"\xff" * 64)
+        document = self.doctor(path, code=3)
+        self.assertEqual(document["by_name"]["computing"]["verdict"], "bad")
+        self.assertIn("no numbers", document["by_name"]["computing"]["text"])
+
+    def test_a_template_that_loops_or_fails_is_bad(self):
+        path = self.folder / "template.gguf"
+        for template, said in ((b"{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", ""),
+                               (b"{% if %}", ""), (b"nothing of the messages", "leaves out")):
+            path.write_bytes(with_template(template))
+            found = self.doctor(path, "--quick", code=3)["by_name"]["chat template"]
+            self.assertEqual(found["verdict"], "bad", template)
+            self.assertIn(said, found["text"])
+
+    def test_a_model_that_does_not_fit_is_bad_with_what_would_fit(self):
+        make_models(self)
+        document = self.doctor(self.folder / "long_context.gguf", "--quick", "--ctx", 1_000_000_000, code=3)
+        self.assertEqual(document["by_name"]["memory"]["verdict"], "bad")
+        self.assertGreater(document["memory"]["largest_context_f16"], 0)
+        self.assertIn("--ctx", document["by_name"]["memory"]["advice"])
+
+    def test_logits_are_compared_with_those_of_transformers(self):
+        folder = DATA / "doctor"
+        for model in (GLM4V, GLM4V / "glm4v.bf16.gguf"):
+            document = self.doctor(model, "--references", folder / "glm4v.json")
+            self.assertLess(document["reference"]["largest_difference"], 1e-3)
+            self.assertEqual(document["by_name"]["references"]["verdict"], "ok")
+        wrong = json.loads((folder / "glm4v.json").read_text())
+        wrong["references"][0]["best"][0]["logit"] += 0.1
+        path = self.folder / "wrong.json"
+        path.write_text(json.dumps(wrong))
+        self.assertEqual(self.doctor(GLM4V, "--references", path, code=3)["by_name"]["references"]["verdict"], "bad")
+        path.write_text('{"references": [{}]}')
+        self.doctor(GLM4V, "--references", path, code=3)
+
+    def test_a_missing_model_is_an_error_and_no_verdict(self):
+        self.assert_refused(oag("doctor", "/no/such/model.gguf"), 1, "/no/such/model.gguf")
 
 
 @unittest.skipUnless(SMOLLM2, "OAG_TEST_MODEL is not set")

@@ -8,7 +8,7 @@
 #include "api/backends.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "llm/bundle/chat_prompt.h"
+#include "llm/bundle/chat_messages.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/prompt_images.h"
 #include "llm/generate/vision_encoder.h"
@@ -235,7 +235,8 @@ TEST(Glm4vPrompts, PicturesAndPlacesMustMatch) {
 TEST(Glm4vPrompts, ThePartsOfAMessageStandInTheChosenLayout) {
   const ModelBundle bundle = load_bundle(data());
   const auto content = [&](ContentFormat format) {
-    return user_content(*bundle.tokenizer, "hi", 2, format).dump();
+    const Json messages = Json::array({user_message("hi", 2)});
+    return read_chat_messages(*bundle.tokenizer, messages, format).list[0]["content"].dump();
   };
   EXPECT_EQ(content(ContentFormat::kList),
             R"([{"type":"image"},{"type":"image"},{"type":"text","text":"hi"}])");

@@ -78,19 +78,9 @@ void declare_images(CLI::App& command, ChatOptions& chat) {
           "each takes the next <|image|> of the prompt")
       ->expected(1)
       ->take_all();
-  command.add_option("--mmproj", chat.vision_file,
-                     "GGUF file of the vision tower (default: the mmproj file beside the model)");
-  command
-      .add_option("--content-format", chat.content_format,
-                  "How pictures stand before the text: list, as in transformers, or string, with a newline\n"
-                  "after each, as vLLM's --chat-template-content-format string has it")
-      ->check(CLI::IsMember({"list", "string"}))
-      ->capture_default_str();
-  command
-      .add_option(
-          "--max-pixels", chat.image_options.max_pixels,
-          "Pixel budget of a picture, counted twice as the model's own budget is (default: the model's)")
-      ->check(whole_number(1, uint64_t{1} << 31));
+  declare_vision_file(command, chat.vision_file);
+  declare_content_format(command, chat.content_format);
+  declare_max_pixels(command, chat.image_options);
 }
 
 std::string read_all_stdin() {

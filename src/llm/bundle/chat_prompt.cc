@@ -73,18 +73,8 @@ std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view t
   return out;
 }
 
-Json user_content(const Tokenizer& tokenizer, std::string_view text, size_t images, ContentFormat format) {
-  const std::string shielded = shield_control_tokens(tokenizer, text);
-  if (images == 0) return shielded;
-  if (format == ContentFormat::kString) {
-    std::string joined;
-    for (size_t i = 0; i < images; ++i) joined += "<|begin_of_image|><|image|><|end_of_image|>\n";
-    return joined + shielded;
-  }
-  Json parts = Json::array();
-  for (size_t i = 0; i < images; ++i) parts.push_back({{"type", "image"}});
-  parts.push_back({{"type", "text"}, {"text", shielded}});
-  return parts;
+std::string shown_chat(std::string_view rendered) {
+  return without_shields(rendered);
 }
 
 std::vector<TokenId> encode_rendered_chat(const Tokenizer& tokenizer, std::string_view prompt) {

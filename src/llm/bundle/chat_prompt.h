@@ -24,14 +24,8 @@ std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& toke
 // there.
 std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text);
 
-// How the pictures of a message stand before its text. Engines differ, and a model answers as it was trained.
-enum class ContentFormat {
-  kList,    // parts, which the template writes one after the other: transformers
-  kString,  // one text of the pictures' tokens and the text, joined by newlines: vLLM's "string"
-};
-
-// The content of a user's message with `images` pictures and a text, which is shielded here.
-Json user_content(const Tokenizer& tokenizer, std::string_view text, size_t images, ContentFormat format);
+// A rendered prompt as people may read it: without the marks of shield_control_tokens.
+std::string shown_chat(std::string_view rendered);
 
 // The token ids of a rendered prompt. Most templates write the bos token themselves; where one does not, and
 // the model wants it, it is put in front.

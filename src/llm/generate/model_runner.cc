@@ -82,21 +82,15 @@ std::string megabytes(uint64_t bytes) {
   return fmt::format("{:.0f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-// What a model takes while it runs.
-struct MemoryNeed {
-  uint64_t weights, cache, step;  // bytes
+MemoryNeed need_of(const ModelBundle& bundle, const RunnerOptions& options, const Program& program) {
+  return {constant_bytes(program), cache_bytes(bundle.config, options), step_bytes(program, options)};
+}
 
-  MemoryNeed(const ModelBundle& bundle, const RunnerOptions& options, const Program& program)
-      : weights(constant_bytes(program)),
-        cache(cache_bytes(bundle.config, options)),
-        step(step_bytes(program, options)) {}
-
-  // "123 MB for weights, 45 MB for 4096 cache positions and 6 MB for a step"
-  std::string text(const RunnerOptions& options) const {
-    return fmt::format("{} for weights, {} for {} cache positions and {} for a step", megabytes(weights),
-                       megabytes(cache), options.cache_tokens, megabytes(step));
-  }
-};
+// "123 MB for weights, 45 MB for 4096 cache positions and 6 MB for a step"
+std::string need_text(const MemoryNeed& need, const RunnerOptions& options) {
+  return fmt::format("{} for weights, {} for {} cache positions and {} for a step", megabytes(need.weights),
+                     megabytes(need.cache), options.cache_tokens, megabytes(need.step));
+}
 
 void check_memory(const Device& device, const MemoryNeed& need, const ModelBundle& bundle,
                   const RunnerOptions& options) {
@@ -109,7 +103,7 @@ void check_memory(const Device& device, const MemoryNeed& need, const ModelBundl
   const auto page = static_cast<uint64_t>(options.page_tokens);
   const uint64_t fitting = (left - std::min(left, need.step)) /
                            (page * cache_bytes_per_token(bundle.config, options.cache_dtype)) * page;
-  fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}", need.text(options),
+  fail(ErrorCode::kOutOfMemory, bundle.path.string(), "needs {}, {} are free; {}", need_text(need, options),
        megabytes(*free_bytes),
        fitting > static_cast<uint64_t>(options.context_tokens)
            ? fmt::format("a cache of {} positions would fit", fitting)
@@ -125,7 +119,7 @@ CompileOptions compile_options(const Device& device, const ModelBundle& bundle,
   compile.cache_dtype = options.cache_dtype;
   compile.cache_page_tokens = options.page_tokens;
   compile.admit = [&](const Program& program) {
-    check_memory(device, MemoryNeed(bundle, options, program), bundle, options);
+    check_memory(device, need_of(bundle, options, program), bundle, options);
   };
   return compile;
 }
@@ -139,6 +133,23 @@ Tensor ints(const std::vector<int32_t>& values, Dims dims) {
 uint64_t cache_bytes_per_token(const TextConfig& config, DType cache_dtype) {
   return static_cast<uint64_t>(config.layers * 2 * config.kv_heads) *
          row_bytes(cache_dtype, config.head_size);
+}
+
+MemoryNeed memory_need(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+                       const RunnerOptions& options) {
+  const RunnerOptions completed = complete(options, bundle);
+  MemoryNeed need;
+  struct Counted {};  // ends the compile before anything is packed
+  CompileOptions compile = compile_options(*runtime->devices().front(), bundle, completed);
+  compile.admit = [&](const Program& program) {
+    need = need_of(bundle, completed, program);
+    throw Counted();
+  };
+  try {
+    const Session session(runtime, bundle.build_graph(), compile);
+  } catch (const Counted&) {
+  }
+  return need;
 }
 
 ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
@@ -155,7 +166,7 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
   for (int64_t i = 0; i < config_.layers; ++i)
     state_inputs_.push_back(session_.input_index("kv." + std::to_string(i)));
   find_lookup_tables();
-  const MemoryNeed need(bundle, options_, session_.program());
+  const MemoryNeed need = need_of(bundle, options_, session_.program());
   cache_bytes_ = need.cache;
   // What loading read of the files, above all the vocabulary, has been copied; rows of the embedding come
   // back as they are used.
@@ -172,7 +183,7 @@ ModelRunner::ModelRunner(const std::shared_ptr<Runtime>& runtime, const ModelBun
     fail(ErrorCode::kOutOfMemory, bundle.path.string(),
          "needs {}, which the system refused to this process (ulimit -v); a smaller context (--ctx) or "
          "cache (--kv) needs less",
-         need.text(options_));
+         need_text(need, options_));
   }
 }
 

@@ -102,6 +102,20 @@ class ModelRunner {
   std::vector<size_t> batch_inputs_, image_inputs_, state_inputs_;  // which of the session's inputs they are
 };
 
+// Bytes that a model takes while it runs.
+struct MemoryNeed {
+  uint64_t weights = 0;  // as kernels hold them
+  uint64_t cache = 0;
+  uint64_t step = 0;  // values of the largest step
+
+  uint64_t total() const { return weights + cache + step; }
+};
+
+// What a ModelRunner with these options would take, without taking it. Errors: those of ModelRunner but
+// kOutOfMemory.
+MemoryNeed memory_need(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+                       const RunnerOptions& options);
+
 // Bytes of KV cache for one token of this model.
 uint64_t cache_bytes_per_token(const TextConfig& config, DType cache_dtype);
 

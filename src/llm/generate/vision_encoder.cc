@@ -5,6 +5,20 @@
 #include "llm/vision/vision_positions.h"
 
 namespace oag {
+namespace {
+
+// What a picture takes while it is computed: intermediate values, the rows it becomes, and the inputs: rows
+// of patches, positions, and the angles with the copies that tensors are made of.
+uint64_t step_bytes(const Program& program, const VisionConfig& config, int64_t patches) {
+  const MemoryPlan plan = plan_memory(program, {{"N", patches}});
+  const auto out = static_cast<size_t>(program.graph.outputs.front());
+  const auto input_values =
+      static_cast<uint64_t>(config.patch_values() + config.hidden_size + 2 * config.head_size());
+  return plan.arena_bytes + tensor_bytes(DType::kF32, plan.dims[out].value()) +
+         static_cast<uint64_t>(patches) * input_values * sizeof(float);
+}
+
+}  // namespace
 
 VisionEncoder::VisionEncoder(const std::shared_ptr<Runtime>& runtime,
                              std::shared_ptr<const VisionBundle> bundle, const GlmImageOptions& options)
@@ -21,11 +35,7 @@ VisionEncoder::VisionEncoder(const std::shared_ptr<Runtime>& runtime,
 void VisionEncoder::check_memory(int64_t patches, std::string_view where) const {
   const Program& program = session_.program();
   const auto free_bytes = program.devices.front()->free_memory_bytes();
-  DimBindings dims;
-  dims["N"] = patches;
-  const uint64_t inputs = static_cast<uint64_t>(patches) * sizeof(float) *
-                          static_cast<uint64_t>(bundle_->config.patch_values() + bundle_->config.hidden_size);
-  const uint64_t needed = plan_memory(program, dims).arena_bytes + inputs;
+  const uint64_t needed = step_bytes(program, bundle_->config, patches);
   if (!free_bytes || needed <= *free_bytes) return;
   fail(ErrorCode::kOutOfMemory, where,
        "needs {} MB for its {} patches, {} MB are free; a smaller pixel budget needs less",
@@ -59,6 +69,23 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   const RunState state = session_.run(bindings, control, outputs);
   if (state == RunState::kDone) out = {{1, grid.rows / merge, grid.columns / merge}, outputs[0]};
   return state;
+}
+
+VisionNeed vision_memory_need(const std::shared_ptr<Runtime>& runtime, const VisionBundle& bundle,
+                              const ImageGrid& grid) {
+  VisionNeed need;
+  struct Counted {};  // ends the compile before anything is packed
+  CompileOptions compile = {.devices = {runtime->devices().begin(), runtime->devices().end()}};
+  compile.admit = [&](const Program& program) {
+    need.weights = constant_bytes(program);
+    need.step = step_bytes(program, bundle.config, grid.patches());
+    throw Counted();
+  };
+  try {
+    const Session session(runtime, bundle.build_graph(), compile);
+  } catch (const Counted&) {
+  }
+  return need;
 }
 
 }  // namespace oag

@@ -45,4 +45,17 @@ class VisionEncoder {
   size_t patches_, positions_, cos_, sin_;  // which of the session's inputs they are
 };
 
+// Bytes that a tower takes while it works on a picture, as MemoryNeed.
+struct VisionNeed {
+  uint64_t weights = 0;
+  uint64_t step = 0;  // of the picture
+
+  uint64_t total() const { return weights + step; }
+};
+
+// What a VisionEncoder would take for a picture of these patches, without taking it. Errors: those of
+// VisionEncoder.
+VisionNeed vision_memory_need(const std::shared_ptr<Runtime>& runtime, const VisionBundle& bundle,
+                              const ImageGrid& grid);
+
 }  // namespace oag
