@@ -221,7 +221,7 @@ std::vector<float> llama3_divisors(const TextConfig& config) {
 std::vector<GgufMetadata::Entry> gguf_text_keys(const ModelBundle& bundle) {
   Keys keys(bundle.config.architecture + ".");
   add_general(keys, bundle.config.architecture, "model", bundle.name());
-  add_numbers(keys, bundle.config, bundle.weights->where());
+  add_numbers(keys, bundle.config, bundle.path.string());
   add_tokenizer(keys, bundle);
   return keys.take();
 }
