@@ -32,6 +32,13 @@ void check_utf8(std::string_view what, std::string_view text) {
     fail(ErrorCode::kInvalidArgument, what, "is not valid UTF-8 at byte {}; --raw takes any bytes", valid);
 }
 
+std::vector<RgbImage> decode_pictures(const std::vector<std::string>& files) {
+  std::vector<RgbImage> pictures;
+  for (const std::string& name : files)
+    pictures.push_back(decode_image(MappedFile::open(name)->bytes(), printable(name)));
+  return pictures;
+}
+
 // What `work` does with the chat template; its errors say how to go without.
 template <typename Work>
 auto with_raw_hint(const Work& work) {
@@ -46,6 +53,7 @@ auto with_raw_hint(const Work& work) {
 
 Chat::Chat(const ChatOptions& options)
     : options_(options),
+      pictures_(decode_pictures(options.images)),
       bundle_(load_model(options.model, {!options.images.empty(), options.vision_file})),
       runtime_(make_runtime(options.model)) {
   LanguageModelOptions model_options;
@@ -70,19 +78,16 @@ void Chat::reset() {
 }
 
 // The tower is there only while it works: its weights are a large part of a small model.
-void Chat::encode_images() {
-  std::vector<RgbImage> pictures;
-  for (const std::string& name : options_.images) {
-    const auto file = MappedFile::open(name);
-    pictures.push_back(decode_image(file->bytes(), printable(name)));
-  }
+void Chat::encode_images(Answer& answer) {
+  const TimePoint begin = Clock::now();
   const VisionEncoder encoder(runtime_, bundle_.vision, options_.image_options);
   InterruptibleRun run;
-  for (size_t i = 0; i < pictures.size(); ++i) {
+  for (size_t i = 0; i < pictures_.size(); ++i) {
     images_.emplace_back();
-    encoder.encode(pictures[i], printable(options_.images[i]), run.control(), images_.back());
+    encoder.encode(pictures_[i], printable(options_.images[i]), run.control(), images_.back());
     run.check();
   }
+  answer.image_ms = elapsed_ms(begin);
 }
 
 std::vector<TokenId> Chat::encode_prompt(const std::string& text, size_t images) {
@@ -91,8 +96,9 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text, size_t images)
   if (options_.system) check_utf8("system message", *options_.system);
   check_utf8("prompt", text);
   check_length(text);
-  messages_.push_back(
-      {{"role", "user"}, {"content", user_content(tokenizer, text, images, options_.content_format)}});
+  const ContentFormat format =
+      options_.content_format == "string" ? ContentFormat::kString : ContentFormat::kList;
+  messages_.push_back({{"role", "user"}, {"content", user_content(tokenizer, text, images, format)}});
   const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, messages_); });
   return encode_rendered_chat(tokenizer, rendered);
 }
@@ -112,7 +118,7 @@ void Chat::check_length(std::string_view text) const {
 
 Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
   const size_t turns = messages_.size();
-  const bool first = images_.empty() && !options_.images.empty();
+  const bool first = images_.empty() && !pictures_.empty();
   const auto forget = [&] {
     messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
     if (first) images_.clear();
@@ -120,9 +126,13 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
   Answer answer;
   try {
     GenerationRequest request;
-    if (first) encode_images();
-    request.prompt = encode_prompt(text, first ? images_.size() : 0);
-    if (!images_.empty()) request.images = place_images(request.prompt, *bundle_.image_token, images_);
+    request.prompt = encode_prompt(text, first ? pictures_.size() : 0);
+    if (bundle_.image_token) {
+      check_image_places(request.prompt, *bundle_.image_token, pictures_.size());
+      if (first) encode_images(answer);
+      request.images = place_images(request.prompt, *bundle_.image_token, images_);
+    }
+    for (const EncodedImage& image : images_) answer.image_tokens += image.grid.patches();
     answer.prompt_ids = request.prompt;
     request.max_tokens = options_.max_tokens;
     request.sampling = options_.sampling;
@@ -162,11 +172,14 @@ std::string Chat::stats_line(const Answer& answer) const {
                 result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms),
                 made, rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms)
           : fmt::format("prompt {} tokens, not read to its end", result.prompt_tokens);
+  const std::string pictures = answer.image_tokens > 0 ? fmt::format("pictures {} tokens, {:.0f} ms | ",
+                                                                     answer.image_tokens, answer.image_ms)
+                                                       : "";
   const std::string lookup =
       options_.lookup_tokens > 0
           ? fmt::format(" | {} of {} guesses right", result.accepted_tokens, result.drafted_tokens)
           : "";
-  return fmt::format("{}{} | load {:.0f} ms | peak memory {} | seed {}", speed, lookup, load_ms_,
+  return fmt::format("{}{}{} | load {:.0f} ms | peak memory {} | seed {}", pictures, speed, lookup, load_ms_,
                      format_bytes(peak_memory_bytes()), options_.sampling.seed);
 }
 

@@ -27,12 +27,14 @@ struct ChatOptions {
   int64_t lookup_tokens = 0;
   std::vector<std::string> images;  // files, shown with the first text
   std::string vision_file;          // empty: the one beside the model
-  ContentFormat content_format = ContentFormat::kList;
+  std::string content_format = "list";
   GlmImageOptions image_options;
 };
 
 struct Answer {
   std::vector<TokenId> prompt_ids;
+  int64_t image_tokens = 0;  // of the prompt's
+  double image_ms = 0;       // that the pictures took, before the prompt was read
   GenerationResult result;
 };
 
@@ -53,12 +55,13 @@ class Chat {
   const ModelBundle& bundle() const { return bundle_; }
 
  private:
-  void encode_images();
+  void encode_images(Answer& answer);
   std::vector<TokenId> encode_prompt(const std::string& text, size_t images);
   void check_length(std::string_view text) const;
 
   ChatOptions options_;
   TimePoint created_ = Clock::now();
+  std::vector<RgbImage> pictures_;
   ModelBundle bundle_;
   std::optional<ChatTemplate> template_;
   std::shared_ptr<Runtime> runtime_;

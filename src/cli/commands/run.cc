@@ -5,7 +5,6 @@
 #include <iostream>
 #include <iterator>
 #include <limits>
-#include <map>
 #include <optional>
 #include <random>
 #include <system_error>
@@ -84,9 +83,8 @@ void declare_images(CLI::App& command, ChatOptions& chat) {
       .add_option("--content-format", chat.content_format,
                   "How pictures stand before the text: list, as in transformers, or string, with a newline\n"
                   "after each, as vLLM's --chat-template-content-format string has it")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ContentFormat>{
-          {"list", ContentFormat::kList}, {"string", ContentFormat::kString}}))
-      ->default_str("list");
+      ->check(CLI::IsMember({"list", "string"}))
+      ->capture_default_str();
   command
       .add_option(
           "--max-pixels", chat.image_options.max_pixels,
@@ -119,6 +117,10 @@ Json result_json(const Answer& answer, const ChatOptions& chat, double load_ms) 
         {"decode_ms", result.decode_ms},
         {"prefill_tokens_per_s", rate(static_cast<double>(result.prompt_tokens), result.prefill_ms)},
         {"tokens_per_s", rate(made - 1, result.decode_ms)}}}};
+  if (answer.image_tokens > 0) {
+    json["usage"]["image_tokens"] = answer.image_tokens;
+    json["timings"]["image_ms"] = answer.image_ms;
+  }
   if (chat.lookup_tokens > 0)
     json["lookup"] = {{"drafted_tokens", result.drafted_tokens}, {"accepted_tokens", result.accepted_tokens}};
   if (result.finish_reason == FinishReason::kError) json["error"] = result.error;

@@ -24,7 +24,6 @@ std::optional<TokenId> find_token(const Vocabulary& vocabulary, std::string_view
 
 void load_vision(ModelBundle& bundle, const std::filesystem::path& given) {
   const std::string& where = bundle.weights->where();
-  bundle.image_token = find_token(bundle.tokenizer->vocabulary(), "<|image|>");
   if (bundle.config.rope_sections.empty() || !bundle.image_token) {
     fail(ErrorCode::kUnsupported, where, "takes no pictures: it has no {}",
          bundle.image_token ? "M-RoPE sections, which files of GLM-4.1V made with its vision part have"
@@ -55,6 +54,7 @@ ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& 
     bundle.chat_template = fallback.source;
     bundle.fallback_template = fallback.name;
   }
+  bundle.image_token = find_token(bundle.tokenizer->vocabulary(), "<|image|>");
   if (options.vision) load_vision(bundle, options.vision_path);
   return bundle;
 }

@@ -28,7 +28,7 @@ struct ModelBundle {
   std::string chat_template;           // Jinja; the file's own, or the family's
   std::string_view fallback_template;  // the name of the family's, where the file has none; else empty
   std::shared_ptr<const VisionBundle> vision;  // where it was asked for
-  std::optional<TokenId> image_token;          // which stands for a picture in a prompt
+  std::optional<TokenId> image_token;          // which stands for a picture, where it has one
 
   Graph build_graph() const { return architecture->build(config, *weights); }
   const std::string& name() const { return title; }

@@ -23,6 +23,14 @@ void check(const PromptImage& image, int64_t first_free, int64_t prompt_tokens) 
 
 }  // namespace
 
+void check_image_places(std::span<const TokenId> prompt, TokenId image_token, size_t images) {
+  const auto places = static_cast<size_t>(std::count(prompt.begin(), prompt.end(), image_token));
+  if (places == images) return;
+  fail(ErrorCode::kInvalidArgument, "prompt",
+       "has {} of the token that stands for a picture, and {} came with it", places,
+       images == 1 ? "one picture" : fmt::format("{} pictures", images));
+}
+
 std::vector<PromptImage> place_images(std::vector<TokenId>& prompt, TokenId image_token,
                                       std::span<const EncodedImage> images) {
   std::vector<ImageGrid> grids;

@@ -10,6 +10,9 @@
 
 namespace oag {
 
+// Errors: kInvalidArgument when `prompt` has not one `image_token` for each of `images` pictures.
+void check_image_places(std::span<const TokenId> prompt, TokenId image_token, size_t images);
+
 // Puts pictures into a prompt in which one token, `image_token`, stands for each: it becomes as many as the
 // picture has rows. Errors: kInvalidArgument when there are more places than pictures or the reverse.
 std::vector<PromptImage> place_images(std::vector<TokenId>& prompt, TokenId image_token,

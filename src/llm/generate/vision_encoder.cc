@@ -1,5 +1,7 @@
 #include "llm/generate/vision_encoder.h"
 
+#include "base/error.h"
+#include "engine/session/memory_plan.h"
 #include "llm/vision/vision_positions.h"
 
 namespace oag {
@@ -15,6 +17,21 @@ VisionEncoder::VisionEncoder(const std::shared_ptr<Runtime>& runtime,
       cos_(session_.input_index("cos")),
       sin_(session_.input_index("sin")) {}
 
+// Refuses, before it is allocated, what a picture would need beyond what is free.
+void VisionEncoder::check_memory(int64_t patches, std::string_view where) const {
+  const Program& program = session_.program();
+  const auto free_bytes = program.devices.front()->free_memory_bytes();
+  DimBindings dims;
+  dims["N"] = patches;
+  const uint64_t inputs = static_cast<uint64_t>(patches) * sizeof(float) *
+                          static_cast<uint64_t>(bundle_->config.patch_values() + bundle_->config.hidden_size);
+  const uint64_t needed = plan_memory(program, dims).arena_bytes + inputs;
+  if (!free_bytes || needed <= *free_bytes) return;
+  fail(ErrorCode::kOutOfMemory, where,
+       "needs {} MB for its {} patches, {} MB are free; a smaller pixel budget needs less",
+       needed / 1'000'000, patches, *free_bytes / 1'000'000);
+}
+
 RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, const RunControl& control,
                                EncodedImage& out) const {
   const VisionConfig& config = bundle_->config;
@@ -25,6 +42,7 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   };
   const ImageGrid grid = processor_.grid_of(image.width, image.height, where);
   const int64_t patches = grid.patches();
+  check_memory(patches, where);
   RunBindings bindings;
   bindings.inputs.resize(session_.program().graph.inputs.size());
   Tensor& pixels = bindings.inputs[patches_] = Tensor::host(DType::kF32, {patches, processor_.row_values()});
@@ -36,6 +54,7 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   const Dims angles = {1, patches, head / 2};
   bindings.inputs[cos_] = Tensor::of<float>(DType::kF32, angles, rope.cos);
   bindings.inputs[sin_] = Tensor::of<float>(DType::kF32, angles, rope.sin);
+  bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
   if (state == RunState::kDone) out = {{1, grid.rows / merge, grid.columns / merge}, outputs[0]};

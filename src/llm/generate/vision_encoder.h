@@ -28,14 +28,20 @@ class VisionEncoder {
   RunState encode(const RgbImage& image, std::string_view where, const RunControl& control,
                   EncodedImage& out) const;
 
+  // Pictures from now on are shown to `observer`, which outlives them; null: to nobody.
+  void observe(StepObserver* observer) { observer_ = observer; }
+
   const VisionBundle& bundle() const { return *bundle_; }
   const Session& session() const { return session_; }
 
  private:
+  void check_memory(int64_t patches, std::string_view where) const;
+
   std::shared_ptr<const VisionBundle> bundle_;
   GlmImageProcessor processor_;
   Session session_;
   std::vector<float> position_table_;
+  StepObserver* observer_ = nullptr;
   size_t patches_, positions_, cos_, sin_;  // which of the session's inputs they are
 };
 

@@ -5,10 +5,10 @@
 namespace oag::cpu {
 namespace {
 
-// A block of b of kSumBlock x kMostColumns, one of a of kMostRows x kSumBlock and the outputs of both lie in
-// the second-level cache together (740 KiB); a panel of kSumBlock x kPanelColumns lies in the first (32 KiB)
-// while the block of a passes by.
-constexpr int64_t kMostColumns = 256, kMostRows = 240;
+// A block of b of kSumBlock x kMostColumns and one of a of kMostRows x kSumBlock lie in the second-level
+// cache together (736 KiB); a panel of kSumBlock x kPanelColumns lies in the first (32 KiB) while the block
+// of a passes by.
+constexpr int64_t kMostColumns = 256, kMostRows = 480;
 
 int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;

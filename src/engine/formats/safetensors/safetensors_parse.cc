@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/json_events.h"
@@ -223,8 +224,8 @@ SafetensorsPart parse_safetensors(std::span<const std::byte> bytes, const std::s
   for (Declared& declared : header.tensors)
     part.tensors.push_back(read_tensor(std::move(declared), layout.data, where));
   check_names(part.tensors, where);
-  std::ranges::stable_sort(part.tensors, {}, [](const SafetensorsTensor& tensor) {
-    return std::pair(tensor.bytes.data(), tensor.bytes.data() + tensor.bytes.size());
+  std::ranges::sort(part.tensors, {}, [](const SafetensorsTensor& tensor) {
+    return std::tuple(tensor.bytes.data(), tensor.bytes.size(), std::string_view(tensor.name));
   });
   check_cover(part.tensors, layout.data, where);
   return part;

@@ -13,7 +13,11 @@ template <int R>
 void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues, float* y,
           int64_t y_stride) {
   F acc[R][2];
-  for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = zero();
+  for (int r = 0; r < R; ++r) {
+    __builtin_prefetch(y + r * y_stride, 1);
+    __builtin_prefetch(y + r * y_stride + 2 * kLanes - 1, 1);
+    acc[r][0] = acc[r][1] = zero();
+  }
   for (int64_t k = 0; k < depth; ++k) {
     const F low = load(b + k * kPanelColumns), high = load(b + k * kPanelColumns + kLanes);
 #pragma GCC unroll 16
@@ -53,6 +57,7 @@ void load_square(const char* w, int64_t stride, int count, int64_t i, int64_t en
 
 template <typename From>
 void pack_columns(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel) {
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(typename From::Stored));
   const char* data = static_cast<const char*>(w.data);
   for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
     const int64_t left = rows - c;
@@ -62,7 +67,10 @@ void pack_columns(const FloatRows& w, int64_t rows, int64_t first, int64_t depth
     if (count == kLanes) {
       for (; k + kLanes <= depth; k += kLanes) {
 #pragma GCC unroll 16
-        for (int r = 0; r < kLanes; ++r) square[r] = From::at(data + (c + r) * w.stride_bytes, first + k);
+        for (int r = 0; r < kLanes; ++r) {
+          square[r] = From::at(data + (c + r) * w.stride_bytes, first + k);
+          __builtin_prefetch(data + (c + r) * w.stride_bytes + (first + k) * kBytes + 256);
+        }
         transpose(square);
 #pragma GCC unroll 16
         for (int i = 0; i < kLanes; ++i) store(panel + (k + i) * kPanelColumns + c, square[i]);

@@ -1,0 +1,259 @@
+// A tiny GLM-4.1V, from GGUF files and from a Hugging Face folder, against transformers: see
+// tests/data/glm4v/README.md.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "api/backends.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "llm/bundle/chat_prompt.h"
+#include "llm/generate/language_model.h"
+#include "llm/generate/prompt_images.h"
+#include "llm/generate/vision_encoder.h"
+#include "tests/golden/model_probe.h"
+#include "tests/golden/value_keeper.h"
+#include "tests/npy.h"
+
+namespace oag::test {
+namespace {
+
+// f32 arithmetic on both sides, logits of up to about 30; bf16 weights are exact in f32.
+constexpr double kTolerance = 1e-4;
+
+std::filesystem::path data() {
+  return std::filesystem::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
+}
+std::filesystem::path reference(const std::string& name) {
+  return data() / "ref" / name;
+}
+std::shared_ptr<Runtime> runtime() {
+  return std::make_shared<Runtime>(RuntimeOptions{default_backends(), "cpu", 2});
+}
+
+RgbImage picture(const std::string& name) {
+  const auto file = MappedFile::open(reference(name));
+  return decode_image(file->bytes(), name);
+}
+
+// The budget of the Hugging Face folder, which the GGUF file of a tower cannot state.
+constexpr GlmImageOptions kBudget = {.max_pixels = 50176};
+
+struct Case {
+  const char* name;
+  std::vector<const char*> pictures;
+};
+const std::vector<Case> kCases = {{"text", {}},
+                                  {"img_a", {"img_a.image0.png"}},
+                                  {"img_b", {"img_b.image0.png"}},
+                                  {"img_ab", {"img_ab.image0.png", "img_ab.image1.png"}}};
+
+// A prompt as the reference has it, with its pictures.
+struct Prompt {
+  std::vector<TokenId> tokens;
+  std::vector<PromptImage> images;
+};
+
+Prompt prompt_of(const Case& test, const ModelBundle& bundle, const VisionEncoder& encoder) {
+  std::vector<EncodedImage> images(test.pictures.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    EXPECT_EQ(encoder.encode(picture(test.pictures[i]), test.pictures[i], RunControl(), images[i]),
+              RunState::kDone);
+  }
+  Prompt prompt;
+  const auto expanded = load_npy<int32_t>(reference(std::string(test.name) + ".input_ids.npy")).values;
+  const TokenId image_token = bundle.image_token.value();
+  for (const TokenId id : expanded) {
+    const bool repeats = id == image_token && !prompt.tokens.empty() && prompt.tokens.back() == image_token;
+    if (!repeats) prompt.tokens.push_back(id);
+  }
+  prompt.images = place_images(prompt.tokens, image_token, images);
+  EXPECT_EQ(prompt.tokens, expanded);
+  return prompt;
+}
+
+// The logits behind the prompt, read in steps of `chunk` tokens.
+std::vector<float> logits_behind(ModelRunner& runner, const Prompt& prompt, int64_t chunk) {
+  const PromptImages images(prompt.images, prompt.tokens.size());
+  std::vector<int32_t> pages(static_cast<size_t>(runner.pages()));
+  std::iota(pages.begin(), pages.end(), 0);
+  Tensor logits;
+  const auto total = static_cast<int64_t>(prompt.tokens.size());
+  for (int64_t first = 0; first < total; first += chunk) {
+    const int64_t count = std::min(chunk, total - first);
+    const PromptImages::Step parts = images.step(first, count);
+    const SequenceStep step = {
+        std::span(prompt.tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+        first,
+        pages,
+        first + count == total ? count - 1 : count,
+        {},
+        parts.axes,
+        parts.images};
+    EXPECT_EQ(runner.step(std::span(&step, 1), RunControl(), logits), RunState::kDone);
+  }
+  return {logits.values<float>().begin(), logits.values<float>().end()};
+}
+
+class Glm4v : public ::testing::TestWithParam<const char*> {
+ protected:
+  ModelBundle bundle_ = load_bundle(data() / GetParam(), {.vision = true});
+};
+
+TEST_P(Glm4v, MakesTheRowsOfTransformers) {
+  const VisionEncoder encoder(runtime(), bundle_.vision, kBudget);
+  for (const Case& test : kCases) {
+    if (test.pictures.empty()) continue;
+    std::vector<float> rows;
+    for (const char* name : test.pictures) {
+      EncodedImage image;
+      ASSERT_EQ(encoder.encode(picture(name), name, RunControl(), image), RunState::kDone);
+      rows.insert(rows.end(), image.rows.values<float>().begin(), image.rows.values<float>().end());
+    }
+    const auto expected = load_npy<float>(reference(std::string(test.name) + ".v.merger.npy")).values;
+    ASSERT_EQ(rows.size(), expected.size()) << test.name;
+    EXPECT_LE(largest_difference(rows, expected), kTolerance) << test.name;
+  }
+}
+
+TEST_P(Glm4v, GivesTheLogitsOfTransformersHoweverThePromptIsCut) {
+  const auto shared = runtime();
+  const VisionEncoder encoder(shared, bundle_.vision, kBudget);
+  ModelRunner runner(shared, bundle_, {.context_tokens = 128, .cache_dtype = DType::kF32});
+  for (const Case& test : kCases) {
+    const Prompt prompt = prompt_of(test, bundle_, encoder);
+    auto expected = load_npy<float>(reference(std::string(test.name) + ".step_logits.npy")).values;
+    expected.resize(static_cast<size_t>(runner.vocab_size()));
+    for (const int64_t chunk : {INT32_MAX, 7, 1}) {
+      EXPECT_LE(largest_difference(logits_behind(runner, prompt, chunk), expected), kTolerance)
+          << test.name << " in chunks of " << chunk;
+    }
+  }
+}
+
+TEST_P(Glm4v, AnswersAsTransformersDoesAlsoSideBySide) {
+  const auto shared = runtime();
+  const VisionEncoder encoder(shared, bundle_.vision, kBudget);
+  LanguageModel model(shared, bundle_,
+                      {.runner = {.context_tokens = 128, .cache_tokens = 512, .cache_dtype = DType::kF32}});
+  std::vector<Generation> answers;
+  for (const Case& test : kCases) {
+    const Prompt prompt = prompt_of(test, bundle_, encoder);
+    GenerationRequest request;
+    request.prompt = prompt.tokens;
+    request.images = prompt.images;
+    request.max_tokens = 8;
+    request.sampling.temperature = 0;
+    request.ignore_end = true;
+    answers.push_back(model.submit(std::move(request)));
+  }
+  for (size_t i = 0; i < kCases.size(); ++i) {
+    const GenerationResult result = answers[i].result();
+    EXPECT_EQ(result.error, "");
+    EXPECT_EQ(result.token_ids,
+              load_npy<int32_t>(reference(std::string(kCases[i].name) + ".tokens.npy")).values)
+        << kCases[i].name;
+  }
+}
+
+// Names the first value of the tower that is not the reference's; empty when all are.
+std::string first_difference(const std::shared_ptr<const VisionBundle>& vision) {
+  const std::pair<const char*, const char*> names[] = {{"patch_embed", "v.patch_embd.kernels"},
+                                                       {"post_conv_norm", "v.norm_embd"},
+                                                       {"pos_added", "add.0"},
+                                                       {"block0.qkv", "v.blk.0.attn_qkv"},
+                                                       {"block0.attn", "v.blk.0.attn_out"},
+                                                       {"block0.mlp", "v.blk.0.ffn_down"},
+                                                       {"block0", "add.2"},
+                                                       {"block1", "add.4"},
+                                                       {"post_norm", "v.post_ln"},
+                                                       {"downsample", "mm.patch_merger.kernels"},
+                                                       {"merger.proj", "mm.model.fc"},
+                                                       {"merger", "mm.down"}};
+  VisionEncoder encoder(runtime(), vision, kBudget);
+  ValueKeeper keeper(encoder.session().program().graph);
+  encoder.observe(&keeper);
+  EncodedImage image;
+  EXPECT_EQ(encoder.encode(picture("img_b.image0.png"), "img_b", RunControl(), image), RunState::kDone);
+  for (const auto& [reference_name, value] : names) {
+    const auto expected =
+        load_npy<float>(reference(std::string("img_b.v.") + reference_name + ".npy")).values;
+    const auto found = keeper.values.find(value);
+    if (found == keeper.values.end() || found->second.size() != expected.size())
+      return std::string(reference_name) + ", which was not computed";
+    if (!(largest_difference(found->second, expected) <= kTolerance)) return reference_name;
+  }
+  return "";
+}
+
+TEST_P(Glm4v, NoIntermediateValueOfTheTowerPartsFromTransformers) {
+  EXPECT_EQ(first_difference(bundle_.vision), "");
+}
+
+TEST_P(Glm4v, NamesTheValueThatASpoiledNumberChanges) {
+  auto spoiled = std::make_shared<VisionBundle>(*bundle_.vision);
+  spoiled->config.rope_theta = 9000;
+  EXPECT_EQ(first_difference(spoiled), "block0.attn");
+  spoiled->config.rope_theta = 10000;
+  spoiled->images.mean[1] += 0.01f;
+  EXPECT_EQ(first_difference(spoiled), "patch_embed");
+}
+
+INSTANTIATE_TEST_SUITE_P(Sources, Glm4v, ::testing::Values("", "glm4v.bf16.gguf"), [](const auto& param) {
+  return *param.param == '\0' ? std::string("HuggingFaceFolder") : std::string("Gguf");
+});
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Glm4vPrompts, PicturesAndPlacesMustMatch) {
+  const EncodedImage image = {{1, 1, 2}, Tensor::host(DType::kF32, {2, 128})};
+  std::vector<TokenId> prompt = {1, 506, 2};
+  const std::vector<PromptImage> placed = place_images(prompt, 506, std::span(&image, 1));
+  EXPECT_EQ(prompt, (std::vector<TokenId>{1, 506, 506, 2}));
+  ASSERT_EQ(placed.size(), 1u);
+  EXPECT_EQ(placed[0].first_token, 1);
+  std::vector<TokenId> none = {1, 2}, two = {506, 506};
+  EXPECT_NE(message_of([&] { place_images(none, 506, std::span(&image, 1)); }), "accepted");
+  EXPECT_NE(message_of([&] { place_images(two, 506, std::span(&image, 1)); }), "accepted");
+  EXPECT_NE(message_of([&] { place_images(prompt, 506, {}); }), "accepted");
+}
+
+TEST(Glm4vPrompts, ThePartsOfAMessageStandInTheChosenLayout) {
+  const ModelBundle bundle = load_bundle(data());
+  const auto content = [&](ContentFormat format) {
+    return user_content(*bundle.tokenizer, "hi", 2, format).dump();
+  };
+  EXPECT_EQ(content(ContentFormat::kList),
+            R"([{"type":"image"},{"type":"image"},{"type":"text","text":"hi"}])");
+  EXPECT_EQ(
+      content(ContentFormat::kString),
+      R"("<|begin_of_image|><|image|><|end_of_image|>\n<|begin_of_image|><|image|><|end_of_image|>\nhi")");
+}
+
+TEST(Glm4vPrompts, AModelWithoutItsTowerSaysWhatItNeeds) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "glm4v_alone";
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy_file(data() / "glm4v.bf16.gguf", folder / "glm4v.gguf",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_NE(message_of([&] { load_bundle(folder / "glm4v.gguf", {.vision = true}); }).find("mmproj"),
+            std::string::npos);
+  // As text alone it runs, and takes no pictures.
+  const ModelBundle bundle = load_bundle(folder / "glm4v.gguf");
+  LanguageModel model(runtime(), bundle, {.runner = {.context_tokens = 64}});
+  GenerationRequest request;
+  request.prompt = {1, 506, 506};
+  request.images = {{1, {1, 1, 2}, Tensor::host(DType::kF32, {2, 128})}};
+  EXPECT_NE(message_of([&] { model.submit(request); }).find("without a vision tower"), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace oag::test
