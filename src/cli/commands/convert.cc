@@ -21,8 +21,8 @@ namespace {
 
 constexpr uint64_t kMaxThreads = 1024;
 constexpr uint64_t kMaxShardMb = uint64_t{1} << 30;
-// From this share on, the processor and not the disk is what a conversion waits for.
-constexpr double kBusy = 0.6;
+// What takes more than this share of the time is the limit.
+constexpr double kMost = 0.5;
 
 struct ConvertFlags {
   std::string source, target, form, recipe, vision_recipe = "f16", vision_file;
@@ -54,6 +54,10 @@ class Stopwatch {
 
 std::string rate_text(uint64_t bytes, double seconds) {
   return format_bytes(static_cast<uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-9))) + "/s";
+}
+
+int percent(double share) {
+  return static_cast<int>(std::min(share, 1.0) * 100 + 0.5);
 }
 
 std::string duration_text(double seconds) {
@@ -105,6 +109,12 @@ ConvertOptions options_of(const ConvertFlags& flags) {
   return options;
 }
 
+// What a conversion waited for. What is neither writing nor computing is reading, or other programs.
+std::string_view limit_of(const ConvertReport& report, double seconds, double busy) {
+  if (report.write_seconds > kMost * seconds) return "writing";
+  return busy > kMost ? "processor" : "reading";
+}
+
 Json report_json(const ConvertReport& report, const Stopwatch& watch, int threads) {
   Json files = Json::array();
   for (const ConvertedFile& file : report.files)
@@ -119,7 +129,8 @@ Json report_json(const ConvertReport& report, const Stopwatch& watch, int thread
           {"seconds", seconds},
           {"threads", threads},
           {"processor_share", busy},
-          {"limit", busy >= kBusy ? "processor" : "disk"},
+          {"write_share", std::min(1.0, report.write_seconds / seconds)},
+          {"limit", limit_of(report, seconds, busy)},
           {"peak_rss_mb", static_cast<double>(peak_memory_bytes()) / 1e6},
           {"warnings", report.warnings}};
 }
@@ -131,9 +142,10 @@ void print_report(const ConvertReport& report, const Stopwatch& watch, int threa
   const std::string kept =
       report.kept_tensors > 0 ? fmt::format(", {} of them from before", report.kept_tensors) : "";
   print_stderr(
-      "{} tensors{}: read {}, wrote {} in {:.1f} s; {} threads {:.0f} % busy, so the {} is the limit\n",
-      report.tensors, kept, rate_text(report.read_bytes, seconds), rate_text(report.written_bytes, seconds),
-      seconds, threads, busy * 100, busy >= kBusy ? "processor" : "disk");
+      "{} tensors{} in {:.1f} s: read {}, wrote {}; {} threads {} % busy, writing alone {} % of the time\n",
+      report.tensors, kept, seconds, rate_text(report.read_bytes, seconds),
+      rate_text(report.written_bytes, seconds), threads, percent(busy),
+      percent(report.write_seconds / seconds));
 }
 
 int convert(const ConvertFlags& flags) {

@@ -61,6 +61,7 @@ struct Conversion {
     for (const GgufJob& job : jobs) meter.expect(job.tensors);
     for (const GgufJob& job : jobs) refuse_existing(job.path);
     for (const GgufJob& job : jobs) run_gguf_job(job, inputs, options.overwrite, stream, meter, report);
+    report.write_seconds += stream.waited_seconds();
   }
   void run(const FolderJob& job, const std::string& inputs) {
     ComputePool pool(options.threads);
@@ -68,6 +69,7 @@ struct Conversion {
     ConvertMeter meter(options, report);
     meter.expect(job.tensors);
     run_folder_job(job, inputs, options.overwrite, stream, meter, report);
+    report.write_seconds += stream.waited_seconds();
   }
   void warn_of_second_rounding(const std::vector<StoredTensor>& tensors) {
     std::map<std::string, uint64_t> bytes;

@@ -48,6 +48,7 @@ struct ConvertReport {
   std::vector<ConvertedFile> files;            // with weights
   size_t tensors = 0, kept_tensors = 0;        // kept: written by an earlier, interrupted call
   uint64_t read_bytes = 0, written_bytes = 0;  // of tensors, without those that were kept
+  double write_seconds = 0;                    // in which nothing but writing was done
   std::vector<std::string> warnings;
 };
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/clock.h"
 #include "base/disk_space.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -116,6 +117,15 @@ void stream_tensor(Writer& writer, const PlannedTensor& tensor, std::string_view
   meter.finished(tensor);
 }
 
+// Waits until all is written, and on the disk.
+template <typename Writer>
+void finish(Writer& writer, TensorStream& stream, ConvertReport& report) {
+  stream.flush();
+  const TimePoint start = Clock::now();
+  writer.finish();
+  report.write_seconds += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 void write_shard(const FolderJob& job, const std::vector<const PlannedTensor*>& shard,
                  const std::string& name, TensorStream& stream, ConvertMeter& meter) {
   SafetensorsWriter writer(job.path / name);
@@ -123,8 +133,7 @@ void write_shard(const FolderJob& job, const std::vector<const PlannedTensor*>& 
   for (const PlannedTensor* tensor : shard) writer.declare_tensor(tensor->name, tensor->dtype, tensor->dims);
   const Settle settle{stream};
   for (const PlannedTensor* tensor : shard) stream_tensor(writer, *tensor, name, stream, meter);
-  stream.flush();
-  writer.finish();
+  finish(writer, stream, report);
 }
 
 void open_folder(const FolderJob& job, FolderState& state, bool overwrite) {
@@ -201,8 +210,7 @@ void run_gguf_job(const GgufJob& job, const std::string& inputs, bool overwrite,
       stream_tensor(writer, job.tensors[i], name, stream, meter);
     }
   }
-  stream.flush();
-  writer.finish();
+  finish(writer, stream, report);
   report.files.push_back({job.path, file_bytes(job.path)});
 }
 
@@ -223,7 +231,7 @@ void run_folder_job(const FolderJob& job, const std::string& inputs, bool overwr
     if (state.has(name)) {
       for (const PlannedTensor* tensor : shards[i]) meter.kept(*tensor);
     } else {
-      write_shard(job, shards[i], name, stream, meter);
+      write_shard(job, shards[i], name, stream, meter, report);
       state.add(name);
     }
     for (const PlannedTensor* tensor : shards[i]) map[tensor->name] = name;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/tensor/block_format.h"
 #include "engine/tensor/quantize.h"
@@ -116,7 +117,11 @@ void TensorStream::give(std::span<const std::byte> piece, const TensorSink& sink
 }
 
 void TensorStream::flush() {
-  if (taken_.valid()) taken_.get();
+  if (!taken_.valid()) return;
+  const TimePoint start = Clock::now();
+  taken_.wait();
+  waited_seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
+  taken_.get();
 }
 
 void TensorStream::settle() noexcept {

@@ -39,6 +39,9 @@ class TensorStream {
   // The same, whatever a sink throws.
   void settle() noexcept;
 
+  // Time that was spent waiting for sinks.
+  double waited_seconds() const { return waited_seconds_; }
+
  private:
   std::span<std::byte> next_piece(size_t size_bytes);
   void give(std::span<const std::byte> piece, const TensorSink& sink);
@@ -54,6 +57,7 @@ class TensorStream {
   std::vector<std::byte> pieces_[2];         // one is filled while the other is taken
   size_t filled_ = 0;
   std::future<void> taken_;
+  double waited_seconds_ = 0;
 };
 
 }  // namespace oag
