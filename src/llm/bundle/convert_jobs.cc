@@ -127,7 +127,7 @@ void finish(Writer& writer, TensorStream& stream, ConvertReport& report) {
 }
 
 void write_shard(const FolderJob& job, const std::vector<const PlannedTensor*>& shard,
-                 const std::string& name, TensorStream& stream, ConvertMeter& meter) {
+                 const std::string& name, TensorStream& stream, ConvertMeter& meter, ConvertReport& report) {
   SafetensorsWriter writer(job.path / name);
   writer.set("format", "pt");
   for (const PlannedTensor* tensor : shard) writer.declare_tensor(tensor->name, tensor->dtype, tensor->dims);
