@@ -333,6 +333,21 @@ TEST(ConvertRefuses, WeightsThatAreNoNumbersByName) {
   }
 }
 
+TEST(ConvertRefuses, EightBitFloatsByName) {
+  const fs::path folder = fresh_folder("eight_bits");
+  copy_small_files("llama", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("llama", config, DType::kF32);
+  MadeTensor& weight = tensors.at("model.layers.0.mlp.up_proj.weight");
+  weight.dtype = DType::kF8E4M3FN;
+  weight.bytes.resize(weight.bytes.size() / 4);
+  write_weights(folder, tensors);
+  const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(std::nullopt)); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(error.message().find("up_proj.weight is stored as f8e4m3fn"), std::string::npos)
+      << error.message();
+}
+
 TEST(ConvertRefuses, WeightsThatTheTypeCannotHoldByName) {
   const fs::path folder = damaged_folder("too_large", 1e6f);
   const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(QuantRecipe::kF16)); });

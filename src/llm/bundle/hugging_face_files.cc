@@ -84,18 +84,25 @@ Json rope_scaling_json(const RopeScaling& scaling) {
   return nullptr;
 }
 
-std::vector<TokenId> end_ids(const Vocabulary& vocabulary) {
+// A GGUF names up to three; GLM's answers end at further tokens, which are known by their texts.
+std::vector<TokenId> end_ids(const Tokenizer& tokenizer) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
   std::vector<TokenId> ids;
-  for (const auto& id : {vocabulary.eos, vocabulary.eot, vocabulary.eom}) {
+  const auto add = [&](std::optional<TokenId> id) {
     if (id && std::ranges::find(ids, *id) == ids.end()) ids.push_back(*id);
+  };
+  for (const auto& id : {vocabulary.eos, vocabulary.eot, vocabulary.eom}) add(id);
+  if (tokenizer.find("[gMASK]")) {
+    for (const TokenId id : tokenizer.end_ids()) add(id);
   }
   return ids;
 }
 
-Json token_ids_json(const Vocabulary& vocabulary) {
+Json token_ids_json(const Tokenizer& tokenizer) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
   const auto or_null = [](const std::optional<TokenId>& id) { return id ? Json(*id) : Json(nullptr); };
   return {{"bos_token_id", or_null(vocabulary.bos)},
-          {"eos_token_id", end_ids(vocabulary)},
+          {"eos_token_id", end_ids(tokenizer)},
           {"pad_token_id", or_null(vocabulary.padding)}};
 }
 
@@ -132,7 +139,7 @@ Json text_config_json(const ModelBundle& bundle, const HuggingFaceType& type) {
     json["use_sliding_window"] = true;
     json["max_window_layers"] = 0;
   }
-  json.update(token_ids_json(bundle.tokenizer->vocabulary()));
+  json.update(token_ids_json(*bundle.tokenizer));
   return json;
 }
 
@@ -240,7 +247,7 @@ std::vector<SmallFile> hugging_face_files(const ModelBundle& bundle, DType dtype
   std::vector<SmallFile> files;
   files.push_back({"tokenizer.json", write_tokenizer_json(*bundle.tokenizer, bundle.weights->where())});
   files.push_back({"tokenizer_config.json", json_text(tokenizer_config_json(vocabulary))});
-  files.push_back({"generation_config.json", json_text(token_ids_json(vocabulary))});
+  files.push_back({"generation_config.json", json_text(token_ids_json(*bundle.tokenizer))});
   if (!bundle.chat_template.empty() && !bundle.template_is_fallback())
     files.push_back({"chat_template.jinja", bundle.chat_template});
   if (bundle.vision)

@@ -12,7 +12,8 @@ bool is_number_type(DType dtype) {
 }
 
 PlannedTensor planned(const StoredTensor& tensor, std::string name, DType dtype, std::string_view where) {
-  if (!is_number_type(tensor.dtype) && (dtype != tensor.dtype || dtype == DType::kUndefined)) {
+  const bool is_kept = dtype == tensor.dtype && (is_integer(dtype) || dtype == DType::kBool);
+  if (!is_number_type(tensor.dtype) && !is_kept) {
     fail(ErrorCode::kUnsupported, where,
          "tensor {} is stored as {}, which cannot be converted; use the model in f32, bf16, f16 or a GGUF "
          "type that `oag inspect` can name",
