@@ -91,8 +91,9 @@ std::vector<std::vector<const PlannedTensor*>> shards_of(const FolderJob& job) {
     size += bytes;
   }
   for (auto& shard : shards) {
-    std::ranges::stable_sort(shard, std::ranges::greater(), [](const PlannedTensor* tensor) {
-      return dtype_info(tensor->dtype).block_bytes;
+    std::ranges::sort(shard, [](const PlannedTensor* a, const PlannedTensor* b) {
+      const uint32_t wide_a = dtype_info(a->dtype).block_bytes, wide_b = dtype_info(b->dtype).block_bytes;
+      return wide_a != wide_b ? wide_a > wide_b : a < b;  // both stand in job.tensors
     });
   }
   return shards;

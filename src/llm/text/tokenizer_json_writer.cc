@@ -75,7 +75,10 @@ std::vector<std::string> merges_of_scores(const Vocabulary& vocabulary) {
     ids.emplace(vocabulary.tokens[i], i);
     order.push_back(i);
   }
-  std::ranges::stable_sort(order, std::ranges::greater(), [&](size_t i) { return vocabulary.scores[i]; });
+  std::ranges::sort(order, [&](size_t a, size_t b) {
+    const float score_a = vocabulary.scores[a], score_b = vocabulary.scores[b];
+    return score_a != score_b ? score_a > score_b : a < b;
+  });
   std::vector<std::string> merges;
   for (const size_t i : order) {
     const std::string_view token = vocabulary.tokens[i];
