@@ -108,10 +108,11 @@ void ProgressBar::clear() {
   drawn_ = false;
 }
 
-void ProgressBar::update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes) {
+void ProgressBar::update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes,
+                         std::string_view more) {
   if (total_bytes == 0) return draw(label, -1, format_bytes(done_bytes));
   draw(label, static_cast<double>(done_bytes) / static_cast<double>(total_bytes),
-       fmt::format("{} of {}", format_bytes(done_bytes), format_bytes(total_bytes)));
+       fmt::format("{} of {}{}", format_bytes(done_bytes), format_bytes(total_bytes), more));
 }
 
 void ProgressBar::update_count(std::string_view label, uint64_t done, uint64_t total) {

@@ -31,8 +31,8 @@ class ProgressBar {
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
-  // `total_bytes` may be 0: not known yet.
-  void update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes);
+  // `total_bytes` may be 0: not known yet. `more` stands behind the numbers.
+  void update(std::string_view label, uint64_t done_bytes, uint64_t total_bytes, std::string_view more = {});
   // The same for things that are counted.
   void update_count(std::string_view label, uint64_t done, uint64_t total);
   void clear();  // takes the line away

@@ -1,0 +1,383 @@
+// Conversions of tiny models against the files that gguf-py and transformers wrote of the same weights, see
+// tests/data/models/README.md, tests/data/hugging_face/README.md and tests/data/glm4v/README.md.
+#include "llm/bundle/convert.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+#include "base/error.h"
+#include "tests/golden/model_probe.h"
+#include "tests/hugging_face_folder.h"
+#include "tests/npy.h"
+
+namespace oag::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm"};
+
+fs::path glm4v_data() {
+  return fs::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
+}
+
+ConvertOptions with(std::optional<QuantRecipe> recipe) {
+  ConvertOptions options;
+  options.recipe = recipe;
+  options.threads = 2;
+  return options;
+}
+
+// What convert_model throws.
+template <typename Call>
+Error error_of(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(ErrorCode::kInternal, "", "no error");
+}
+
+std::string bytes_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The bytes of a tensor, or of q, k and v one after the other where a file has these apart.
+std::string tensor_bytes(const GgufFile& file, const std::string& name) {
+  const size_t at = name.find("attn_qkv");
+  if (at == std::string::npos || file.find_tensor(name) != nullptr)
+    return bytes_text(file.tensor(name).bytes);
+  std::string bytes;
+  for (const char* part : {"attn_q", "attn_k", "attn_v"}) {
+    std::string part_name = name;
+    bytes += bytes_text(file.tensor(part_name.replace(at, 8, part)).bytes);
+  }
+  return bytes;
+}
+
+std::vector<float> decoded(const GgufTensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(element_count(Dims(tensor.dims))));
+  decode_blocks(tensor.dtype, tensor.bytes, values);
+  return values;
+}
+
+bool same_value(const GgufValue& a, const GgufValue& b) {
+  if (a.type != b.type || a.data.index() != b.data.index()) return false;
+  const auto* list = std::get_if<GgufArray>(&a.data);
+  if (list == nullptr) return a.describe() == b.describe();
+  const auto& other = std::get<GgufArray>(b.data);
+  if (list->element != other.element || list->numbers != other.numbers || list->size() != other.size())
+    return false;
+  for (size_t i = 0; i < list->strings.size(); ++i) {
+    if (list->strings[i] != other.strings[i]) return false;
+  }
+  return true;
+}
+
+// Keys in which files differ though they mean the same model: names are the folder's, and the bos token of
+// the references is one that their tokenizer_config.json does not name. No text begins with it.
+bool may_differ(const std::string& key) {
+  return key == "general.name" || key == "tokenizer.ggml.bos_token_id";
+}
+
+void expect_keys_of(const GgufFile& reference, const GgufFile& made) {
+  for (const GgufMetadata::Entry& entry : reference.entries()) {
+    if (may_differ(entry.key)) continue;
+    const GgufValue* value = made.find(entry.key);
+    ASSERT_NE(value, nullptr) << entry.key;
+    EXPECT_TRUE(same_value(*value, entry.value)) << entry.key << " is " << value->describe();
+  }
+}
+
+fs::path made_file(const std::string& model, const char* name, std::optional<QuantRecipe> recipe) {
+  const fs::path out = fresh_folder(std::string("convert_") + model + name) / "out.gguf";
+  convert_model(hugging_face_folder(model), out, with(recipe));
+  return out;
+}
+
+class ConvertModel : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ConvertModel, FolderBecomesTheGgufOfGgufPy) {
+  const std::string model = GetParam();
+  const auto made = GgufFile::open(made_file(model, "f32", std::nullopt));
+  const auto reference = GgufFile::open(tiny_model(model, "f32"));
+  expect_keys_of(*reference, *made);
+  for (const GgufTensor& tensor : reference->tensors()) {
+    EXPECT_EQ(tensor_bytes(*made, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
+    if (made->find_tensor(tensor.name) != nullptr) {
+      EXPECT_EQ(made->tensor(tensor.name).dims, tensor.dims) << tensor.name;
+    }
+  }
+}
+
+TEST_P(ConvertModel, FolderBecomesTheQuantisedGgufOfGgufPy) {
+  const std::string model = GetParam();
+  const auto eights = GgufFile::open(tiny_model(model, "q8_0"));
+  const auto fours = GgufFile::open(tiny_model(model, "q4_0"));
+  const auto made_eights = GgufFile::open(made_file(model, "q8", QuantRecipe::kQ8_0));
+  const auto made_fours = GgufFile::open(made_file(model, "q4", QuantRecipe::kQ4_0));
+  expect_keys_of(*eights, *made_eights);
+  expect_keys_of(*fours, *made_fours);
+  const bool tied = eights->find_tensor("output.weight") == nullptr;
+  for (const GgufTensor& tensor : eights->tensors()) {
+    EXPECT_EQ(tensor_bytes(*made_eights, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
+    // The recipe q4_0 keeps the head, whose rows are too short for q6_k, as q8_0.
+    const bool is_head = tensor.name == (tied ? "token_embd.weight" : "output.weight");
+    const GgufFile& expected = is_head ? *eights : *fours;
+    EXPECT_EQ(tensor_bytes(*made_fours, tensor.name), tensor_bytes(expected, tensor.name)) << tensor.name;
+  }
+}
+
+TEST_P(ConvertModel, ConvertedFileGivesTheTokensOfTransformers) {
+  const std::string model = GetParam();
+  const ModelBundle bundle = load_bundle(made_file(model, "run", std::nullopt));
+  const fs::path ref = tiny_models_folder() / model / "ref";
+  ModelProbe probe(bundle, {.cache_dtype = DType::kF32});
+  Lane lane;
+  lane.prompt = load_npy<int32_t>(ref / "long.input_ids.npy").values;
+  lane.answer_tokens = 8;
+  probe.run(lane);
+  EXPECT_EQ(lane.greedy, load_npy<int32_t>(ref / "long.tokens.npy").values);
+}
+
+TEST_P(ConvertModel, GgufToFolderToGgufIsTheSameTensorsAndWords) {
+  const std::string model = GetParam();
+  const fs::path folder = fresh_folder("round_" + model), back = folder / "back.gguf";
+  const fs::path source = tiny_model(model, "bf16");
+  convert_model(source, folder / "hf", with(std::nullopt));
+  convert_model(folder / "hf", back, with(std::nullopt));
+  const auto before = GgufFile::open(source), after = GgufFile::open(back);
+  for (const GgufTensor& tensor : before->tensors())
+    EXPECT_EQ(tensor_bytes(*after, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
+  EXPECT_EQ(load_tokenizer(*before)->vocabulary().merges, load_tokenizer(*after)->vocabulary().merges);
+  for (const GgufMetadata::Entry& entry : before->entries()) {
+    if (entry.key == "general.name") continue;
+    const GgufValue* value = after->find(entry.key);
+    ASSERT_NE(value, nullptr) << entry.key;
+    EXPECT_TRUE(same_value(*value, entry.value)) << entry.key << " is " << value->describe();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ConvertModel, ::testing::ValuesIn(kModels),
+                         [](const auto& info) { return std::string(info.param); });
+
+// --- models that take pictures
+
+void expect_same_values(const GgufFile& made, const GgufFile& reference) {
+  EXPECT_EQ(made.tensors().size(), reference.tensors().size());
+  for (const GgufTensor& tensor : reference.tensors()) {
+    EXPECT_EQ(made.tensor(tensor.name).dims, tensor.dims) << tensor.name;
+    EXPECT_EQ(decoded(made.tensor(tensor.name)), decoded(tensor)) << tensor.name;
+  }
+}
+
+TEST(ConvertVision, FolderBecomesATextFileAndAVisionFile) {
+  const fs::path folder = fresh_folder("convert_glm4v");
+  ConvertOptions options = with(std::nullopt);
+  options.vision_recipe = QuantRecipe::kF32;
+  const ConvertReport report = convert_model(glm4v_data(), folder / "out.gguf", options);
+  ASSERT_EQ(report.files.size(), 2u);
+  EXPECT_EQ(report.files[1].path.filename(), "mmproj-out.gguf");
+  const auto text = GgufFile::open(folder / "out.gguf"), tower = GgufFile::open(report.files[1].path);
+  const auto text_reference = GgufFile::open(glm4v_data() / "glm4v.bf16.gguf");
+  const auto tower_reference = GgufFile::open(glm4v_data() / "mmproj-glm4v.bf16.gguf");
+  expect_keys_of(*text_reference, *text);
+  expect_same_values(*text, *text_reference);
+  expect_same_values(*tower, *tower_reference);
+  EXPECT_EQ(tower->get_string("general.type"), "mmproj");
+  EXPECT_NO_THROW(load_bundle(folder / "out.gguf", {.vision = true, .vision_path = {}}));
+}
+
+TEST(ConvertVision, VisionFileKeepsVectorsAndPositionsExactAndKernelsAsHalves) {
+  const fs::path out = fresh_folder("convert_glm4v_q8") / "out.gguf";
+  ConvertOptions options = with(QuantRecipe::kQ8_0);
+  options.vision_recipe = QuantRecipe::kQ8_0;
+  const ConvertReport report = convert_model(glm4v_data(), out, options);
+  const auto tower = GgufFile::open(report.files.at(1).path);
+  EXPECT_EQ(tower->tensor("v.position_embd.weight").dtype, DType::kF32);
+  EXPECT_EQ(tower->tensor("v.patch_embd.weight.1").dtype, DType::kF16);
+  EXPECT_EQ(tower->tensor("mm.patch_merger.weight").dtype, DType::kF16);
+  EXPECT_EQ(tower->tensor("mm.post_norm.bias").dtype, DType::kF32);
+  EXPECT_EQ(tower->tensor("v.blk.0.attn_qkv.weight").dtype, DType::kQ8_0);
+}
+
+TEST(ConvertVision, GgufAndItsVisionFileBecomeAFolderAndComeBackAsTheSame) {
+  const fs::path folder = fresh_folder("round_glm4v");
+  convert_model(glm4v_data() / "glm4v.bf16.gguf", folder / "hf", with(std::nullopt));
+  ConvertOptions options = with(std::nullopt);
+  options.vision_recipe = QuantRecipe::kF32;
+  convert_model(folder / "hf", folder / "back.gguf", options);
+  expect_same_values(*GgufFile::open(folder / "back.gguf"),
+                     *GgufFile::open(glm4v_data() / "glm4v.bf16.gguf"));
+  expect_same_values(*GgufFile::open(folder / "mmproj-back.gguf"),
+                     *GgufFile::open(glm4v_data() / "mmproj-glm4v.bf16.gguf"));
+}
+
+// --- interruptions
+
+// Cancels once `tensors` tensors are done.
+ConvertOptions stopping_after(ConvertOptions options, RunControl& control, size_t tensors) {
+  options.control = &control;
+  options.on_progress = [&control, tensors](const ConvertProgress& progress) {
+    if (progress.tensor_number > tensors) control.cancel();
+  };
+  return options;
+}
+
+TEST(ConvertInterrupted, RepeatedCallGoesOnToTheSameBytes) {
+  const fs::path folder = fresh_folder("interrupted"), out = folder / "out.gguf";
+  const fs::path source = hugging_face_folder("glm4");
+  RunControl control;
+  const Error error =
+      error_of([&] { convert_model(source, out, stopping_after(with(QuantRecipe::kQ8_0), control, 10)); });
+  EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  EXPECT_FALSE(fs::exists(out));
+  const ConvertReport report = convert_model(source, out, with(QuantRecipe::kQ8_0));
+  EXPECT_GE(report.kept_tensors, 8u);
+  EXPECT_LT(report.kept_tensors, report.tensors);
+  EXPECT_EQ(read_file(out), read_file(made_file("glm4", "whole", QuantRecipe::kQ8_0)));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST(ConvertInterrupted, OtherTypesBeginAnew) {
+  const fs::path out = fresh_folder("interrupted_other") / "out.gguf";
+  const fs::path source = hugging_face_folder("glm4");
+  RunControl control;
+  error_of([&] { convert_model(source, out, stopping_after(with(QuantRecipe::kQ8_0), control, 10)); });
+  EXPECT_EQ(convert_model(source, out, with(QuantRecipe::kQ4_0)).kept_tensors, 0u);
+}
+
+TEST(ConvertInterrupted, FolderGoesOnBehindItsLastCompleteShard) {
+  const fs::path folder = fresh_folder("interrupted_folder");
+  ConvertOptions options = with(std::nullopt);
+  options.shard_bytes = 300'000;
+  RunControl control;
+  const fs::path source = tiny_model("glm4", "bf16");
+  error_of([&] { convert_model(source, folder / "hf", stopping_after(options, control, 30)); });
+  EXPECT_FALSE(fs::exists(folder / "hf" / "config.json"));
+  const ConvertReport report = convert_model(source, folder / "hf", options);
+  EXPECT_GT(report.kept_tensors, 0u);
+  EXPECT_GT(report.files.size(), 2u);
+  convert_model(source, folder / "whole", options);
+  for (const auto& entry : fs::directory_iterator(folder / "whole"))
+    EXPECT_EQ(read_file(entry.path()), read_file(folder / "hf" / entry.path().filename()));
+}
+
+// --- refusals
+
+TEST(ConvertRefuses, ToOverwriteUnlessAllowed) {
+  const fs::path folder = fresh_folder("overwrite"), out = folder / "out.gguf";
+  const fs::path source = hugging_face_folder("llama");
+  write_test_file(out, "mine");
+  const Error error = error_of([&] { convert_model(source, out, with(std::nullopt)); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(read_file(out), "mine");
+  const Error other =
+      error_of([&] { convert_model(tiny_model("llama", "bf16"), folder, with(std::nullopt)); });
+  EXPECT_EQ(other.code(), ErrorCode::kInvalidArgument);
+  ConvertOptions options = with(std::nullopt);
+  options.overwrite = true;
+  convert_model(source, out, options);
+  EXPECT_NO_THROW(load_bundle(out));
+}
+
+TEST(ConvertRefuses, TheVisionFileThatExistsBeforeTheTextIsWritten) {
+  const fs::path folder = fresh_folder("overwrite_vision");
+  write_test_file(folder / "mmproj-out.gguf", "mine");
+  const Error error = error_of([&] { convert_model(glm4v_data(), folder / "out.gguf", with(std::nullopt)); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(folder / "out.gguf"));
+}
+
+TEST(ConvertRefuses, ItsSourceAsTarget) {
+  ConvertOptions options = with(std::nullopt);
+  options.overwrite = true;
+  const fs::path source = tiny_model("llama", "bf16");
+  EXPECT_EQ(error_of([&] { convert_model(source, source, options); }).code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(ConvertRefuses, BlockFormatsInAFolder) {
+  const fs::path out = fresh_folder("blocks") / "hf";
+  const Error error =
+      error_of([&] { convert_model(tiny_model("llama", "bf16"), out, with(QuantRecipe::kQ4_K_M)); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_FALSE(fs::exists(out));
+}
+
+// The folder of the tiny Llama with one value changed.
+fs::path damaged_folder(const std::string& name, float value) {
+  const fs::path folder = fresh_folder(name);
+  copy_small_files("llama", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("llama", config, DType::kF32);
+  std::memcpy(&tensors.at("model.layers.1.mlp.up_proj.weight").bytes[(5 * 128 + 7) * 4], &value,
+              sizeof value);
+  write_weights(folder, tensors);
+  return folder;
+}
+
+TEST(ConvertRefuses, WeightsThatAreNoNumbersByName) {
+  for (const float value :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    const fs::path folder = damaged_folder("no_numbers", value);
+    for (const auto recipe : {std::optional<QuantRecipe>(), std::optional(QuantRecipe::kQ8_0)}) {
+      const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(recipe)); });
+      EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
+      EXPECT_NE(error.message().find("model.layers.1.mlp.up_proj.weight"), std::string::npos);
+      EXPECT_NE(error.message().find("row 5, value 7"), std::string::npos) << error.message();
+    }
+  }
+}
+
+TEST(ConvertRefuses, EightBitFloatsByName) {
+  const fs::path folder = fresh_folder("eight_bits");
+  copy_small_files("llama", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("llama", config, DType::kF32);
+  MadeTensor& weight = tensors.at("model.layers.0.mlp.up_proj.weight");
+  weight.dtype = DType::kF8E4M3FN;
+  weight.bytes.resize(weight.bytes.size() / 4);
+  write_weights(folder, tensors);
+  const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(std::nullopt)); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(error.message().find("up_proj.weight is stored as f8e4m3fn"), std::string::npos)
+      << error.message();
+}
+
+TEST(ConvertRefuses, WeightsThatTheTypeCannotHoldByName) {
+  const fs::path folder = damaged_folder("too_large", 1e6f);
+  const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(QuantRecipe::kF16)); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(error.message().find("1e+06"), std::string::npos) << error.message();
+  EXPECT_NO_THROW(convert_model(folder, folder / "bf16.gguf", with(QuantRecipe::kBF16)));
+}
+
+// --- quantising again
+
+TEST(ConvertAgain, WarnsThatErrorsAddUpAndKeepsWhatItDoesNotChange) {
+  const fs::path folder = fresh_folder("again");
+  const fs::path source = tiny_model("llama", "q8_0");
+  const ConvertReport report = convert_model(source, folder / "q4.gguf", with(QuantRecipe::kQ4_0));
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings[0].find("q8_0"), std::string::npos);
+  EXPECT_TRUE(convert_model(source, folder / "copy.gguf", with(std::nullopt)).warnings.empty());
+  EXPECT_EQ(read_file(folder / "copy.gguf"), read_file(source));
+  EXPECT_EQ(GgufFile::open(folder / "q4.gguf")->get_u64("general.file_type"), 2u);
+}
+
+TEST(ConvertAgain, KTypesOfARecipeAreThoseOfTheRecipe) {
+  const fs::path out = fresh_folder("k_types") / "out.gguf";
+  convert_model(hugging_face_folder("llama_k"), out, with(QuantRecipe::kQ4_K_M));
+  const auto file = GgufFile::open(out);
+  EXPECT_EQ(file->tensor("token_embd.weight").dtype, DType::kQ6_K);  // the head too
+  EXPECT_EQ(file->tensor("blk.0.attn_q.weight").dtype, DType::kQ4_K);
+  EXPECT_EQ(file->get_u64("general.file_type"), 15u);
+  EXPECT_NO_THROW(load_bundle(out));
+}
+
+}  // namespace
+}  // namespace oag::test
