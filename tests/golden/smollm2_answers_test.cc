@@ -204,7 +204,7 @@ TEST_F(SmolLm2, LogitsAreAsNearToTheExactOnesAsLlamaCpps) {
 TEST_F(SmolLm2, WithF32WeightsGivesTheExactLogitsAndTheF32Answers) {
   const std::filesystem::path path = tiny_models_detail::scratch_folder() / "smollm2.f32.gguf";
   const TimePoint begin = Clock::now();
-  tiny_models_detail::rewrite(*smollm2().file, "f32", path);
+  tiny_models_detail::rewrite(*GgufFile::open(smollm2().path), "f32", path);
   fmt::print("f32 copy written in {:.0f} ms\n", elapsed_ms(begin));
   const ModelBundle bundle = load_bundle(path);
   std::vector<Answer> answers = load_answers();

@@ -184,8 +184,9 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
   bundle.architecture = &config.family.architecture;
   bundle.config = config.text;
   bundle.weights = std::make_shared<const Weights>(
-      open_weights(folder), Weights::Naming{config.family.type.names, config.family.type.model_type,
-                                            config.text.layers, config.tied_head});
+      open_weights(folder),
+      Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,
+                      config.tied_head, config.text.experts.dense_layers});
   bundle.tokenizer = load_hugging_face_tokenizer(folder);
   bundle.chat_template = read_chat_template(folder);
   return bundle;

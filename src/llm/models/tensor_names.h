@@ -7,8 +7,9 @@
 
 namespace oag {
 
-// One tensor, or one of every layer ({} stands for its number), under its Hugging Face and its GGUF name,
-// both without the ending .weight or .bias.
+// One tensor, or one of every layer ({} stands for its number, a second {} for that of an expert), under its
+// Hugging Face and its GGUF name, both without the ending .weight or .bias; with it where the Hugging Face
+// name has none.
 struct NameRule {
   std::string_view hugging_face;
   std::string_view gguf;
