@@ -28,6 +28,8 @@ struct ModelOptions {
   void declare(CLI::App& command);
   // The same without --ctx, for commands that give it another meaning.
   void declare_without_context(CLI::App& command);
+  // MODEL and where to compute, for commands that keep no attention cache.
+  void declare_device(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
 };

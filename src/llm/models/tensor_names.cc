@@ -7,8 +7,8 @@ namespace oag {
 namespace {
 
 // Longest first. Models with a vision tower put their text part behind language_model, in either order.
-constexpr std::string_view kTextPrefixes[] = {"model.language_model.", "language_model.model.",
-                                              "language_model.", "transformer.", "model."};
+constexpr std::string_view kTextPrefixes[] = {
+    "model.language_model.", "language_model.model.", "language_model.", "transformer.", "model.", "bert."};
 constexpr std::string_view kEndings[] = {".weight", ".bias"};
 
 bool is_number(std::string_view text) {
@@ -67,7 +67,9 @@ std::optional<std::string> gguf_tensor_name(const NameTable& table, std::string_
   const std::string_view whole = without_text_prefix(hugging_face);
   const auto name = split_ending(whole);
   for (const NameRule& rule : table.rules) {
-    if (split_ending(rule.gguf)) {
+    if (rule.gguf.empty()) {
+      if (match(rule.hugging_face, whole) || (name && match(rule.hugging_face, name->stem))) return "";
+    } else if (split_ending(rule.gguf)) {
       if (const auto numbers = match(rule.hugging_face, whole)) return fill(rule.gguf, *numbers);
     } else if (name) {
       if (const auto numbers = match(rule.hugging_face, name->stem))
@@ -81,6 +83,7 @@ std::optional<std::string> hugging_face_tensor_name(const NameTable& table, std:
   const auto name = split_ending(gguf);
   if (!name) return std::nullopt;
   for (const NameRule& rule : table.rules) {
+    if (rule.gguf.empty()) continue;
     const bool whole = split_ending(rule.gguf).has_value();
     const auto numbers = match(rule.gguf, whole ? gguf : name->stem);
     if (!numbers) continue;
