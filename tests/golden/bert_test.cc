@@ -1,4 +1,5 @@
 // A tiny BERT encoder against sentence-transformers and tokenizers, see tests/data/bert/README.md.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

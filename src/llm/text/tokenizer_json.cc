@@ -212,11 +212,6 @@ void read_post_processor(const Component& whole, Vocabulary& vocabulary) {
   for (const Component& part : whole.parts("processors")) {
     if (part.type() == "TemplateProcessing") {
       read_frame(part, vocabulary);
-    } else if (part.type() == "BertProcessing") {
-      vocabulary.bos = find_id(vocabulary, "[CLS]");
-      vocabulary.eos = find_id(vocabulary, "[SEP]");
-      vocabulary.add_bos = vocabulary.bos.has_value();
-      vocabulary.add_eos = vocabulary.eos.has_value();
     } else if (part.type() != "ByteLevel") {  // which moves offsets alone
       part.unsupported();
     }
