@@ -152,9 +152,9 @@ TEST(BertEncoder, OtherModelsPoolingsAndVariantsAreRefusedInOneLine) {
       {"position_embedding_type", "relative_key", "known: absolute"},
       {"is_decoder", true, "is_decoder"},
       {"num_attention_heads", 5, "does not divide hidden_size 32"},
-      {"vocab_size", 20, "is [20,32]"},
+      {"vocab_size", 20, "the embedding only 20 rows"},
       {"layer_norm_eps", 0, "layer_norm_eps is not above 0"},
-      {"intermediate_size", 63, "ffn_up"}};
+      {"intermediate_size", 63, "is [64, 32], expected [63, 32]"}};
   for (const auto& [key, value, words] : changes) {
     const std::filesystem::path folder = bert_folder("changed");
     Json config = read_test_json(folder / "config.json");
@@ -168,10 +168,7 @@ TEST(BertEncoder, OtherModelsPoolingsAndVariantsAreRefusedInOneLine) {
         line = error.what();
       }
     }
-    if (std::string_view(key) != "vocab_size") {
-      EXPECT_NE(line.find(words), std::string::npos) << key << ": " << line;
-    }
-    EXPECT_NE(line, "accepted") << key;
+    EXPECT_NE(line.find(words), std::string::npos) << key << ": " << line;
     EXPECT_EQ(line.find('\n'), std::string::npos) << line;
   }
   const std::filesystem::path folder = bert_folder("pooling");
