@@ -48,6 +48,16 @@ inline void rows_to_halves(MadeTensor& tensor, int64_t head_size) {
   }
 }
 
+// One of the matrices that a GGUF tensor stacks.
+inline GgufTensor part_of(const GgufTensor& tensor, const std::string& name, int64_t i) {
+  GgufTensor part = tensor;
+  const size_t size = tensor.bytes.size() / static_cast<size_t>(tensor.dims[0]);
+  part.name = name;
+  part.dims.erase(part.dims.begin());
+  part.bytes = tensor.bytes.subspan(static_cast<size_t>(i) * size, size);
+  return part;
+}
+
 // A view of some rows of a GGUF tensor under another name.
 inline GgufTensor rows_of(const GgufTensor& tensor, const std::string& name, int64_t begin, int64_t count) {
   const size_t row = tensor.bytes.size() / static_cast<size_t>(tensor.dims[0]);
@@ -58,11 +68,19 @@ inline GgufTensor rows_of(const GgufTensor& tensor, const std::string& name, int
   return part;
 }
 
-// The tensors of a file, with q, k and v apart where it has them in one.
+// The tensors of a file, with q, k and v and experts apart where it has them in one, without those of layers
+// that predict further tokens.
 inline std::vector<GgufTensor> separate_tensors(const GgufFile& file, const TextConfig& config) {
   std::vector<GgufTensor> tensors;
   const int64_t q = config.heads * config.head_size, k = config.kv_heads * config.head_size;
   for (const GgufTensor& tensor : file.tensors()) {
+    if (tensor.name.starts_with(fmt::format("blk.{}.", config.layers))) continue;
+    if (const size_t end = tensor.name.find("_exps.weight"); end != std::string::npos) {
+      for (int64_t i = 0; i < tensor.dims[0]; ++i)
+        tensors.push_back(
+            part_of(tensor, fmt::format("{}_exps.{}.weight", tensor.name.substr(0, end), i), i));
+      continue;
+    }
     const size_t at = tensor.name.find("attn_qkv");
     if (at == std::string::npos) {
       tensors.push_back(tensor);

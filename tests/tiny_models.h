@@ -59,7 +59,8 @@ inline void rewrite(const GgufFile& from, const std::string& type, const std::fi
     writer.set(key, key == "general.file_type" ? GgufValue::of(file_type_of(type)) : value);
   }
   const auto stored_as = [&](const GgufTensor& tensor) {
-    return tensor.dims.size() > 1 ? wanted : DType::kF32;
+    const bool is_router = tensor.name.find("ffn_gate_inp") != std::string::npos;
+    return tensor.dims.size() > 1 && !is_router ? wanted : DType::kF32;
   };
   for (const GgufTensor& tensor : from.tensors())
     writer.declare_tensor(tensor.name, stored_as(tensor), tensor.dims);

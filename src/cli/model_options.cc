@@ -61,7 +61,7 @@ void ModelOptions::declare(CLI::App& command) {
       ->check(whole_number(1, kMostContextTokens));
 }
 
-void ModelOptions::declare_machine(CLI::App& command) {
+void ModelOptions::declare_device(CLI::App& command) {
   declare_model(command, model);
   command
       .add_option("--device", device,
@@ -69,6 +69,10 @@ void ModelOptions::declare_machine(CLI::App& command) {
       ->check(is_device_name);
   command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
       ->check(whole_number(1, 4096));
+}
+
+void ModelOptions::declare_machine(CLI::App& command) {
+  declare_device(command);
   command.add_option("--kv", cache, "Storage of the attention cache")
       ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
       ->capture_default_str();

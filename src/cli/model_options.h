@@ -29,6 +29,8 @@ struct ModelOptions {
   void declare(CLI::App& command);
   // The same without --ctx, for commands that give it another meaning.
   void declare_without_context(CLI::App& command);
+  // MODEL and where to compute, for commands that keep no attention cache.
+  void declare_device(CLI::App& command);
   // MODEL, --device, --threads and --kv alone.
   void declare_machine(CLI::App& command);
   // --autotune, for commands whose speed matters.

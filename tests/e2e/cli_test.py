@@ -361,6 +361,20 @@ class WrongModels(CliTest):
         (model / "model.safetensors").unlink()
         self.assert_refused(oag("run", model, "-p", "x"), 1, str(model), "no weights", "model.safetensors")
 
+    def test_embed_gives_a_vector_for_each_text_or_line(self):
+        model = DATA / "bert"
+        for result in (oag("embed", model, "--json", "-p", "the phone", "-p", ""), oag("embed", model, "--json", stdin=b"the phone\n\n")):
+            self.assertEqual(result.returncode, 0, result.stderr)
+            lines = [json.loads(line) for line in result.stdout.splitlines()]
+            self.assertEqual([line["index"] for line in lines], [0, 1])
+            self.assertEqual([line["tokens"] for line in lines], [4, 2])
+            for line in lines:
+                self.assertAlmostEqual(sum(x * x for x in line["embedding"]), 1, places=5)
+        cut = oag("embed", model, "--max-tokens", 3, stdin=b"the phone shows")
+        self.assertIn(b"yes", cut.stdout)
+        self.assert_refused(oag("embed", TINY, "-p", "x"), 1, TINY, "Hugging Face folder")
+        self.assert_refused(oag("run", model, "-p", "x"), 1, "oag embed")
+
     def test_an_address_is_sent_to_pull(self):
         line = self.assert_refused(oag("run", "https://example.com/a.gguf?token=hunter2", "-p", "x"), 1, "https://example.com/a.gguf", "oag pull")
         self.assertNotIn("hunter2", line)

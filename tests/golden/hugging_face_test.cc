@@ -95,7 +95,7 @@ TEST_P(HuggingFaceModel, IsDescribedAsItIsStored) {
 
 INSTANTIATE_TEST_SUITE_P(All, HuggingFaceModel,
                          ::testing::Values("llama", "llama3", "qwen2", "qwen3", "qwen3_bf16", "glm4", "glm",
-                                           "llama_k"),
+                                           "glm4moe", "llama_k"),
                          [](const auto& info) { return std::string(info.param); });
 
 // --- other configs over the same weights

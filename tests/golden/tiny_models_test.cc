@@ -1,4 +1,4 @@
-// Tiny models of six architectures against Hugging Face transformers, see tests/data/models/README.md.
+// Tiny models of seven architectures against Hugging Face transformers, see tests/data/models/README.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 // f32 arithmetic on both sides, logits of up to about 30: sums in another order differ by less.
 constexpr double kFloatTolerance = 2e-4;
 
-constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm"};
+constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm", "glm4moe"};
 constexpr const char* kCases[] = {"text", "one", "long"};
 
 // The reference of one model and prompt.
@@ -298,7 +298,7 @@ TEST_P(TinyQuantised, StaysWithinTheErrorOfRoundedActivations) {
 std::vector<QuantisedCase> quantised_cases() {
   std::vector<QuantisedCase> cases;
   for (const char* type : {"f16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0"}) cases.push_back({"llama", type});
-  for (const char* model : {"llama3", "qwen2", "qwen3", "glm4", "glm"}) {
+  for (const char* model : {"llama3", "qwen2", "qwen3", "glm4", "glm", "glm4moe"}) {
     for (const char* type : {"q4_0", "q8_0"}) cases.push_back({model, type});
   }
   for (const char* type : {"q2_k", "q3_k", "q4_k", "q5_k", "q6_k"}) cases.push_back({"llama_k", type});

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "engine/passes/pass.h"
+#include "engine/tensor/block_format.h"
 
 namespace oag {
 namespace {
@@ -37,13 +38,16 @@ bool has_kernel(const Graph& graph, const Node& node, const TargetTraits& target
 }
 
 bool merge_linears(Graph& graph, const PassContext& context) {
-  std::map<ValueId, std::vector<size_t>> by_input;
+  // A router in f32 beside experts in blocks does not keep these apart.
+  std::map<std::pair<ValueId, bool>, std::vector<size_t>> by_input;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (is_linear(graph, graph.nodes[i])) by_input[graph.nodes[i].inputs[0]].push_back(i);
+    const Node& node = graph.nodes[i];
+    if (!is_linear(graph, node)) continue;
+    by_input[{node.inputs[0], is_block_format(graph.value(node.inputs[1]).type.dtype)}].push_back(i);
   }
   std::vector<bool> gone(graph.nodes.size(), false);
   bool changed = false;
-  for (const auto& [x, members] : by_input) {
+  for (const auto& [key, members] : by_input) {
     if (members.size() < 2) continue;
     Node all = merged(graph, members);
     if (!has_kernel(graph, all, *context.target)) continue;

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "engine/ops/paged_cache.h"
 
 namespace oag {
 namespace {
+
+bool is_experts(const Node& node) {
+  return node.domain == "oag" && node.op == "ExpertLinear";
+}
 
 bool is_attention(const Node& node) {
   return node.domain == "oag" && node.op == "PagedAttention";
@@ -43,6 +48,22 @@ StepCost head_cost(const Step& step, const KernelContext& context) {
   cost.bytes = (packed == 0 ? bytes_of(w) : packed) + bytes_of(x) + bytes_of(ranked);
   for (size_t i = 0; i < step.node->outputs.size(); ++i) cost.bytes += bytes_of(context.output(i));
   const double ops = 2 * static_cast<double>(x.count() + ranked.count()) * static_cast<double>(w.dim(0));
+  (is_block_format(w.dtype()) ? cost.int8_ops : cost.f32_ops) += ops;
+  return cost;
+}
+
+// x, experts, w, w, …: of the matrices those that a token chose are read.
+StepCost experts_cost(const Step& step, const KernelContext& context) {
+  constexpr size_t kFirstMatrix = 2;
+  const Tensor &y = context.output(0), &w = context.input(kFirstMatrix);
+  const auto experts = context.input(1).values<int64_t>();
+  const std::set<int64_t> chosen(experts.begin(), experts.end());
+  const auto packed = static_cast<double>(step.kernel->packed_bytes());
+  const auto matrices = static_cast<double>(context.input_count() - kFirstMatrix);
+  StepCost cost;
+  cost.bytes = static_cast<double>(chosen.size()) * (packed == 0 ? bytes_of(w) : packed / matrices) +
+               bytes_of(context.input(0)) + bytes_of(context.input(1)) + bytes_of(y);
+  const double ops = 2 * static_cast<double>(y.count()) * static_cast<double>(w.dim(1));
   (is_block_format(w.dtype()) ? cost.int8_ops : cost.f32_ops) += ops;
   return cost;
 }
@@ -96,6 +117,7 @@ StepCost& StepCost::operator+=(const StepCost& other) {
 StepCost step_cost(const Step& step, const KernelContext& context) {
   if (is_product(*step.node)) return product_cost(step, context);
   if (is_head(*step.node)) return head_cost(step, context);
+  if (is_experts(*step.node)) return experts_cost(step, context);
   if (is_attention(*step.node)) return attention_cost(context);
   StepCost cost;
   const bool lookup = step.node->op == "Gather" && step.node->domain.empty();

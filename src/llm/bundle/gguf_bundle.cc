@@ -86,6 +86,11 @@ ModelBundle load_gguf_bundle(const std::filesystem::path& path) {
   bundle.title = title_of(*file, path);
   bundle.architecture = &find_architecture(file->get_string("general.architecture"), file->where());
   bundle.config = read_text_config(*file);
+  if (bundle.config.experts.count > 0 && !bundle.architecture->has_experts) {
+    fail(ErrorCode::kUnsupported, file->where(),
+         "is a mixture of {} experts, which is not supported for architecture {}; known: glm4moe",
+         bundle.config.experts.count, bundle.architecture->name);
+  }
   bundle.config.rope_pairing = bundle.architecture->gguf_pairing(bundle.config);
   bundle.config.vocab_size = read_vocab_size(*file);
   bundle.weights = std::make_shared<const Weights>(file);

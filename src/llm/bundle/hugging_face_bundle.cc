@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "llm/models/bert.h"
 #include "llm/models/hugging_face_config.h"
 #include "llm/text/tokenizer_json.h"
 
@@ -21,17 +22,6 @@ constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
-}
-
-Json read_json(const fs::path& path) {
-  Json json = parse_json(read_file(path, kMaxConfigBytes), path.string());
-  if (!json.is_object()) fail(ErrorCode::kCorruptData, path.string(), "is no JSON object");
-  return json;
-}
-
-// An empty object where there is no such file.
-Json read_optional_json(const fs::path& path) {
-  return is_there(path) ? read_json(path) : Json::object();
 }
 
 std::string title_of(const fs::path& folder) {
@@ -142,7 +132,19 @@ std::string read_chat_template(const fs::path& folder) {
   return "";
 }
 
-std::shared_ptr<const SafetensorsFile> open_weights(const fs::path& folder) {
+}  // namespace
+
+Json read_json(const fs::path& path) {
+  Json json = parse_json(read_file(path, kMaxConfigBytes), path.string());
+  if (!json.is_object()) fail(ErrorCode::kCorruptData, path.string(), "is no JSON object");
+  return json;
+}
+
+Json read_optional_json(const fs::path& path) {
+  return is_there(path) ? read_json(path) : Json::object();
+}
+
+std::shared_ptr<const SafetensorsFile> open_safetensors(const fs::path& folder) {
   try {
     return SafetensorsFile::open(folder);
   } catch (const Error& error) {
@@ -154,8 +156,6 @@ std::shared_ptr<const SafetensorsFile> open_weights(const fs::path& folder) {
          "of it");
   }
 }
-
-}  // namespace
 
 std::shared_ptr<const Tokenizer> load_hugging_face_tokenizer(const fs::path& folder) {
   const fs::path path = folder / "tokenizer.json";
@@ -177,15 +177,21 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
     fail(ErrorCode::kNotFound, config_path.string(),
          "is missing; a model folder holds it beside its safetensors, or holds one GGUF file");
   }
-  const HuggingFaceConfig config = read_hugging_face_config(read_json(config_path), config_path.string());
+  const Json config_json = read_json(config_path);
+  if (is_encoder(config_json)) {
+    fail(ErrorCode::kUnsupported, config_path.string(),
+         "is the config of a text encoder, which gives vectors and no answers; use it with oag embed");
+  }
+  const HuggingFaceConfig config = read_hugging_face_config(config_json, config_path.string());
   ModelBundle bundle;
   bundle.path = folder;
   bundle.title = title_of(folder);
   bundle.architecture = &config.family.architecture;
   bundle.config = config.text;
   bundle.weights = std::make_shared<const Weights>(
-      open_weights(folder), Weights::Naming{config.family.type.names, config.family.type.model_type,
-                                            config.text.layers, config.tied_head});
+      open_safetensors(folder),
+      Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,
+                      config.tied_head, config.text.experts.dense_layers});
   bundle.tokenizer = load_hugging_face_tokenizer(folder);
   bundle.chat_template = read_chat_template(folder);
   return bundle;
@@ -202,7 +208,7 @@ ModelDescription describe_hugging_face(const fs::path& folder) {
     if (text.size() > kLongest) text = text.substr(0, kLongest) + fmt::format(" … ({} bytes)", text.size());
     description.metadata.emplace_back(key, std::move(text));
   }
-  const auto weights = open_weights(folder);
+  const auto weights = open_safetensors(folder);
   description.tensors = list_tensors(*weights);
   for (const auto& file : weights->files()) description.file_bytes += file->bytes().size();
   description.owner = weights;

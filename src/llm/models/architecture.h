@@ -41,6 +41,7 @@ struct Architecture {
   // of each head are in another order there.
   RopePairing (*gguf_pairing)(const TextConfig& config);
   std::span<const HuggingFaceType> hugging_face;
+  bool has_experts = false;  // layers may be mixtures of experts
 };
 
 // Every family of architecture_list.inc.

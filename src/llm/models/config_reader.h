@@ -33,6 +33,12 @@ class ConfigReader {
     if (const auto found = find_size(key, limit)) return *found;
     fail(ErrorCode::kCorruptData, where_, "has no {}, which a model of this type needs", key);
   }
+  // The same where 0 is a number like others.
+  int64_t count(std::string_view key, int64_t limit, int64_t fallback) const {
+    const Json* value = find(key);
+    if (value != nullptr && value->is_number_unsigned() && value->get<uint64_t>() == 0) return 0;
+    return find_size(key, limit).value_or(fallback);
+  }
   std::optional<double> find_number(std::string_view key) const {
     const Json* value = find(key);
     if (value == nullptr) return std::nullopt;
@@ -82,5 +88,16 @@ class ConfigReader {
   const Json& object_;
   std::string_view where_;
 };
+
+inline void refuse_quantised(const ConfigReader& top) {
+  const auto quantisation = top.find_object("quantization_config");
+  if (!quantisation) return;
+  const std::string method = quantisation->find_text("quant_method").value_or("an unnamed method");
+  top.unsupported(
+      "quantization_config",
+      fmt::format("says that the weights are quantised by {}, which is not supported; use the model in "
+                  "bf16 or f16, or a GGUF of it",
+                  method.substr(0, 64)));
+}
 
 }  // namespace oag

@@ -153,15 +153,16 @@ ValueId DecoderGraph::attention(int64_t layer, const Projections& x) {
 ValueId DecoderGraph::feed_forward(int64_t layer, ValueId x, GateStorage storage) {
   const int64_t hidden = config_.hidden_size, width = config_.ffn_size;
   const std::string up_tensor = block_tensor(layer, "ffn_up");
-  ValueId gate, up;
-  if (storage == GateStorage::kInUp) {
-    const std::vector<ValueId> halves = split(linear(x, up_tensor, 2 * width, hidden), {width, width});
-    gate = halves[0], up = halves[1];
-  } else {
-    gate = linear(x, block_tensor(layer, "ffn_gate"), width, hidden);
-    up = linear(x, up_tensor, width, hidden);
-  }
-  return linear(gated(gate, up), block_tensor(layer, "ffn_down"), hidden, width);
+  if (storage == GateStorage::kSeparate) return gated_feed_forward(layer, x, width, "");
+  const std::vector<ValueId> halves = split(linear(x, up_tensor, 2 * width, hidden), {width, width});
+  return linear(gated(halves[0], halves[1]), block_tensor(layer, "ffn_down"), hidden, width);
+}
+
+ValueId DecoderGraph::gated_feed_forward(int64_t layer, ValueId x, int64_t width, std::string_view suffix) {
+  const auto tensor = [&](std::string_view name) { return block_tensor(layer, name) + std::string(suffix); };
+  const ValueId gate = linear(x, tensor("ffn_gate"), width, config_.hidden_size);
+  const ValueId up = linear(x, tensor("ffn_up"), width, config_.hidden_size);
+  return linear(gated(gate, up), tensor("ffn_down"), config_.hidden_size, width);
 }
 
 ValueId DecoderGraph::normed_rows(ValueId x, ValueId rows, std::string_view name) {

@@ -48,6 +48,9 @@ class DecoderGraph : GraphPieces {
   ValueId attention(int64_t layer, const Projections& x);
   // ffn_down · (SiLU(gate · x) * (up · x)).
   ValueId feed_forward(int64_t layer, ValueId x, GateStorage storage = GateStorage::kSeparate);
+  // The sum of the experts that each token goes through, and of the shared one: ffn_gate_inp, exp_probs_b,
+  // ffn_{gate,up,down}_exps and ffn_{gate,up,down}_shexp.
+  ValueId expert_feed_forward(int64_t layer, ValueId x);
   ValueId add(ValueId a, ValueId b) { return graph_.add("", "Add", {a, b}); }
   // Final norm, head (output.weight, or the embedding when tied) and logits of the wanted rows; ends the
   // graph.
@@ -57,6 +60,18 @@ class DecoderGraph : GraphPieces {
   int64_t q_size() const { return config_.heads * config_.head_size; }
   int64_t kv_size() const { return config_.kv_heads * config_.head_size; }
 
+  // Tensors <name><suffix> of a layer.
+  ValueId gated_feed_forward(int64_t layer, ValueId x, int64_t width, std::string_view suffix);
+  // A token's experts [T, used] i64 and their weights [T, used].
+  struct Routing {
+    ValueId experts, weights;
+  };
+  Routing route(int64_t layer, ValueId x);
+  ValueId keep_best_groups(ValueId scores);
+  ValueId top(ValueId x, int64_t count, size_t output);
+  ValueId expert_linear(ValueId x, ValueId experts, const std::string& tensor, int64_t outputs,
+                        int64_t inputs);
+  ValueId scalar(std::string_view name, float value);
   ValueId head_norm(ValueId x, int64_t heads, const std::string& tensor);
   // The rows of x that a graph input names, after the final norm.
   ValueId normed_rows(ValueId x, ValueId rows, std::string_view name);

@@ -9,17 +9,6 @@
 namespace oag {
 namespace {
 
-void refuse_quantised(const ConfigReader& top) {
-  const auto quantisation = top.find_object("quantization_config");
-  if (!quantisation) return;
-  const std::string method = quantisation->find_text("quant_method").value_or("an unnamed method");
-  top.unsupported(
-      "quantization_config",
-      fmt::format("says that the weights are quantised by {}, which is not supported; use the model in "
-                  "bf16 or f16, or a GGUF of it",
-                  method.substr(0, 64)));
-}
-
 void require_activation(const ConfigReader& config, std::string_view key) {
   const auto activation = config.find_text(key);
   if (activation && *activation != "silu" && *activation != "swish")
@@ -133,6 +122,19 @@ void read_window(const ConfigReader& config, const HuggingFaceType& family, Text
   if (by_layer && text.attention_window > 0) read_layer_types(config, text);
 }
 
+void read_experts(const ConfigReader& config, TextConfig& text) {
+  ExpertConfig& experts = text.experts;
+  experts.count = config.size("n_routed_experts", kMaxExperts);
+  experts.used = config.size("num_experts_per_tok", kMaxExperts);
+  experts.ffn_size = config.size("moe_intermediate_size", kMaxWidth);
+  experts.shared = config.count("n_shared_experts", kMaxExperts, 0);
+  experts.dense_layers = config.count("first_k_dense_replace", kMaxLayers, 0);
+  experts.groups = config.find_size("n_group", kMaxExperts).value_or(1);
+  experts.groups_used = config.find_size("topk_group", kMaxExperts).value_or(experts.groups);
+  experts.scale = config.number("routed_scaling_factor", 1.0);
+  experts.normed = config.find_bool("norm_topk_prob").value_or(true);
+}
+
 void read_transformers_keys(const ConfigReader& config, const HuggingFaceType& family, TextConfig& text) {
   require_activation(config, "hidden_act");
   text.hidden_size = config.size("hidden_size", kMaxWidth);
@@ -185,6 +187,7 @@ HuggingFaceConfig read_hugging_face_config(const Json& config, std::string_view 
   HuggingFaceConfig result = {family, {}, top.find_bool("tie_word_embeddings")};
   if (!result.tied_head) result.tied_head = text.find_bool("tie_word_embeddings");
   result.text.architecture = family.architecture.name;
+  if (family.architecture.has_experts) read_experts(text, result.text);
   if (family.type.keys == HuggingFaceKeys::kChatGlm) {
     read_chatglm_keys(text, family.type, result.text);
   } else {

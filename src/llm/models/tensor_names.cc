@@ -1,33 +1,46 @@
 #include "llm/models/tensor_names.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace oag {
 namespace {
 
 // Longest first. Models with a vision tower put their text part behind language_model, in either order.
-constexpr std::string_view kTextPrefixes[] = {"model.language_model.", "language_model.model.",
-                                              "language_model.", "transformer.", "model."};
+constexpr std::string_view kTextPrefixes[] = {
+    "model.language_model.", "language_model.model.", "language_model.", "transformer.", "model.", "bert."};
 constexpr std::string_view kEndings[] = {".weight", ".bias"};
 
-// The digits that {} stands for (empty where the pattern has none), or nothing when the text differs.
-std::optional<std::string_view> match(std::string_view pattern, std::string_view text) {
-  const size_t hole = pattern.find("{}");
-  if (hole == std::string_view::npos)
-    return pattern == text ? std::optional(std::string_view()) : std::nullopt;
-  const std::string_view before = pattern.substr(0, hole), after = pattern.substr(hole + 2);
-  if (text.size() <= before.size() + after.size() || !text.starts_with(before) || !text.ends_with(after))
-    return std::nullopt;
-  const std::string_view digits = text.substr(before.size(), text.size() - before.size() - after.size());
-  const bool is_number = digits.size() <= 6 && (digits.size() == 1 || digits[0] != '0') &&
-                         std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
-  return is_number ? std::optional(digits) : std::nullopt;
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() <= 6 && (text.size() == 1 || text[0] != '0') &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string fill(std::string_view pattern, std::string_view digits) {
-  const size_t hole = pattern.find("{}");
-  if (hole == std::string_view::npos) return std::string(pattern);
-  return std::string(pattern.substr(0, hole)) + std::string(digits) + std::string(pattern.substr(hole + 2));
+// The numbers that stand for {} in a pattern, in order; nothing when the text differs.
+using Numbers = std::vector<std::string_view>;
+std::optional<Numbers> match(std::string_view pattern, std::string_view text) {
+  Numbers numbers;
+  for (size_t hole = pattern.find("{}"); hole != std::string_view::npos; hole = pattern.find("{}")) {
+    if (!text.starts_with(pattern.substr(0, hole))) return std::nullopt;
+    text.remove_prefix(hole);
+    pattern.remove_prefix(hole + 2);
+    const size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (!is_number(text.substr(0, end))) return std::nullopt;
+    numbers.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return pattern == text ? std::optional(std::move(numbers)) : std::nullopt;
+}
+
+std::string fill(std::string_view pattern, const Numbers& numbers) {
+  std::string text;
+  for (const std::string_view number : numbers) {
+    const size_t hole = pattern.find("{}");
+    text += pattern.substr(0, hole);
+    text += number;
+    pattern.remove_prefix(hole + 2);
+  }
+  return text += pattern;
 }
 
 struct Split {
@@ -51,11 +64,17 @@ std::string_view without_text_prefix(std::string_view hugging_face) {
 }
 
 std::optional<std::string> gguf_tensor_name(const NameTable& table, std::string_view hugging_face) {
-  const auto name = split_ending(without_text_prefix(hugging_face));
-  if (!name) return std::nullopt;
+  const std::string_view whole = without_text_prefix(hugging_face);
+  const auto name = split_ending(whole);
   for (const NameRule& rule : table.rules) {
-    if (const auto digits = match(rule.hugging_face, name->stem))
-      return fill(rule.gguf, *digits) + std::string(name->ending);
+    if (rule.gguf.empty()) {
+      if (match(rule.hugging_face, whole) || (name && match(rule.hugging_face, name->stem))) return "";
+    } else if (split_ending(rule.gguf)) {
+      if (const auto numbers = match(rule.hugging_face, whole)) return fill(rule.gguf, *numbers);
+    } else if (name) {
+      if (const auto numbers = match(rule.hugging_face, name->stem))
+        return fill(rule.gguf, *numbers) + std::string(name->ending);
+    }
   }
   return std::nullopt;
 }
@@ -64,10 +83,12 @@ std::optional<std::string> hugging_face_tensor_name(const NameTable& table, std:
   const auto name = split_ending(gguf);
   if (!name) return std::nullopt;
   for (const NameRule& rule : table.rules) {
-    if (const auto digits = match(rule.gguf, name->stem)) {
-      return std::string(rule.at_top ? std::string_view() : table.prefix) + fill(rule.hugging_face, *digits) +
-             std::string(name->ending);
-    }
+    if (rule.gguf.empty()) continue;
+    const bool whole = split_ending(rule.gguf).has_value();
+    const auto numbers = match(rule.gguf, whole ? gguf : name->stem);
+    if (!numbers) continue;
+    return std::string(rule.at_top ? std::string_view() : table.prefix) + fill(rule.hugging_face, *numbers) +
+           std::string(whole ? std::string_view() : name->ending);
   }
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/function_ref.h"
 
 namespace oag {
 namespace {
@@ -19,6 +20,11 @@ class KeyReader {
   int64_t size(std::string_view key, int64_t limit, int64_t fallback) const {
     const auto found = metadata_.find_u64(prefix_ + std::string(key));
     return found ? checked(key, static_cast<int64_t>(*found), limit) : fallback;
+  }
+  // The same where 0 is a number like others.
+  int64_t count(std::string_view key, int64_t limit, int64_t fallback) const {
+    const auto found = metadata_.find_u64(prefix_ + std::string(key));
+    return found && *found == 0 ? 0 : size(key, limit, fallback);
   }
   double number(std::string_view key, double fallback) const {
     return metadata_.find_f64(prefix_ + std::string(key)).value_or(fallback);
@@ -76,6 +82,50 @@ void read_rope_sections(const GgufMetadata& metadata, TextConfig& config) {
   }
 }
 
+// Layers that predict further tokens stand behind the others and count as blocks.
+void read_experts(const GgufMetadata& metadata, const KeyReader& keys, TextConfig& config) {
+  const int64_t further = keys.count("nextn_predict_layers", kMaxLayers, 0);
+  if (further >= config.layers)
+    keys.refuse("nextn_predict_layers", fmt::format("{} of {} blocks leave none", further, config.layers));
+  config.layers -= further;
+  ExpertConfig& experts = config.experts;
+  experts.count = keys.count("expert_count", kMaxExperts, 0);
+  if (experts.count == 0) return;
+  experts.used = keys.size("expert_used_count", kMaxExperts);
+  experts.ffn_size = keys.size("expert_feed_forward_length", kMaxWidth, config.ffn_size);
+  experts.shared = keys.count("expert_shared_count", kMaxExperts, 0);
+  experts.dense_layers = keys.count("leading_dense_block_count", kMaxLayers, 0);
+  experts.groups = keys.size("expert_group_count", kMaxExperts, 1);
+  experts.groups_used = keys.size("expert_group_used_count", kMaxExperts, experts.groups);
+  experts.scale = keys.number("expert_weights_scale", 1.0);
+  if (experts.scale == 0) experts.scale = 1;  // which is how gguf-py writes that there is none
+  experts.normed = metadata.find_bool(config.architecture + ".expert_weights_norm").value_or(true);
+  constexpr uint64_t kSigmoid = 2;  // gguf-py's ExpertGatingFuncType
+  const std::string gating = config.architecture + ".expert_gating_func";
+  if (const auto kind = metadata.find_u64(gating).value_or(kSigmoid); kind != kSigmoid) {
+    fail(ErrorCode::kUnsupported, metadata.where(), "key {}: {} is not supported; known: {} (sigmoid)",
+         gating, kind, kSigmoid);
+  }
+}
+
+void check_experts(const TextConfig& config, FunctionRef<void(const std::string&)> refuse) {
+  const ExpertConfig& experts = config.experts;
+  if (experts.count == 0) return;
+  if (experts.groups_used > experts.groups || experts.count % experts.groups != 0 ||
+      (experts.groups > 1 && experts.count < 2 * experts.groups)) {
+    refuse(fmt::format("{} experts in {} groups, of which {} are used", experts.count, experts.groups,
+                       experts.groups_used));
+  }
+  if (experts.used < 1 || experts.used > experts.count / experts.groups * experts.groups_used)
+    refuse(fmt::format("{} experts are used of {}", experts.used, experts.count));
+  int64_t shared_size = 0;
+  if (__builtin_mul_overflow(experts.ffn_size, experts.shared, &shared_size) || shared_size > kMaxWidth)
+    refuse(fmt::format("{} shared experts of {} values", experts.shared, experts.ffn_size));
+  if (experts.dense_layers >= config.layers)
+    refuse(fmt::format("experts after {} of {} layers", experts.dense_layers, config.layers));
+  if (!std::isfinite(experts.scale)) refuse("a scale of experts that is no number");
+}
+
 }  // namespace
 
 TextConfig read_text_config(const GgufMetadata& metadata) {
@@ -94,11 +144,7 @@ TextConfig read_text_config(const GgufMetadata& metadata) {
   config.rope_dims = keys.size("rope.dimension_count", kMaxWidth, config.head_size);
   config.attention_window = static_cast<int64_t>(std::min<uint64_t>(
       metadata.find_u64(config.architecture + ".attention.sliding_window").value_or(0), 1u << 31));
-  if (const auto experts = metadata.find_u64(config.architecture + ".expert_count").value_or(0);
-      experts > 0) {
-    fail(ErrorCode::kUnsupported, metadata.where(), "is a mixture of {} experts, which is not supported yet",
-         experts);
-  }
+  read_experts(metadata, keys, config);
   read_rope_sections(metadata, config);
   if (keys.size("attention.value_length", kMaxWidth, config.head_size) != config.head_size) {
     keys.refuse("attention.value_length",
@@ -136,6 +182,7 @@ void check_text_config(const TextConfig& config, std::string_view where) {
   if (scaling.kind == RopeScalingKind::kLlama3 &&
       scaling.low_frequency_factor >= scaling.high_frequency_factor)
     refuse("a llama3 rope scaling whose low_freq_factor is not below its high_freq_factor");
+  check_experts(config, refuse);
   int64_t sections = 0;
   for (const int64_t section : config.rope_sections) {
     if (section <= 0 || __builtin_add_overflow(sections, section, &sections))

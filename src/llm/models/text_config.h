@@ -13,6 +13,19 @@ namespace oag {
 // Positions of a token with M-RoPE: time, height, width.
 inline constexpr int64_t kRopeAxes = 3;
 
+// A mixture of experts: which layers have it, and how a token's experts are chosen and weighed.
+struct ExpertConfig {
+  int64_t count = 0;         // experts of a layer; 0: the model has no such layers
+  int64_t used = 0;          // that a token goes through
+  int64_t ffn_size = 0;      // of each
+  int64_t shared = 0;        // experts, joined in one, that every token goes through
+  int64_t dense_layers = 0;  // the first layers, which have none
+  int64_t groups = 1;        // experts are chosen from the best groups alone
+  int64_t groups_used = 1;
+  double scale = 1;    // of the chosen experts' weights
+  bool normed = true;  // their weights are divided by their sum
+};
+
 // The numbers that shape a decoder-only language model.
 struct TextConfig {
   std::string architecture;  // GGUF's general.architecture
@@ -31,6 +44,7 @@ struct TextConfig {
   RopePairing rope_pairing = RopePairing::kHalf;  // as the source of the weights orders q and k rows
   std::vector<int64_t> rope_sections;  // M-RoPE: frequencies of each axis of positions; empty: one axis
   RopeScaling rope_scaling;
+  ExpertConfig experts;
   bool takes_images = false;          // rows of a vision tower may replace embeddings
   int64_t attention_window = 0;       // tokens that a token sees, itself included; 0: all before it
   std::vector<bool> windowed_layers;  // which layers have the window; empty: all
@@ -47,6 +61,7 @@ TextConfig read_text_config(const GgufMetadata& metadata);
 // What is absurd in a model of any source.
 inline constexpr int64_t kMaxLayers = 4096;
 inline constexpr int64_t kMaxWidth = int64_t{1} << 24;
+inline constexpr int64_t kMaxExperts = 4096;
 inline constexpr int64_t kMaxContext = int64_t{1} << 31;
 
 // Refuses numbers that contradict each other, whatever their source. Errors: kCorruptData.

@@ -47,8 +47,10 @@ int64_t layer_of(std::string_view name) {
        name, family);
 }
 
-// What stands in one layer stands in all: no file gives a part of its layers a bias or a norm.
-void check_layers(const std::vector<StoredTensor>& tensors, int64_t layers, const std::string& where) {
+// What stands in one layer stands in all, or in all of the first ones or of those after them: no file gives
+// a part of its layers a bias or a norm.
+void check_layers(const std::vector<StoredTensor>& tensors, int64_t layers, int64_t first_layers,
+                  const std::string& where) {
   struct Seen {
     std::vector<bool> layers;
     int64_t count = 0;
@@ -63,10 +65,16 @@ void check_layers(const std::vector<StoredTensor>& tensors, int64_t layers, cons
     ++entry.count;
   }
   for (const auto& [name, entry] : seen) {
-    if (entry.count == layers) continue;
-    const auto missing = std::ranges::find(entry.layers, false) - entry.layers.begin();
+    const auto first_end = entry.layers.begin() + first_layers;
+    const int64_t in_first = std::count(entry.layers.begin(), first_end, true);
+    const bool alone = first_layers > 0 && (in_first == 0 || in_first == entry.count);
+    const auto begin = alone && in_first == 0 ? first_end : entry.layers.begin();
+    const auto end = alone && in_first != 0 ? first_end : entry.layers.end();
+    const auto missing = std::find(begin, end, false);
+    if (missing == end) continue;
     fail(ErrorCode::kCorruptData, where,
-         "layer {} has no {}, which other layers have; the files are incomplete", missing, name);
+         "layer {} has no {}, which other layers have; the files are incomplete",
+         missing - entry.layers.begin(), name);
   }
 }
 
@@ -121,7 +129,7 @@ Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& nami
   }
   owner_ = std::move(file);
   index_names();
-  check_layers(tensors_, naming.layers, where_);
+  check_layers(tensors_, naming.layers, naming.first_layers, where_);
   if (naming.tied_head == false && !has("output.weight")) {
     fail(ErrorCode::kNotFound, where_,
          "the head ({}) is missing, and config.json says that it is not the embedding (tie_word_embeddings)",
@@ -186,6 +194,22 @@ Tensor Weights::get(std::string_view name, const Dims& dims) const {
          "tensor {} {} is missing; the file is incomplete or of another architecture", name, to_string(dims));
   }
   return *std::move(tensor);
+}
+
+std::vector<Tensor> Weights::get_stack(std::string_view name, int64_t count, const Dims& dims) const {
+  std::vector<Tensor> parts;
+  const std::string stem(name), stacked = stem + ".weight";
+  if (!has(stacked)) {
+    for (int64_t i = 0; i < count; ++i) parts.push_back(get(fmt::format("{}.{}.weight", stem, i), dims));
+    return parts;
+  }
+  Dims all = dims;
+  all.insert(all.begin(), count);
+  const Tensor whole = get(stacked, all);
+  const size_t part_bytes = whole.size_bytes() / static_cast<size_t>(count);
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+    parts.emplace_back(whole.dtype(), dims, whole.buffer(), i * part_bytes);
+  return parts;
 }
 
 }  // namespace oag

@@ -46,6 +46,7 @@ class Weights {
     std::string_view family;  // stands in errors
     int64_t layers;
     std::optional<bool> tied_head;
+    int64_t first_layers = 0;  // that differ from those after them
   };
   Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& naming);
 
@@ -58,6 +59,9 @@ class Weights {
   Tensor get(std::string_view name, const Dims& dims) const;
   // The same, or nothing when the file does not have it.
   std::optional<Tensor> find(std::string_view name, const Dims& dims) const;
+  // `count` matrices of `dims`: the tensor <name>.weight of dims [count, …], or as many as <name>.<i>.weight.
+  // Views of the file either way. Errors: as get.
+  std::vector<Tensor> get_stack(std::string_view name, int64_t count, const Dims& dims) const;
   bool has(std::string_view name) const { return entry(name) != nullptr; }
   // Null when there is no such tensor.
   const StoredTensor* entry(std::string_view name) const;

@@ -9,6 +9,7 @@
 #include "llm/text/character_encoder.h"
 #include "llm/text/pretokenizer.h"
 #include "llm/text/sentencepiece_encoder.h"
+#include "llm/text/word_piece_encoder.h"
 
 namespace oag {
 namespace {
@@ -63,6 +64,10 @@ void append_printed(std::string& out, const Vocabulary& vocabulary, TokenId id) 
     out.push_back(static_cast<char>(byte_of_token(text)));
   } else if (type != TokenType::kNormal) {
     out.append(text);
+  } else if (vocabulary.model == "bert") {
+    const std::string& prefix = vocabulary.bert->prefix;
+    const bool goes_on = !prefix.empty() && text.starts_with(prefix);
+    out.append(goes_on ? "" : " ").append(goes_on ? text.substr(prefix.size()) : text);
   } else if (vocabulary.model == "llama") {
     append_with_spaces(out, text);
   } else {
@@ -91,6 +96,9 @@ Tokenizer::Tokenizer(Vocabulary vocabulary)
     } else {
       encoder_ = std::make_unique<CharacterEncoder>(vocabulary_, index_, adds_space_prefix_);
     }
+  } else if (vocabulary_.model == "bert") {
+    adds_space_prefix_ = true;  // which every word prints
+    encoder_ = std::make_unique<WordPieceEncoder>(vocabulary_, index_);
   } else {
     const Pretokenizer& pretokenizer = find_pretokenizer(vocabulary_.pre);
     adds_bos_ = pretokenizer.adds_bos;

@@ -14,6 +14,9 @@ namespace {
 // Ids between those of the tokens; a file whose highest id is far beyond its tokens is damaged.
 constexpr size_t kMaxUnusedIds = 65536;
 
+// A word is looked up once for each of its beginnings, so longer ones would take squares of time.
+constexpr uint64_t kMaxWordPieceChars = 1024;
+
 // Looks at one component by its keys; an absent key and null are the same.
 class Component {
  public:
@@ -274,6 +277,24 @@ void read_unknown(const Component& model, Vocabulary& vocabulary) {
   if (vocabulary.unknown) vocabulary.types[static_cast<size_t>(*vocabulary.unknown)] = TokenType::kUnknown;
 }
 
+// BertNormalizer; accents are stripped as case is where it does not say.
+void read_word_piece(const Component& model, const Component& normalizer, const Component& pretokenizer,
+                     Vocabulary& vocabulary) {
+  if (normalizer.type() != "BertNormalizer") normalizer.unsupported(" of a WordPiece tokenizer");
+  if (pretokenizer.type() != "BertPreTokenizer") pretokenizer.unsupported(" of a WordPiece tokenizer");
+  BertText how;
+  how.clean = normalizer.flag("clean_text", true);
+  how.chinese_words = normalizer.flag("handle_chinese_chars", true);
+  how.lower_case = normalizer.flag("lowercase", true);
+  how.strip_accents = normalizer.flag("strip_accents", how.lower_case);
+  how.prefix = model.text("continuing_subword_prefix");
+  if (const Json& most = model.at("max_input_chars_per_word"); most.is_number_unsigned())
+    how.most_word_chars = static_cast<size_t>(std::min<uint64_t>(most.get<uint64_t>(), kMaxWordPieceChars));
+  vocabulary.bert = how;
+  vocabulary.unknown = find_id(vocabulary, model.text("unk_token"));
+  if (!vocabulary.unknown) model.unsupported(" without an unknown token");
+}
+
 }  // namespace
 
 Vocabulary read_tokenizer_json(std::string_view text, std::string_view where) {
@@ -285,7 +306,18 @@ Vocabulary read_tokenizer_json(std::string_view text, std::string_view where) {
   };
   const Component model = component("model", "tokenizer model");
   if (!model.present()) fail(ErrorCode::kCorruptData, where, "has no model; this is no tokenizer.json");
-  if (const std::string type = model.type(); !type.empty() && type != "BPE") model.unsupported();
+  const bool word_piece = model.type() == "WordPiece";
+  if (const std::string type = model.type(); !type.empty() && type != "BPE" && !word_piece)
+    model.unsupported();
+  if (word_piece) {
+    Vocabulary vocabulary;
+    vocabulary.model = "bert";
+    read_tokens(json, vocabulary, where);
+    read_word_piece(model, component("normalizer", "normalizer"), component("pre_tokenizer", "pre-tokenizer"),
+                    vocabulary);
+    read_post_processor(component("post_processor", "post-processor"), vocabulary);
+    return vocabulary;
+  }
   if (!json.has_merges || json.merges.empty()) {
     fail(ErrorCode::kCorruptData, where,
          "has no merges, without which BPE cannot join characters; the file is incomplete");

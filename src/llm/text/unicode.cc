@@ -111,6 +111,19 @@ void order_marks(std::vector<utf8proc_int32_t>& code_points) {
   }
 }
 
+// Code points of repaired text in canonical decomposition.
+std::vector<utf8proc_int32_t> decomposed(std::string_view text) {
+  std::vector<utf8proc_int32_t> code_points;
+  code_points.reserve(text.size());
+  while (!text.empty()) {
+    const DecodedChar decoded = decode_utf8_leniently(text);
+    decompose(is_surrogate(decoded.code_point) ? kReplacementChar : decoded.code_point, code_points);
+    text.remove_prefix(decoded.size_bytes);
+  }
+  order_marks(code_points);
+  return code_points;
+}
+
 }  // namespace
 
 uint16_t char_class(uint32_t code_point) {
@@ -183,20 +196,20 @@ std::string repair_utf8(std::string_view text) {
   return out;
 }
 
+std::string normalize_nfd(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const utf8proc_int32_t c : decomposed(text)) append_utf8(out, static_cast<uint32_t>(c));
+  return out;
+}
+
 std::string normalize_nfc(std::string_view text) {
   // Below U+0300 nothing decomposes into what is not composed again, and U+0300 is CC 80.
   const bool plain =
       std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0xCC; });
   if (plain) return std::string(text);
 
-  std::vector<utf8proc_int32_t> code_points;
-  code_points.reserve(text.size());
-  while (!text.empty()) {
-    const DecodedChar decoded = decode_utf8_leniently(text);
-    decompose(is_surrogate(decoded.code_point) ? kReplacementChar : decoded.code_point, code_points);
-    text.remove_prefix(decoded.size_bytes);
-  }
-  order_marks(code_points);
+  std::vector<utf8proc_int32_t> code_points = decomposed(text);
   const auto count =
       utf8proc_normalize_utf32(code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()),
                                static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));

@@ -50,6 +50,9 @@ std::string repair_utf8(std::string_view text);
 // Normalization form C of repaired text; surrogates become U+FFFD. O(n log n) however marks are stacked.
 std::string normalize_nfc(std::string_view text);
 
+// Normalization form D of repaired text; likewise.
+std::string normalize_nfd(std::string_view text);
+
 // Turns a byte stream, cut anywhere, into well-formed UTF-8. Ill-formed bytes become U+FFFD, one for each
 // maximal subpart, as the WHATWG Encoding standard's UTF-8 decoder does it.
 class Utf8Stream {

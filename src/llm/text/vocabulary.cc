@@ -83,7 +83,8 @@ void check_ids(const Vocabulary& v, std::string_view where) {
 }  // namespace
 
 void Vocabulary::validate(std::string_view where) const {
-  if (model != "gpt2" && model != "llama") {
+  const bool word_pieces = model == "bert" && bert && unknown;  // which tokenizer.json states
+  if (model != "gpt2" && model != "llama" && !word_pieces) {
     fail(ErrorCode::kUnsupported, where,
          "tokenizer model '{}' is not supported; supported are 'gpt2' (byte-level BPE) and 'llama' "
          "(SentencePiece "

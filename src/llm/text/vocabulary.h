@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/text/bert_normalizer.h"
+
 namespace oag {
 
 using TokenId = int32_t;
@@ -29,8 +31,8 @@ inline constexpr size_t kMaxSpecialTokenBytes = 1024;
 
 // A tokenizer as a model file states it (the tokenizer.ggml.* keys of GGUF, facts of tokenizer.json).
 struct Vocabulary {
-  // "gpt2": byte-level BPE by merge rank; "llama": SentencePiece BPE, by merge rank where there are merges
-  // and by score else.
+  // "bert": WordPiece. "gpt2": byte-level BPE by merge rank; "llama": SentencePiece BPE, by merge rank where
+  // there are merges and by score else.
   std::string model;
   std::string pre;  // name of the pre-tokenizer, as llama.cpp names them
   std::vector<std::string>
@@ -50,6 +52,8 @@ struct Vocabulary {
   TokenType type(TokenId id) const {
     return types.empty() ? TokenType::kNormal : types[static_cast<size_t>(id)];
   }
+
+  std::optional<BertText> bert;  // of "bert"
 
   // Refuses data that contradicts itself, naming `where` (the file). Errors: kCorruptData for wrong lengths,
   // ids out of range, merges without a space, tokens that are too long, scores that are not numbers;

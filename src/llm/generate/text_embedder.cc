@@ -1,0 +1,79 @@
+#include "llm/generate/text_embedder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace oag {
+namespace {
+
+int64_t checked_tokens(const EncoderBundle& bundle, int64_t asked) {
+  if (asked == 0) return bundle.max_tokens;
+  if (asked >= 3 && asked <= bundle.config.positions) return asked;
+  fail(ErrorCode::kInvalidArgument, bundle.path.string(), "{} tokens of a text asked for; it takes 3 to {}",
+       asked, bundle.config.positions);
+}
+
+}  // namespace
+
+TextEmbedder::TextEmbedder(const std::shared_ptr<Runtime>& runtime,
+                           std::shared_ptr<const EncoderBundle> bundle, int64_t max_tokens)
+    : bundle_(std::move(bundle)),
+      max_tokens_(checked_tokens(*bundle_, max_tokens)),
+      session_(runtime, bundle_->build_graph(), {{runtime->devices().begin(), runtime->devices().end()}}),
+      token_ids_(session_.input_index("token_ids")),
+      positions_(session_.input_index("positions")) {}
+
+// A text that is too long loses its end, not the token behind it.
+std::vector<TokenId> TextEmbedder::tokens_of(std::string_view text, bool& truncated) const {
+  const Tokenizer& tokenizer = *bundle_->tokenizer;
+  std::vector<TokenId> ids = tokenizer.encode(text, {.parse_special = true, .add_special = true});
+  const auto most = static_cast<size_t>(max_tokens_);
+  truncated = ids.size() > most;
+  if (!truncated) return ids;
+  const bool ends = tokenizer.adds_eos();
+  const TokenId last = ids.back();
+  ids.resize(most);
+  if (ends) ids.back() = last;
+  return ids;
+}
+
+std::vector<float> TextEmbedder::pooled(const Tensor& rows) const {
+  const auto width = static_cast<size_t>(rows.dim(1));
+  const std::span<const float> values = rows.values<float>();
+  std::vector<double> sums(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(width));
+  if (bundle_->pooling == Pooling::kMean) {
+    for (size_t i = width; i < values.size(); ++i) sums[i % width] += values[i];
+    for (double& sum : sums) sum /= static_cast<double>(rows.dim(0));
+  }
+  constexpr double kLeastLength = 1e-12;
+  const double length = std::sqrt(std::inner_product(sums.begin(), sums.end(), sums.begin(), 0.0));
+  const double divisor = bundle_->normalised ? std::max(length, kLeastLength) : 1.0;
+  std::vector<float> result;
+  for (const double sum : sums) result.push_back(static_cast<float>(sum / divisor));
+  return result;
+}
+
+RunState TextEmbedder::embed(std::string_view text, const RunControl& control, Embedding& out) const {
+  bool truncated = false;
+  const std::vector<TokenId> ids = tokens_of(text, truncated);
+  const auto count = static_cast<int64_t>(ids.size());
+  if (count == 0) {
+    fail(ErrorCode::kInvalidArgument, "text", "has no tokens, and {} puts none around a text",
+         bundle_->path.string());
+  }
+  std::vector<int32_t> positions(ids.size());
+  std::iota(positions.begin(), positions.end(), 0);
+  RunBindings bindings;
+  bindings.inputs.resize(session_.program().graph.inputs.size());
+  bindings.inputs[token_ids_] = Tensor::of<int32_t>(DType::kI32, {count}, ids);
+  bindings.inputs[positions_] = Tensor::of<int32_t>(DType::kI32, {count}, positions);
+  std::vector<Tensor> outputs;
+  const RunState state = session_.run(bindings, control, outputs);
+  if (state == RunState::kDone) out = {pooled(outputs[0]), count, truncated};
+  return state;
+}
+
+}  // namespace oag
