@@ -24,7 +24,7 @@ DType cache_type(const DoctorOptions& options) {
 
 // 418 s: "7 minutes".
 std::string duration(double seconds) {
-  if (seconds < 1) return fmt::format("{:.2g} ms", seconds * 1e3);
+  if (seconds < 1) return fmt::format("{:.{}f} ms", seconds * 1e3, seconds < 0.01 ? 1 : 0);
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
   return seconds < 7200 ? fmt::format("{:.0f} minutes", seconds / 60)

@@ -90,7 +90,7 @@ struct Conversion {
     std::error_code ignored;
     if (options.overwrite || !fs::exists(path, ignored)) return;
     fail(ErrorCode::kInvalidArgument, path.string(),
-         "exists already; remove it, or allow it to be overwritten");
+         "exists already; remove it, or allow it to be overwritten (--force)");
   }
 };
 

@@ -145,7 +145,7 @@ void open_folder(const FolderJob& job, FolderState& state, bool overwrite) {
   const bool unfinished = fs::exists(job.path / kStateName, error);
   if (!overwrite && !unfinished && !fs::is_empty(job.path, error)) {
     fail(ErrorCode::kInvalidArgument, job.path.string(),
-         "holds files already; name an empty folder, or allow it to be overwritten");
+         "holds files already; name an empty folder, or allow it to be overwritten (--force)");
   }
   // Weights of another model beside these would be read as part of it.
   std::vector<fs::path> old;

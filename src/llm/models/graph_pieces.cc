@@ -35,9 +35,9 @@ ValueId GraphPieces::product(ValueId x, ValueId w, ValueId bias, std::string_vie
 }
 
 ValueId GraphPieces::linear(ValueId x, const std::string& tensor, int64_t outputs, int64_t inputs) {
+  const ValueId w = weight(tensor + ".weight", {outputs, inputs});
   auto bias = weights_.find(tensor + ".bias", {outputs});
-  return product(x, weight(tensor + ".weight", {outputs, inputs}),
-                 bias ? vector(tensor + ".bias", *std::move(bias)) : kNoValue, tensor);
+  return product(x, w, bias ? vector(tensor + ".bias", *std::move(bias)) : kNoValue, tensor);
 }
 
 ValueId GraphPieces::rms_norm(ValueId x, std::string_view tensor, int64_t width, float epsilon) {

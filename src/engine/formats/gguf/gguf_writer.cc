@@ -63,7 +63,8 @@ GgufWriter::GgufWriter(const std::filesystem::path& path, GgufWriteOptions optio
 const std::filesystem::path& GgufWriter::free_target() const {
   std::error_code ignored;
   if (!options_.overwrite && std::filesystem::exists(path_, ignored)) {
-    fail(ErrorCode::kInvalidArgument, where_, "exists already; remove it, or allow it to be overwritten");
+    fail(ErrorCode::kInvalidArgument, where_,
+         "exists already; remove it, or allow it to be overwritten (--force)");
   }
   return path_;
 }

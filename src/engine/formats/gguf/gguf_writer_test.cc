@@ -207,7 +207,7 @@ TEST_F(GgufWriterTest, AnExistingFileIsRefusedUnlessItMayBeOverwritten) {
   write_file(path_, "precious");
   for (const char* inputs : {"", "model"}) {
     EXPECT_EQ(error_of([&] { GgufWriter(path_, {.inputs = inputs}); }),
-              "exists already; remove it, or allow it to be overwritten");
+              "exists already; remove it, or allow it to be overwritten (--force)");
   }
   EXPECT_EQ(read_file(path_), "precious");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);

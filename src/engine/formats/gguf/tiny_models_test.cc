@@ -18,7 +18,7 @@ TEST(TinyModels, EveryDerivedFileEqualsTheOneThatGgufPyWrote) {
     EXPECT_NO_THROW(EXPECT_TRUE(std::filesystem::exists(tiny_model(model, type)))) << model << " " << type;
     ++count;
   }
-  EXPECT_EQ(count, 22);
+  EXPECT_EQ(count, 25);
 }
 
 TEST(TinyModels, UnknownModelsAndTypesAreErrors) {
