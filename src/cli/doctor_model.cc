@@ -22,7 +22,9 @@ std::string storage_text(const std::vector<StoredTensor>& tensors, Json& json) {
   std::map<std::string, uint64_t> bytes;
   for (const StoredTensor& tensor : tensors) bytes[tensor.type_name] += tensor.bytes.size();
   std::vector<std::pair<std::string, uint64_t>> sorted(bytes.begin(), bytes.end());
-  std::ranges::stable_sort(sorted, std::greater{}, &std::pair<std::string, uint64_t>::second);
+  std::ranges::sort(sorted, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   std::string text;
   json = Json::array();
   for (const auto& [name, size] : sorted) {

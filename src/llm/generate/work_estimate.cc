@@ -162,8 +162,10 @@ std::vector<RecipeSize> recipe_sizes(const TextConfig& config, std::span<const S
     size.read_bytes = products.layers.bytes + products.head.bytes;
     sizes.push_back(size);
   }
-  std::stable_sort(sizes.begin(), sizes.end(),
-                   [](const auto& a, const auto& b) { return a.weight_bytes > b.weight_bytes; });
+  // No stable sort: its temporary buffer is deprecated in the standard library at hand.
+  std::sort(sizes.begin(), sizes.end(), [](const RecipeSize& a, const RecipeSize& b) {
+    return a.weight_bytes != b.weight_bytes ? a.weight_bytes > b.weight_bytes : a.recipe < b.recipe;
+  });
   return sizes;
 }
 
