@@ -4,7 +4,8 @@
 #include <functional>
 #include <future>
 #include <span>
-#include <string_view>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/compute_pool.h"
@@ -21,9 +22,9 @@ using TensorSink = std::function<void(std::span<const std::byte>)>;
 // size of a tensor; pages of the source leave memory behind it.
 class TensorStream {
  public:
-  // Both must outlive the stream. `where` names the source in errors.
-  TensorStream(ComputePool& pool, const RunControl& control, std::string_view where)
-      : pool_(pool), control_(control), where_(where) {}
+  // Pool and control must outlive the stream. `where` names the source in errors.
+  TensorStream(ComputePool& pool, const RunControl& control, std::string where)
+      : pool_(pool), control_(control), where_(std::move(where)) {}
 
   ~TensorStream() { settle(); }
   TensorStream(const TensorStream&) = delete;
@@ -52,7 +53,7 @@ class TensorStream {
 
   ComputePool& pool_;
   const RunControl& control_;
-  std::string_view where_;
+  std::string where_;
   std::vector<std::vector<float>> scratch_;  // one a thread
   std::vector<std::byte> pieces_[2];         // one is filled while the other is taken
   size_t filled_ = 0;
