@@ -1,6 +1,5 @@
 #include "llm/bundle/bundle.h"
 
-#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -14,12 +13,6 @@ namespace {
 bool is_folder(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
-}
-
-std::optional<TokenId> find_token(const Vocabulary& vocabulary, std::string_view text) {
-  const auto found = std::find(vocabulary.tokens.begin(), vocabulary.tokens.end(), text);
-  if (found == vocabulary.tokens.end()) return std::nullopt;
-  return static_cast<TokenId>(found - vocabulary.tokens.begin());
 }
 
 void load_vision(ModelBundle& bundle, const std::filesystem::path& given) {
@@ -54,7 +47,7 @@ ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& 
     bundle.chat_template = fallback.source;
     bundle.fallback_template = fallback.name;
   }
-  bundle.image_token = find_token(bundle.tokenizer->vocabulary(), "<|image|>");
+  bundle.image_token = bundle.tokenizer->find("<|image|>");
   if (options.vision) load_vision(bundle, options.vision_path);
   return bundle;
 }

@@ -5,8 +5,7 @@
 #include <system_error>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "llm/bundle/hugging_face_bundle.h"
 #include "llm/models/glm4v_vision.h"
 
 namespace oag {
@@ -66,18 +65,13 @@ std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& pat
   return bundle;
 }
 
-Json read_json(const std::filesystem::path& path) {
-  constexpr size_t kMostBytes = size_t{16} << 20;
-  return parse_json(read_file(path, kMostBytes), path.string());
-}
-
 std::shared_ptr<const VisionBundle> open_folder(const std::filesystem::path& folder) {
   const std::filesystem::path config = folder / "config.json", images = folder / "preprocessor_config.json";
   auto bundle = std::make_shared<VisionBundle>();
   bundle->path = folder;
   bundle->config = read_vision_config(read_json(config), config.string());
   bundle->images = parse_glm_image_config(read_json(images), images.string());
-  bundle->weights = std::make_shared<const Weights>(SafetensorsFile::open(folder), kGlm4vVisionNames);
+  bundle->weights = std::make_shared<const Weights>(open_safetensors(folder), kGlm4vVisionNames);
   return bundle;
 }
 
