@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,5 +12,8 @@ namespace oag {
 // anything is allocated. `where` names the source. Errors: kCorruptData (with the offset), kInvalidArgument
 // when too long.
 std::vector<std::byte> decode_base64(std::string_view text, std::string_view where, size_t max_bytes);
+
+// Standard base64, padded.
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace oag

@@ -1,0 +1,89 @@
+#include "service/protocol/field.h"
+
+#include <algorithm>
+
+#include "service/protocol/json_shape.h"
+#include "service/protocol/request_error.h"
+
+namespace oag {
+namespace {
+
+void read_field(const FieldTable::Entry& entry, const Json& value, Request& request) {
+  const Field& field = *entry.field;
+  const std::string name(field.name);
+  if (field.use == FieldUse::kUnneeded) {
+    if (std::find(entry.neutral.begin(), entry.neutral.end(), value) != entry.neutral.end()) return;
+    reject("unsupported_parameter", name, "is not supported{}{}; leave it out",
+           field.about.empty() ? "" : ": ", field.about);
+  }
+  check_shape(entry.schema, value, name);
+  if (field.use == FieldUse::kOldName)
+    request.warnings.push_back(fmt::format("{} is an old name: use {}", name, field.better));
+  if (field.read != nullptr) field.read(value, request);
+}
+
+}  // namespace
+
+FieldTable::FieldTable(std::vector<std::span<const Field>> lists, std::vector<std::string_view> required)
+    : required_(std::move(required)) {
+  for (const auto& list : lists) {
+    for (const Field& field : list) {
+      if (!by_name_.emplace(field.name, entries_.size()).second) continue;
+      entries_.push_back({&field, parse_json(field.schema, field.name),
+                          field.neutral.empty() ? Json::array() : parse_json(field.neutral, field.name)});
+    }
+  }
+}
+
+void FieldTable::read(const Json& body, bool strict, Request& request) const {
+  if (!body.is_object())
+    reject("invalid_type", "", "the request's body is {}, expected a JSON object", described(body));
+  for (const std::string_view name : required_) {
+    const auto found = body.find(name);
+    if (found == body.end() || found->is_null()) reject("missing_required_parameter", name, "is missing");
+  }
+  // In the tables' order: what an old name says is replaced by the new one's.
+  std::vector<const Json*> values(entries_.size(), nullptr);
+  for (const auto& [name, value] : body.items()) {
+    const auto known = by_name_.find(name);
+    if (known != by_name_.end()) {
+      if (!value.is_null()) values[known->second] = &value;
+      continue;
+    }
+    // A name may be long or hold anything.
+    const std::string shown = Json(name.substr(0, 64)).dump(-1, ' ', true, Json::error_handler_t::replace);
+    if (strict)
+      reject("unknown_parameter", name.substr(0, 64),
+             "is not known; the server was started with --strict-fields");
+    request.warnings.push_back(fmt::format("the field {} is not known and was left out", shown));
+  }
+  for (const FieldUse use :
+       {FieldUse::kOldName, FieldUse::kHonoured, FieldUse::kNoEffect, FieldUse::kUnneeded}) {
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      if (values[i] != nullptr && entries_[i].field->use == use) read_field(entries_[i], *values[i], request);
+    }
+  }
+}
+
+Json FieldTable::schema() const {
+  Json properties = Json::object();
+  for (const Entry& entry : entries_) {
+    Json shape = entry.schema;
+    const bool required = std::find(required_.begin(), required_.end(), entry.field->name) != required_.end();
+    if (entry.field->use == FieldUse::kUnneeded) shape = {{"enum", entry.neutral}};
+    if (!required) shape = {{"anyOf", {shape, {{"type", "null"}}}}};
+    std::string about(entry.field->about);
+    if (entry.field->use == FieldUse::kNoEffect) about += about.empty() ? "No effect." : " No effect.";
+    if (entry.field->use == FieldUse::kOldName) {
+      about += fmt::format("{}Old name of {}.", about.empty() ? "" : " ", entry.field->better);
+      shape["deprecated"] = true;
+    }
+    if (!about.empty()) shape["description"] = about;
+    properties[std::string(entry.field->name)] = std::move(shape);
+  }
+  Json required = Json::array();
+  for (const std::string_view name : required_) required.push_back(std::string(name));
+  return {{"type", "object"}, {"required", required}, {"properties", properties}};
+}
+
+}  // namespace oag

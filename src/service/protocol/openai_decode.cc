@@ -1,0 +1,111 @@
+#include "service/protocol/openai_decode.h"
+
+#include <algorithm>
+
+#include "service/protocol/openai_fields.h"
+#include "service/protocol/request_error.h"
+
+namespace oag {
+namespace {
+
+Json parse_body(std::string_view body) {
+  if (body.empty()) reject("invalid_json", "", "the request has no body, expected a JSON object");
+  try {
+    return parse_json(body, "the request's body");
+  } catch (const RequestError&) {
+    throw;
+  } catch (const Error& error) {
+    reject("invalid_json", "", "{}", error.what());
+  }
+}
+
+// What single fields cannot say.
+void check_text(const TextRequest& text) {
+  if (text.max_tokens && text.min_tokens > *text.max_tokens) {
+    reject("invalid_value", "min_tokens", "is {}, more than the {} tokens that the answer may have",
+           text.min_tokens, *text.max_tokens);
+  }
+  if (!text.stream && (text.include_usage || text.continuous_usage))
+    reject("invalid_value", "stream_options", "is for answers with stream: true");
+}
+
+void check_tools(const TextRequest& text) {
+  using Kind = ToolChoice::Kind;
+  const ToolChoice& choice = text.tool_choice;
+  if (text.tools.empty()) {
+    if (choice.kind == Kind::kRequired || choice.kind == Kind::kNamed)
+      reject("invalid_value", "tool_choice", "asks for a call, but there are no tools");
+    return;
+  }
+  std::vector<std::string> names;
+  for (size_t i = 0; i < text.tools.size(); ++i) {
+    names.push_back(text.tools[i]["function"]["name"]);
+    if (std::count(names.begin(), names.end(), names.back()) > 1) {
+      reject("invalid_value", fmt::format("tools[{}].function.name", i),
+             "is \"{}\", which another tool has already", names.back());
+    }
+  }
+  if (choice.kind == Kind::kNamed && std::find(names.begin(), names.end(), choice.name) == names.end())
+    reject("invalid_value", "tool_choice.function.name", "is \"{}\", which no tool has", choice.name);
+  const bool must_call = choice.kind == Kind::kRequired || choice.kind == Kind::kNamed;
+  if (must_call && text.output.kind != StructuredOutput::Kind::kNone)
+    reject("invalid_value", text.output.field,
+           "says what the answer has to match, but tool_choice asks for a call");
+}
+
+void check_chat(const TextRequest& text) {
+  check_text(text);
+  check_tools(text);
+  if (!text.continue_final_message) return;
+  if (text.messages.back()["role"] != "assistant")
+    reject("invalid_value", "continue_final_message", "needs a last message of the assistant's");
+  if (text.add_generation_prompt)
+    reject("invalid_value", "continue_final_message", "needs add_generation_prompt: false");
+}
+
+}  // namespace
+
+OpenAiDecoder::OpenAiDecoder(bool strict_fields)
+    : strict_(strict_fields),
+      chat_({chat_fields(), text_fields()}, {"messages"}),
+      completion_({completion_fields(), text_fields()}, {"prompt"}),
+      embedding_({embedding_fields()}, {"input"}),
+      tokenize_({tokenize_fields()}, {}),
+      detokenize_({detokenize_fields()}, {"tokens"}) {}
+
+Request OpenAiDecoder::read(const FieldTable& table, std::string_view body, RequestPayload payload,
+                            std::string_view api) const {
+  Request request;
+  request.payload = std::move(payload);
+  request.context.api = api;
+  table.read(parse_body(body), strict_, request);
+  return request;
+}
+
+Request OpenAiDecoder::chat(std::string_view body) const {
+  Request request = read(chat_, body, TextRequest{}, "chat.completions");
+  check_chat(text_of(request));
+  return request;
+}
+
+Request OpenAiDecoder::completion(std::string_view body) const {
+  TextRequest text;
+  text.chat = false;
+  Request request = read(completion_, body, std::move(text), "completions");
+  check_text(text_of(request));
+  return request;
+}
+
+Request OpenAiDecoder::embedding(std::string_view body) const {
+  return read(embedding_, body, EmbeddingRequest{}, "embeddings");
+}
+
+Request OpenAiDecoder::tokenize(std::string_view body) const {
+  return read(tokenize_, body, TokenizeRequest{}, "tokenize");
+}
+
+Request OpenAiDecoder::detokenize(std::string_view body) const {
+  return read(detokenize_, body, DetokenizeRequest{}, "detokenize");
+}
+
+}  // namespace oag

@@ -1,0 +1,260 @@
+#include "service/protocol/openai_encode.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+
+#include "base/base64.h"
+#include "service/protocol/json_writer.h"
+
+namespace oag {
+namespace {
+
+std::string_view object_name(const AnswerHead& head, bool chunk) {
+  if (!head.chat) return "text_completion";
+  return chunk ? "chat.completion.chunk" : "chat.completion";
+}
+
+Json bytes_of(std::string_view text) {
+  Json bytes = Json::array();
+  for (const char byte : text) bytes.push_back(static_cast<unsigned char>(byte));
+  return bytes;
+}
+
+Json candidate_json(const TokenLogprob::Candidate& candidate) {
+  return {{"token", candidate.text}, {"logprob", candidate.logprob}, {"bytes", bytes_of(candidate.text)}};
+}
+
+Json chat_logprobs(std::span<const TokenLogprob> tokens) {
+  Json content = Json::array();
+  for (const TokenLogprob& token : tokens) {
+    Json entry = candidate_json(token.token);
+    entry["top_logprobs"] = Json::array();
+    for (const auto& candidate : token.top) entry["top_logprobs"].push_back(candidate_json(candidate));
+    content.push_back(std::move(entry));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+Json completion_logprobs(std::span<const TokenLogprob> tokens) {
+  Json out = {{"tokens", Json::array()},
+              {"token_logprobs", Json::array()},
+              {"top_logprobs", Json::array()},
+              {"text_offset", Json::array()}};
+  size_t offset = 0;
+  for (const TokenLogprob& token : tokens) {
+    out["tokens"].push_back(token.token.text);
+    out["token_logprobs"].push_back(token.token.logprob);
+    Json top = Json::object();
+    for (const auto& candidate : token.top) top[candidate.text] = candidate.logprob;
+    out["top_logprobs"].push_back(std::move(top));
+    out["text_offset"].push_back(offset);
+    offset += token.token.text.size();
+  }
+  return out;
+}
+
+Json logprobs_json(const AnswerHead& head, const AnswerDelta& delta) {
+  if (!head.logprobs) return nullptr;
+  return head.chat ? chat_logprobs(delta.logprobs) : completion_logprobs(delta.logprobs);
+}
+
+// A token's bytes may be half a character.
+std::string dumped(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json timings_json(const AnswerTimings& timings) {
+  Json out = {{"queue_ms", timings.queue_ms},
+              {"prefill_ms", timings.prefill_ms},
+              {"ttft_ms", timings.ttft_ms},
+              {"decode_ms", timings.decode_ms}};
+  if (timings.image_ms > 0) out["image_ms"] = timings.image_ms;
+  return out;
+}
+
+Json call_json(const ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+void append_call_piece(std::string& out, const ToolCall& call) {
+  fmt::format_to(std::back_inserter(out), "{{\"index\":{},", call.index);
+  if (!call.id.empty()) {
+    out += "\"id\":";
+    append_json_string(out, call.id);
+    out += ",\"type\":\"function\",";
+  }
+  out += "\"function\":{";
+  if (!call.name.empty()) {
+    out += "\"name\":";
+    append_json_string(out, call.name);
+    out += ',';
+  }
+  out += "\"arguments\":";
+  append_json_string(out, call.arguments);
+  out += "}}";
+}
+
+void append_chat_delta(std::string& out, const AnswerDelta& delta) {
+  const size_t begin = out.size();
+  if (!delta.reasoning.empty()) {
+    out += "\"reasoning_content\":";
+    append_json_string(out, delta.reasoning);
+    out += ',';
+  }
+  if (!delta.text.empty()) {
+    out += "\"content\":";
+    append_json_string(out, delta.text);
+    out += ',';
+  }
+  if (!delta.tool_calls.empty()) {
+    out += "\"tool_calls\":[";
+    for (const ToolCall& call : delta.tool_calls) {
+      append_call_piece(out, call);
+      out += ',';
+    }
+    out.back() = ']';
+    out += ',';
+  }
+  if (out.size() > begin) out.pop_back();
+}
+
+void append_ending(std::string& out, const AnswerHead& head, const AnswerDelta& delta) {
+  out += ",\"logprobs\":";
+  out += head.logprobs && !delta.logprobs.empty() ? dumped(logprobs_json(head, delta)) : "null";
+  out += ",\"finish_reason\":";
+  if (delta.finish_reason.empty())
+    out += "null";
+  else
+    append_json_string(out, delta.finish_reason);
+  if (head.return_token_ids)
+    fmt::format_to(std::back_inserter(out), ",\"token_ids\":[{}]", fmt::join(delta.token_ids, ","));
+  out += '}';
+}
+
+Json choice_json(const AnswerHead& head, const AnswerDelta& delta) {
+  Json choice = {{"index", delta.choice}};
+  if (head.chat) {
+    Json message = {{"role", "assistant"}, {"content", delta.text}, {"refusal", nullptr}};
+    if (!delta.tool_calls.empty()) {
+      if (delta.text.empty()) message["content"] = nullptr;
+      message["tool_calls"] = Json::array();
+      for (const ToolCall& call : delta.tool_calls) message["tool_calls"].push_back(call_json(call));
+    }
+    if (!delta.reasoning.empty()) message["reasoning_content"] = delta.reasoning;
+    choice["message"] = std::move(message);
+  } else {
+    choice["text"] = delta.text;
+  }
+  choice["logprobs"] = logprobs_json(head, delta);
+  choice["finish_reason"] = delta.finish_reason;
+  if (head.return_token_ids) choice["token_ids"] = delta.token_ids;
+  return choice;
+}
+
+}  // namespace
+
+std::string sse_event(std::string_view data) {
+  return fmt::format("data: {}\n\n", data);
+}
+
+OpenAiStream::OpenAiStream(const AnswerHead& head, bool include_usage)
+    : head_(head), include_usage_(include_usage) {
+  opening_ = "data: {\"id\":";
+  append_json_string(opening_, head.id);
+  opening_ += ",\"object\":";
+  append_json_string(opening_, object_name(head, true));
+  fmt::format_to(std::back_inserter(opening_), ",\"created\":{},\"model\":", head.created);
+  append_json_string(opening_, head.model);
+  opening_ += ",\"choices\":[";
+}
+
+std::string OpenAiStream::finish_chunk(std::string out, const std::optional<AnswerUsage>& usage) const {
+  out += ']';
+  if (usage)
+    out += ",\"usage\":" + dumped(usage_json(*usage));
+  else if (include_usage_)
+    out += ",\"usage\":null";
+  out += "}\n\n";
+  return out;
+}
+
+std::string OpenAiStream::begin(int64_t choice) const {
+  if (!head_.chat) return "";
+  std::string out = opening_;
+  fmt::format_to(std::back_inserter(out),
+                 "{{\"index\":{},\"delta\":{{\"role\":\"assistant\",\"content\":\"\"}},\"logprobs\":null,"
+                 "\"finish_reason\":null}}",
+                 choice);
+  return finish_chunk(std::move(out), {});
+}
+
+std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage) const {
+  std::string out;
+  out.reserve(opening_.size() + delta.text.size() + 128);
+  out = opening_;
+  fmt::format_to(std::back_inserter(out), "{{\"index\":{},", delta.choice);
+  if (head_.chat) {
+    out += "\"delta\":{";
+    append_chat_delta(out, delta);
+    out += '}';
+  } else {
+    out += "\"text\":";
+    append_json_string(out, delta.text);
+  }
+  append_ending(out, head_, delta);
+  return finish_chunk(std::move(out), usage);
+}
+
+std::string OpenAiStream::usage(const AnswerUsage& usage, const AnswerTimings& timings) const {
+  std::string out = opening_;
+  out +=
+      "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}\n\n";
+  return out;
+}
+
+Json usage_json(const AnswerUsage& usage) {
+  Json out = {{"prompt_tokens", usage.prompt_tokens},
+              {"completion_tokens", usage.completion_tokens},
+              {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+              {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+  if (usage.reasoning_tokens > 0)
+    out["completion_tokens_details"] = {{"reasoning_tokens", usage.reasoning_tokens}};
+  return out;
+}
+
+Json openai_answer(const AnswerHead& head, std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                   const AnswerTimings& timings) {
+  Json list = Json::array();
+  for (const AnswerDelta& choice : choices) list.push_back(choice_json(head, choice));
+  return {{"id", head.id},
+          {"object", object_name(head, false)},
+          {"created", head.created},
+          {"model", head.model},
+          {"choices", std::move(list)},
+          {"usage", usage_json(usage)},
+          {"timings", timings_json(timings)}};
+}
+
+Json openai_embeddings(std::string_view model, std::span<const std::vector<float>> vectors, int64_t tokens,
+                       bool base64) {
+  static_assert(std::endian::native == std::endian::little);
+  Json data = Json::array();
+  for (const std::vector<float>& vector : vectors) {
+    Json values = vector;
+    if (base64) {
+      values = encode_base64(
+          std::string_view(reinterpret_cast<const char*>(vector.data()), vector.size() * sizeof(float)));
+    }
+    data.push_back({{"object", "embedding"}, {"index", data.size()}, {"embedding", std::move(values)}});
+  }
+  return {{"object", "list"},
+          {"data", std::move(data)},
+          {"model", model},
+          {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}};
+}
+
+}  // namespace oag

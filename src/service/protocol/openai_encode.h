@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "service/protocol/answer.h"
+
+namespace oag {
+
+// "data: …\n\n": one event of a stream.
+std::string sse_event(std::string_view data);
+inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
+// A comment, which clients pass over.
+inline constexpr std::string_view kSseComment = ": waiting\n\n";
+
+// Writes the pieces of one streamed answer as OpenAI's chunks, each a whole event. Not thread safe.
+class OpenAiStream {
+ public:
+  OpenAiStream(const AnswerHead& head, bool include_usage);
+
+  // The role, which is the first piece of a chat's choice; "" for completions.
+  std::string begin(int64_t choice) const;
+  std::string piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage = {}) const;
+  // The last chunk, without choices: usage and timings.
+  std::string usage(const AnswerUsage& usage, const AnswerTimings& timings) const;
+
+ private:
+  std::string finish_chunk(std::string out, const std::optional<AnswerUsage>& usage) const;
+
+  AnswerHead head_;
+  bool include_usage_;
+  std::string opening_;  // up to the list of choices
+};
+
+// The whole answer: one delta for each choice, in order.
+Json openai_answer(const AnswerHead& head, std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                   const AnswerTimings& timings);
+
+Json usage_json(const AnswerUsage& usage);
+
+// The answer of /v1/embeddings; `base64` as little-endian f32.
+Json openai_embeddings(std::string_view model, std::span<const std::vector<float>> vectors, int64_t tokens,
+                       bool base64);
+
+}  // namespace oag

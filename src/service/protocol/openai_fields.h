@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+
+#include "service/protocol/field.h"
+#include "service/protocol/structured_output.h"
+
+namespace oag {
+
+// The fields of OpenAI's endpoints with the extensions of vLLM, SGLang and llama.cpp.
+std::span<const Field> text_fields();        // of chats and completions
+std::span<const Field> chat_fields();        // of /v1/chat/completions beside these
+std::span<const Field> completion_fields();  // of /v1/completions beside these
+std::span<const Field> embedding_fields();   // of /v1/embeddings
+std::span<const Field> tokenize_fields();    // of /tokenize
+std::span<const Field> detokenize_fields();  // of /detokenize
+
+}  // namespace oag
