@@ -63,19 +63,28 @@ void ModelOptions::declare(CLI::App& command) {
 
 void ModelOptions::declare_device(CLI::App& command) {
   declare_model(command, model);
+  declare_place(command);
+}
+
+void ModelOptions::declare_machine(CLI::App& command) {
+  declare_model(command, model);
+  declare_compute(command);
+}
+
+void ModelOptions::declare_compute(CLI::App& command) {
+  declare_place(command);
+  command.add_option("--kv", cache, "Storage of the attention cache")
+      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
+      ->capture_default_str();
+}
+
+void ModelOptions::declare_place(CLI::App& command) {
   command
       .add_option("--device", device,
                   "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2")
       ->check(is_device_name);
   command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
       ->check(whole_number(1, 4096));
-}
-
-void ModelOptions::declare_machine(CLI::App& command) {
-  declare_device(command);
-  command.add_option("--kv", cache, "Storage of the attention cache")
-      ->check(CLI::IsMember({"f32", "f16", "q8_0"}))
-      ->capture_default_str();
 }
 
 void ModelOptions::declare_without_context(CLI::App& command) {

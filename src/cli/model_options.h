@@ -33,8 +33,13 @@ struct ModelOptions {
   void declare_device(CLI::App& command);
   // MODEL, --device, --threads and --kv alone.
   void declare_machine(CLI::App& command);
+  // Where to compute and --kv, without MODEL.
+  void declare_compute(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
+
+ private:
+  void declare_place(CLI::App& command);  // --device and --threads
 };
 
 // With --autotune: finds device and threads that run the model fastest, sets them and tells what was measured

@@ -51,11 +51,17 @@ ChatTemplate compile_chat_template(const ModelBundle& bundle) {
 }
 
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
+                        const Json& variables) {
+  Json context = variables;
+  context["messages"] = messages;
+  context["bos_token"] = token_text(tokenizer, tokenizer.vocabulary().bos);
+  context["eos_token"] = token_text(tokenizer, tokenizer.vocabulary().eos);
+  return chat_template.render(context);
+}
+
+std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
                         bool add_generation_prompt) {
-  return chat_template.render({{"messages", messages},
-                               {"add_generation_prompt", add_generation_prompt},
-                               {"bos_token", token_text(tokenizer, tokenizer.vocabulary().bos)},
-                               {"eos_token", token_text(tokenizer, tokenizer.vocabulary().eos)}});
+  return render_chat(chat_template, tokenizer, messages, Json{{"add_generation_prompt", add_generation_prompt}});
 }
 
 std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text) {

@@ -15,7 +15,10 @@ namespace oag {
 // ChatTemplate::compile.
 ChatTemplate compile_chat_template(const ModelBundle& bundle);
 
-// A conversation as prompt text. `messages` is an array of {role, content}. Errors: as ChatTemplate::render.
+// A conversation as prompt text. `messages` is an array of {role, content}; `variables` are what else the
+// template sees (tools, enable_thinking, …). Errors: as ChatTemplate::render.
+std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
+                        const Json& variables);
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
                         bool add_generation_prompt = true);
 

@@ -42,6 +42,12 @@ void VisionEncoder::check_memory(int64_t patches, std::string_view where) const 
        needed / 1'000'000, patches, *free_bytes / 1'000'000);
 }
 
+ImageGrid VisionEncoder::merged_grid_of(int width, int height, std::string_view where) const {
+  const auto merge = static_cast<int>(bundle_->config.merge_size);
+  const ImageGrid grid = processor_.grid_of(width, height, where);
+  return {1, grid.rows / merge, grid.columns / merge};
+}
+
 RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, const RunControl& control,
                                EncodedImage& out) const {
   const VisionConfig& config = bundle_->config;
@@ -67,7 +73,7 @@ RunState VisionEncoder::encode(const RgbImage& image, std::string_view where, co
   bindings.observer = observer_;
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
-  if (state == RunState::kDone) out = {{1, grid.rows / merge, grid.columns / merge}, outputs[0]};
+  if (state == RunState::kDone) out = {merged_grid_of(image.width, image.height, where), outputs[0]};
   return state;
 }
 

@@ -28,6 +28,9 @@ class VisionEncoder {
   RunState encode(const RgbImage& image, std::string_view where, const RunControl& control,
                   EncodedImage& out) const;
 
+  // What a picture of this size becomes, as EncodedImage's. Errors: those of smart_resize.
+  ImageGrid merged_grid_of(int width, int height, std::string_view where) const;
+
   // Pictures from now on are shown to `observer`, which outlives them; null: to nobody.
   void observe(StepObserver* observer) { observer_ = observer; }
 

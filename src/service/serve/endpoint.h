@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "service/net/http_server.h"
+#include "service/protocol/openai_decode.h"
+#include "service/protocol/openapi.h"
+
+namespace oag {
+
+class Service;
+
+// One request on its way to its endpoint.
+struct Call {
+  HttpRequest http;
+  std::shared_ptr<HttpExchange> exchange;
+  std::string argument;  // what stands in the path's braces
+};
+
+// Who may call an endpoint.
+enum class Access {
+  kOpen,   // everyone
+  kKey,    // those with a key, where the server has keys
+  kAdmin,  // those with an admin's key
+};
+
+// A route, as a constant of a file in endpoints/. The table in endpoint_list.inc is what routes, and what
+// /openapi.json is made of.
+struct Endpoint {
+  std::string_view method;
+  std::string_view path;  // with at most one name in braces, the last part
+  std::string_view operation;
+  std::string_view summary;
+  Access access = Access::kKey;
+  const FieldTable& (OpenAiDecoder::*fields)() const = nullptr;  // of a JSON body
+  std::string_view answer = "{}";                                // JSON Schema
+  std::string_view media = "application/json";
+  bool streams = false;
+  // Runs on a request worker where there is a body, else on the event loop; an Error becomes the answer.
+  void (*handle)(Service& service, Call call) = nullptr;
+};
+
+}  // namespace oag

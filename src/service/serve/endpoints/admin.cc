@@ -1,0 +1,40 @@
+// /admin/models/load and /admin/models/unload
+#include "service/protocol/field.h"
+#include "service/protocol/json_shape.h"
+#include "service/serve/endpoint.h"
+#include "service/serve/respond.h"
+#include "service/serve/service.h"
+
+namespace oag {
+namespace {
+
+Json body_of(const Call& call, const char* schema) {
+  Json body = parse_json(call.http.body, "the request's body");
+  check_shape(parse_json(schema, "schema"), body, "");
+  return body;
+}
+
+// Blocks a request worker while it loads: that is what this call is for.
+void load(Service& service, Call call) {
+  const Json body = body_of(call, R"({"type":"object","required":["source"],"properties":{"source":{"type":"string","minLength":1},"name":{"type":"string","minLength":1},"mmproj":{"type":"string"},"text_only":{"type":"boolean"}},"additionalProperties":false})");
+  ModelSpec spec;
+  spec.source = body["source"];
+  spec.name = member_or<std::string>(body, "name", "");
+  spec.vision_path = member_or<std::string>(body, "mmproj", "");
+  spec.text_only = member_or(body, "text_only", false);
+  const auto model = service.models().load(std::move(spec));
+  respond_json(*call.exchange, {{"loaded", model->name()}, {"memory_bytes", model->memory_bytes()}});
+}
+
+void unload(Service& service, Call call) {
+  const Json body = body_of(call, R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})");
+  service.models().unload(body["name"].get<std::string>());
+  respond_json(*call.exchange, {{"unloaded", body["name"]}});
+}
+
+}  // namespace
+
+extern constinit const Endpoint kLoadModel = {"POST", "/admin/models/load", "loadModel", "Load a model: {source, name, mmproj, text_only}", Access::kAdmin, nullptr, R"({"type":"object"})", "application/json", false, load};
+extern constinit const Endpoint kUnloadModel = {"POST", "/admin/models/unload", "unloadModel", "Unload a model that has no work: {name}", Access::kAdmin, nullptr, R"({"type":"object"})", "application/json", false, unload};
+
+}  // namespace oag

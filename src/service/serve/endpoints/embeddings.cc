@@ -1,0 +1,49 @@
+// /v1/embeddings
+#include "llm/generate/text_embedder.h"
+#include "service/protocol/openai_encode.h"
+#include "service/protocol/request_error.h"
+#include "service/serve/endpoint.h"
+#include "service/serve/respond.h"
+#include "service/serve/service.h"
+
+namespace oag {
+namespace {
+
+std::string text_of_input(const ServedModel& model, const PromptText& input) {
+  if (const auto* text = std::get_if<std::string>(&input)) return *text;
+  std::vector<TokenId> ids;
+  for (const int64_t id : std::get<std::vector<int64_t>>(input)) {
+    if (id < 0 || id >= static_cast<int64_t>(model.tokenizer()->size_tokens())) reject("invalid_value", "input", "holds {}, which is no token id", id);
+    ids.push_back(static_cast<TokenId>(id));
+  }
+  return model.tokenizer()->decode(ids);
+}
+
+void embed(Service& service, Call call) {
+  const Request request = service.decoder().embedding(call.http.body);
+  const auto model = service.models().find(request.context.model);
+  const TextEmbedder& embedder = model->embedder();
+  const auto& wanted = std::get<EmbeddingRequest>(request.payload);
+  const auto control = std::make_shared<RunControl>();
+  call.exchange->on_gone([control] { control->cancel(); });
+  std::vector<std::vector<float>> vectors;
+  int64_t tokens = 0;
+  for (const PromptText& input : wanted.inputs) {
+    Embedding out;
+    if (embedder.embed(text_of_input(*model, input), *control, out) != RunState::kDone) return;
+    if (wanted.dimensions && *wanted.dimensions != static_cast<int64_t>(out.values.size()))
+      reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions, out.values.size());
+    tokens += out.tokens;
+    vectors.push_back(std::move(out.values));
+  }
+  respond_json(*call.exchange, openai_embeddings(model->name(), vectors, tokens, wanted.base64));
+}
+
+}  // namespace
+
+extern constinit const Endpoint kEmbeddings = {"POST", "/v1/embeddings", "createEmbedding", "Vectors of texts", Access::kKey,
+    &OpenAiDecoder::embedding_table,
+    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array"},"model":{"type":"string"},"usage":{"type":"object"}}})",
+    "application/json", false, embed};
+
+}  // namespace oag

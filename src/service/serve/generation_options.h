@@ -1,0 +1,13 @@
+#pragma once
+
+#include "llm/generate/generation.h"
+#include "service/protocol/request.h"
+#include "service/serve/served_model.h"
+
+namespace oag {
+
+// How answer number `copy` to a chat or completion is made: everything but its prompt and callbacks. Errors:
+// RequestError for ids beyond the vocabulary; those of GrammarCache::find.
+GenerationRequest generation_request(const Request& request, ServedModel& model, int64_t copy);
+
+}  // namespace oag

@@ -1,0 +1,59 @@
+#include "service/serve/grammar_cache.h"
+
+#include <algorithm>
+
+namespace oag {
+namespace {
+
+constexpr size_t kMostKept = 64;
+
+std::shared_ptr<const Grammar> make_grammar(const StructuredOutput& output) {
+  using Kind = StructuredOutput::Kind;
+  switch (output.kind) {
+    case Kind::kJsonObject: return Grammar::any_json_object();
+    case Kind::kJsonSchema: return Grammar::from_json_schema(output.schema, output.field);
+    case Kind::kRegex: return Grammar::from_regex(output.text, output.field);
+    case Kind::kChoice: return Grammar::from_choices(output.choices, output.field);
+    case Kind::kGrammar: return Grammar::from_gbnf(output.text, output.field);
+    case Kind::kNone: break;
+  }
+  return nullptr;
+}
+
+std::string key_of(const StructuredOutput& output) {
+  return Json({static_cast<int>(output.kind), output.schema, output.text, output.choices})
+      .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+GrammarCache::GrammarCache(std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), vocabulary_(GrammarVocabulary::create(*tokenizer_)) {}
+
+std::shared_ptr<CompiledGrammar> GrammarCache::find(const StructuredOutput& output) {
+  if (output.kind == StructuredOutput::Kind::kNone) return nullptr;
+  return find(key_of(output), [&] { return make_grammar(output); });
+}
+
+std::shared_ptr<CompiledGrammar> GrammarCache::agent_action() {
+  return find("agent action", [] { return Grammar::phone_agent_action(); });
+}
+
+std::shared_ptr<CompiledGrammar> GrammarCache::find(const std::string& key,
+                                                    const std::function<std::shared_ptr<const Grammar>()>& make) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto known = std::ranges::find(kept_, key, &std::pair<std::string, std::shared_ptr<CompiledGrammar>>::first);
+    if (known != kept_.end()) {
+      kept_.splice(kept_.begin(), kept_, known);
+      return kept_.front().second;
+    }
+  }
+  auto compiled = CompiledGrammar::create(make(), vocabulary_);
+  std::lock_guard lock(mutex_);
+  kept_.emplace_front(key, compiled);
+  if (kept_.size() > kMostKept) kept_.pop_back();
+  return compiled;
+}
+
+}  // namespace oag

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/image.h"
+#include "base/run_control.h"
+#include "llm/generate/generation.h"
+#include "llm/generate/vision_encoder.h"
+
+namespace oag {
+
+// A picture of a request: how many tokens it takes is known, its rows come later.
+struct Picture {
+  ContentHash hash;  // of the file's bytes
+  ImageGrid grid;    // of merged patches
+  std::shared_ptr<const RgbImage> pixels;  // null where the rows are known
+  Tensor rows;                             // [grid.patches(), hidden size] f32; without a buffer until known
+};
+
+// The vision tower of a model, with what it made of pictures before, found by content. The tower works on one
+// picture at a time, on a thread of its own and at a lower priority than answers, which therefore go on.
+class PictureStore {
+ public:
+  PictureStore(std::unique_ptr<VisionEncoder> encoder, size_t cache_bytes);
+  ~PictureStore();  // jobs that wait end as cancelled
+  PictureStore(const PictureStore&) = delete;
+  PictureStore& operator=(const PictureStore&) = delete;
+
+  // Decodes a data URI and measures the picture. `where` names it in errors. Errors: those of decode_data_uri
+  // and smart_resize; RequestError for an address, which is never fetched.
+  Picture open(std::string_view source, const std::string& where);
+
+  // Fills the rows of `pictures` and calls `done` on the store's thread, with an error's text or "". A
+  // `control` that is cancelled ends it soon, `done` is called all the same.
+  using Done = std::function<void(std::vector<Picture> pictures, std::exception_ptr error)>;
+  void encode(std::vector<Picture> pictures, std::shared_ptr<RunControl> control, Done done);
+
+  struct Stats {
+    int64_t waiting = 0;
+    uint64_t hits = 0, misses = 0, cached_bytes = 0;
+  };
+  Stats stats() const;
+
+ private:
+  struct Job {
+    std::vector<Picture> pictures;
+    std::shared_ptr<RunControl> control;
+    Done done;
+  };
+  struct Entry {
+    ContentHash hash;
+    ImageGrid grid;
+    Tensor rows;
+  };
+
+  void work();
+  void run(Job& job);
+  bool find(Picture& picture);
+  void keep(const Picture& picture);
+
+  std::unique_ptr<VisionEncoder> encoder_;
+  const size_t cache_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  std::shared_ptr<RunControl> at_work_;
+  bool stopping_ = false;
+  std::list<Entry> cache_;  // last used first
+  Stats stats_;
+  std::thread thread_;
+};
+
+}  // namespace oag

@@ -1,0 +1,165 @@
+#include "service/serve/prompt_builder.h"
+
+#include <algorithm>
+
+#include "llm/bundle/chat_prompt.h"
+#include "llm/generate/prompt_images.h"
+#include "service/protocol/request_error.h"
+
+namespace oag {
+namespace {
+
+[[noreturn]] void fail_length(const ServedModel& model, std::string_view param, int64_t tokens) {
+  reject("context_length_exceeded", param,
+         "has {} tokens, and this model's context is {} tokens with at least one for the answer; shorten it",
+         tokens, model.context_tokens());
+}
+
+// What cannot fit, whatever its tokens are, is refused before anything works on it.
+void check_bytes(const ServedModel& model, std::string_view param, size_t bytes) {
+  const size_t tokens = bytes / model.longest_token();
+  if (static_cast<int64_t>(tokens) >= model.context_tokens()) fail_length(model, param, static_cast<int64_t>(tokens));
+}
+
+void check_length(const ServedModel& model, std::string_view param, Prompt& prompt, const std::optional<int64_t>& kept) {
+  if (kept && prompt.total_tokens() > *kept) {
+    if (!prompt.pictures.empty())
+      reject("unsupported_value", "truncate_prompt_tokens", "cannot cut a prompt with pictures; leave it out");
+    prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - *kept);
+  }
+  if (prompt.tokens.empty()) reject("invalid_value", param, "is empty; there is nothing to continue");
+  if (prompt.total_tokens() >= model.context_tokens()) fail_length(model, param, prompt.total_tokens());
+}
+
+size_t text_bytes(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().starts_with("data:") ? 0 : value.get_ref<const std::string&>().size();
+  size_t bytes = 0;
+  if (value.is_structured()) {
+    for (const Json& member : value) bytes += text_bytes(member);
+  }
+  return bytes;
+}
+
+// Variables of the template that it does not look at have no effect.
+void check_variables(const ServedModel& model, Request& request) {
+  for (const auto& [name, value] : text_of(request).template_arguments.items()) {
+    if (model.chat_template().source().find(name) != std::string::npos) continue;
+    if (name == "reasoning_effort" && value != "none")
+      reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out", model.name());
+    request.warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
+  }
+}
+
+Json template_variables(const Json& arguments, const Json& tools, bool generation_prompt) {
+  Json variables = arguments;
+  variables["add_generation_prompt"] = generation_prompt;
+  if (!tools.empty()) variables["tools"] = tools;
+  return variables;
+}
+
+// The role "developer" is what OpenAI calls the system's now; templates know the old name.
+Json with_known_roles(const Json& messages) {
+  Json out = messages;
+  for (Json& message : out) {
+    if (message.is_object() && message.value("role", Json()) == "developer") message["role"] = "system";
+  }
+  return out;
+}
+
+// The text of the last message goes on: what the template writes behind it is cut off.
+std::string continue_last(const std::string& rendered, const Json& messages) {
+  const Json& content = messages.back()["content"];
+  const std::string last = content.is_string() ? content.get<std::string>() : "";
+  const size_t at = rendered.rfind(last);
+  if (last.empty() || at == std::string::npos)
+    reject("unsupported_value", "continue_final_message", "the chat template does not write the last message as it is");
+  return rendered.substr(0, at + last.size());
+}
+
+Prompt rendered_prompt(ServedModel& model, Request& request) {
+  TextRequest& text = text_of(request);
+  const Tokenizer& tokenizer = *model.tokenizer();
+  const ChatMessages chat = read_chat_messages(tokenizer, with_known_roles(text.messages), model.settings().content_format);
+  std::string rendered = render_chat(model.chat_template(), tokenizer, chat.list,
+                                     template_variables(text.template_arguments, text.tools, text.add_generation_prompt));
+  if (text.continue_final_message) rendered = continue_last(rendered, chat.list);
+  Prompt prompt;
+  prompt.tokens = encode_rendered_chat(tokenizer, rendered);
+  prompt.text = shown_chat(rendered);
+  for (size_t i = 0; i < chat.pictures.size(); ++i) {
+    prompt.pictures.push_back(model.pictures().open(chat.pictures[i], fmt::format("picture {}", i + 1)));
+    prompt.picture_tokens += prompt.pictures.back().grid.patches();
+  }
+  if (model.bundle().image_token) check_image_places(prompt.tokens, *model.bundle().image_token, prompt.pictures.size());
+  return prompt;
+}
+
+std::vector<TokenId> ids_of(const std::vector<int64_t>& wide, const ServedModel& model, std::string_view param) {
+  const auto count = static_cast<int64_t>(model.tokenizer()->size_tokens());
+  std::vector<TokenId> ids;
+  ids.reserve(wide.size());
+  for (const int64_t id : wide) {
+    if (id < 0 || id >= count) reject("invalid_value", param, "holds {}, expected token ids below {}", id, count);
+    ids.push_back(static_cast<TokenId>(id));
+  }
+  return ids;
+}
+
+}  // namespace
+
+int64_t Prompt::total_tokens() const {
+  return static_cast<int64_t>(tokens.size()) - static_cast<int64_t>(pictures.size()) + picture_tokens;
+}
+
+Prompt chat_prompt(ServedModel& model, Request& request) {
+  TextRequest& text = text_of(request);
+  model.language_model();
+  check_bytes(model, "messages", text_bytes(text.messages));
+  check_variables(model, request);
+  if (text.max_pixels && text.max_pixels != model.settings().image_options.max_pixels) {
+    reject("unsupported_value", "mm_processor_kwargs.max_pixels",
+           "is set for all requests when the server starts (--max-pixels); leave it out");
+  }
+  Prompt prompt = rendered_prompt(model, request);
+  check_length(model, "messages", prompt, text.truncate_prompt_tokens);
+  return prompt;
+}
+
+std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& text) {
+  model.language_model();
+  std::vector<Prompt> prompts;
+  for (const PromptText& source : text.prompts) {
+    Prompt prompt;
+    if (const auto* ids = std::get_if<std::vector<int64_t>>(&source)) {
+      prompt.tokens = ids_of(*ids, model, "prompt");
+      prompt.text = model.tokenizer()->decode(prompt.tokens, false);
+    } else {
+      prompt.text = std::get<std::string>(source);
+      check_bytes(model, "prompt", prompt.text.size());
+      prompt.tokens = model.tokenizer()->encode(prompt.text, {.parse_special = true, .add_special = text.add_special_tokens});
+    }
+    check_length(model, "prompt", prompt, text.truncate_prompt_tokens);
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+std::vector<PromptImage> place_pictures(ServedModel& model, Prompt& prompt) {
+  if (prompt.pictures.empty()) return {};
+  std::vector<EncodedImage> encoded;
+  for (const Picture& picture : prompt.pictures) encoded.push_back({picture.grid, picture.rows});
+  std::vector<PromptImage> placed = place_images(prompt.tokens, *model.bundle().image_token, encoded);
+  for (size_t i = 0; i < placed.size(); ++i) placed[i].hash = prompt.pictures[i].hash;
+  return placed;
+}
+
+std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest& request) {
+  model.language_model();
+  const Json& messages = std::get<Json>(request.source);
+  check_bytes(model, "messages", text_bytes(messages));
+  const ChatMessages chat = read_chat_messages(*model.tokenizer(), with_known_roles(messages), model.settings().content_format);
+  const Json variables = template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
+  return encode_rendered_chat(*model.tokenizer(), render_chat(model.chat_template(), *model.tokenizer(), chat.list, variables));
+}
+
+}  // namespace oag

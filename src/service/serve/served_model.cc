@@ -1,0 +1,148 @@
+#include "service/serve/served_model.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "llm/bundle/chat_prompt.h"
+#include "llm/bundle/encoder_bundle.h"
+#include "llm/generate/work_estimate.h"
+#include "service/protocol/request_error.h"
+
+namespace oag {
+namespace {
+
+int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// A model whose positions have three axes was trained with pictures.
+bool is_trained_with_pictures(const ModelBundle& bundle) {
+  return bundle.image_token.has_value() && !bundle.config.rope_sections.empty();
+}
+
+ModelBundle open_bundle(const std::filesystem::path& path, const ModelSpec& spec) {
+  ModelBundle text = load_bundle(path);
+  if (spec.text_only || !is_trained_with_pictures(text)) return text;
+  try {
+    return load_bundle(path, {true, spec.vision_path});
+  } catch (const Error& error) {
+    fail(error.code(), error.where(), "{}; --text-only serves the model without pictures", error.message());
+  }
+}
+
+// Context and cache that were asked for, or that memory has room for: half of what is free behind the weights
+// at most.
+RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle, const ModelSettings& settings) {
+  RunnerOptions runner;
+  runner.cache_dtype = settings.cache_dtype;
+  if (settings.context_tokens > bundle.config.context_tokens) {
+    fail(ErrorCode::kInvalidArgument, bundle.path.string(),
+         "was trained for a context of {} tokens, {} are asked for; use --ctx of at most {}", bundle.config.context_tokens,
+         settings.context_tokens, bundle.config.context_tokens);
+  }
+  runner.context_tokens = 1;
+  const uint64_t weights = memory_need(runtime, bundle, runner).weights;
+  const uint64_t free_bytes = runtime->devices().front()->free_memory_bytes().value_or(uint64_t{8} << 30);
+  const uint64_t room = free_bytes > weights ? (free_bytes - weights) / 2 : 0;
+  const uint64_t token_bytes = cache_bytes_per_token(bundle.config, settings.cache_dtype);
+  const auto affordable = static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), 512));
+  runner.context_tokens = settings.context_tokens > 0
+                              ? settings.context_tokens
+                              : std::min({bundle.config.context_tokens, kMostDefaultContext, affordable});
+  runner.cache_tokens = settings.cache_tokens > 0
+                            ? settings.cache_tokens
+                            : std::max(runner.context_tokens, std::min(runner.context_tokens * settings.parallel, affordable));
+  return runner;
+}
+
+}  // namespace
+
+ServedModel::ServedModel(std::string name, const ModelSettings& settings)
+    : name_(std::move(name)), settings_(settings), created_(seconds_now()) {}
+
+std::shared_ptr<ServedModel> ServedModel::load(const std::shared_ptr<Runtime>& runtime,
+                                               const std::filesystem::path& path, const ModelSpec& spec,
+                                               const ModelSettings& settings) {
+  std::shared_ptr<ServedModel> model(new ServedModel(spec.name, settings));
+  if (describe_model(path).architecture == "bert") {
+    model->embedder_ = std::make_unique<TextEmbedder>(runtime, load_encoder_bundle(path));
+    model->memory_bytes_ = describe_model(path).file_bytes;
+  } else {
+    model->load_language_model(runtime, path, spec);
+  }
+  model->warm_up();
+  return model;
+}
+
+void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path,
+                                      const ModelSpec& spec) {
+  bundle_ = open_bundle(path, spec);
+  template_ = compile_chat_template(bundle_);
+  for (const std::string& token : bundle_.tokenizer->vocabulary().tokens)
+    longest_token_ = std::max(longest_token_, token.size());
+  LanguageModelOptions options;
+  options.runner = runner_options(runtime, bundle_, settings_);
+  options.max_sequences = settings_.parallel;
+  // Requests are counted as they are admitted here; a choice of each may wait for its leader.
+  options.max_waiting = capacity() + 1;
+  language_model_ = std::make_unique<LanguageModel>(runtime, bundle_, options);
+  const ModelRunner& runner = language_model_->runner();
+  memory_bytes_ = memory_need(runtime, bundle_, runner.options()).weights + runner.cache_bytes();
+  grammars_ = std::make_unique<GrammarCache>(bundle_.tokenizer);
+  if (bundle_.vision) {
+    pictures_ = std::make_unique<PictureStore>(
+        std::make_unique<VisionEncoder>(runtime, bundle_.vision, settings_.image_options), settings_.picture_cache_bytes);
+  }
+}
+
+void ServedModel::warm_up() {
+  if (embedder_) {
+    Embedding out;
+    embedder_->embed("warm", RunControl(), out);
+    return;
+  }
+  GenerationRequest request;
+  request.prompt = {bundle_.tokenizer->end_ids().empty() ? 0 : bundle_.tokenizer->end_ids().front()};
+  request.max_tokens = 1;
+  request.ignore_end = true;
+  const GenerationResult result = language_model_->submit(std::move(request)).result();
+  if (result.finish_reason == FinishReason::kError) fail(ErrorCode::kCorruptData, bundle_.path.string(), "{}", result.error);
+}
+
+const std::shared_ptr<const Tokenizer>& ServedModel::tokenizer() const {
+  return embedder_ ? embedder_->bundle().tokenizer : bundle_.tokenizer;
+}
+
+int64_t ServedModel::context_tokens() const {
+  return embedder_ ? embedder_->max_tokens() : language_model_->runner().options().context_tokens;
+}
+
+LanguageModel& ServedModel::language_model() {
+  if (!language_model_)
+    throw RequestError(400, "unsupported_model", "model", fmt::format("\"{}\" makes vectors of texts and writes none; see /v1/embeddings", name_));
+  return *language_model_;
+}
+
+const TextEmbedder& ServedModel::embedder() const {
+  if (!embedder_)
+    throw RequestError(400, "unsupported_model", "model", fmt::format("\"{}\" is no text encoder; see /v1/models", name_));
+  return *embedder_;
+}
+
+PictureStore& ServedModel::pictures() {
+  if (!pictures_)
+    throw RequestError(400, "unsupported_content", "messages", fmt::format("\"{}\" takes no pictures", name_));
+  return *pictures_;
+}
+
+std::unique_ptr<ServedModel::Ticket> ServedModel::admit(int64_t answers) {
+  int64_t before = admitted_.load();
+  do {
+    if (before + answers > capacity()) return nullptr;
+  } while (!admitted_.compare_exchange_weak(before, before + answers));
+  return std::make_unique<Ticket>(admitted_, answers);
+}
+
+}  // namespace oag

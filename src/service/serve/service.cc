@@ -1,0 +1,178 @@
+#include "service/serve/service.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <span>
+#include <thread>
+
+#include "base/log.h"
+#include "service/net/sha256.h"
+#include "service/protocol/request_error.h"
+#include "service/serve/respond.h"
+
+#ifndef OAG_VERSION
+#define OAG_VERSION "unknown"
+#endif
+
+namespace oag {
+
+#define OAG_ENDPOINT(name) extern const Endpoint name;
+#include "service/serve/endpoint_list.inc"
+#undef OAG_ENDPOINT
+
+namespace {
+
+constexpr const Endpoint* kEndpoints[] = {
+#define OAG_ENDPOINT(name) &name,
+#include "service/serve/endpoint_list.inc"
+#undef OAG_ENDPOINT
+};
+
+constexpr size_t kMostWaitingCalls = 4096;
+
+// Whether `path` is the route's; what stands in its braces goes to `argument`.
+bool matches(std::string_view route, std::string_view path, std::string& argument) {
+  const size_t brace = route.find('{');
+  if (brace == std::string_view::npos) return route == path;
+  if (!path.starts_with(route.substr(0, brace)) || path.size() == brace) return false;
+  argument = percent_decode(path.substr(brace));
+  return true;
+}
+
+std::string openapi_text(const OpenAiDecoder& decoder) {
+  std::vector<RouteDescription> routes;
+  for (const Endpoint* endpoint : kEndpoints) {
+    RouteDescription route;
+    route.method = endpoint->method;
+    route.path = endpoint->path;
+    route.operation = endpoint->operation;
+    route.summary = endpoint->summary;
+    if (endpoint->fields != nullptr) route.body = &(decoder.*endpoint->fields)();
+    route.answer = endpoint->answer;
+    route.media = endpoint->media;
+    route.streams = endpoint->streams;
+    route.open = endpoint->access == Access::kOpen;
+    routes.push_back(route);
+  }
+  return json_line(openapi_document(routes, OAG_VERSION));
+}
+
+std::vector<std::string> digests_of(const std::vector<std::string>& keys) {
+  std::vector<std::string> digests;
+  for (const std::string& key : keys) digests.push_back(sha256_hex(key));
+  return digests;
+}
+
+// Every key is compared, in a time that says nothing about it.
+bool holds(const std::vector<std::string>& digests, std::string_view key) {
+  const std::string digest = sha256_hex(key);
+  bool found = false;
+  for (const std::string& one : digests) found |= CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0;
+  return found;
+}
+
+std::string_view bearer_key(const HttpRequest& request) {
+  constexpr std::string_view kScheme = "Bearer ";
+  const std::string* header = request.find_header("Authorization");
+  if (header == nullptr || header->size() < kScheme.size()) return {};
+  const std::string_view value(*header);
+  const bool bearer = std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); });
+  return bearer ? value.substr(kScheme.size()) : std::string_view{};
+}
+
+}  // namespace
+
+Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve)
+    : options_(options),
+      decoder_(options.strict_fields),
+      models_(std::move(runtime), std::move(resolve), options.settings, options.memory_budget),
+      openapi_(openapi_text(decoder_)),
+      key_digests_(digests_of(options.api_keys)),
+      admin_digests_(digests_of(options.admin_keys)),
+      workers_(std::make_unique<Workers>(options.request_workers, kMostWaitingCalls)) {
+  options_.api_keys.clear();
+  options_.admin_keys.clear();
+}
+
+Service::~Service() {
+  workers_.reset();
+  if (server_) server_->stop();
+}
+
+void Service::start() {
+  // A port that is taken is found before minutes of loading.
+  server_ = std::make_unique<HttpServer>(options_.http, [this](HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
+    route(std::move(request), std::move(exchange));
+  });
+  for (const ModelSpec& spec : options_.models) models_.load(spec);
+  server_->start();
+}
+
+std::string Service::url() const {
+  return fmt::format("{}://{}", server_->secure() ? "https" : "http", server_->address());
+}
+
+void Service::drain(const std::atomic<bool>& hurry) {
+  constexpr auto kLook = std::chrono::milliseconds(50);
+  draining_ = true;
+  server_->stop_accepting();
+  const TimePoint deadline = Clock::now() + options_.drain_timeout;
+  while (!hurry && Clock::now() < deadline && !server_->wait_idle(std::min(deadline, Clock::now() + kLook))) {
+  }
+  server_->stop();
+}
+
+void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
+  if (endpoint.access == Access::kOpen) return;
+  const std::string_view key = bearer_key(request);
+  if (endpoint.access == Access::kAdmin) {
+    if (admin_digests_.empty()) throw RequestError(403, "admin_disabled", "", "the server was started without --admin-key");
+    if (!holds(admin_digests_, key)) throw RequestError(401, "invalid_api_key", "", "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
+    return;
+  }
+  if (key_digests_.empty() || holds(key_digests_, key)) return;
+  throw RequestError(401, "invalid_api_key", "", "the key is missing or wrong; send it as Authorization: Bearer KEY");
+}
+
+void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
+  std::string methods, argument;
+  for (const Endpoint* endpoint : kEndpoints) {
+    if (!matches(endpoint->path, request.path, argument)) continue;
+    const bool fits = endpoint->method == request.method || (request.method == "HEAD" && endpoint->method == "GET");
+    if (!fits) {
+      methods += methods.empty() ? "" : ", ";
+      methods += endpoint->method;
+      continue;
+    }
+    Call call{std::move(request), std::move(exchange), std::move(argument)};
+    if (endpoint->method == "GET") {
+      run(*endpoint, std::move(call));
+      return;
+    }
+    const auto shared = std::make_shared<Call>(std::move(call));
+    if (!workers_->submit([this, endpoint, shared] { run(*endpoint, std::move(*shared)); }))
+      shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full", "", {{"Retry-After", "1"}});
+    return;
+  }
+  if (methods.empty()) exchange->respond_error(404, "there is no such address; /openapi.json lists them", "not_found");
+  else exchange->respond_error(405, "the method is not allowed here", "method_not_allowed", "", {{"Allow", methods}});
+}
+
+void Service::run(const Endpoint& endpoint, Call call) {
+  const std::shared_ptr<HttpExchange> exchange = call.exchange;
+  try {
+    check_access(endpoint, call.http);
+    if (exchange->gone()) return;
+    endpoint.handle(*this, std::move(call));
+  } catch (const Error& error) {
+    const ApiProblem problem = problem_of(error);
+    if (problem.status >= 500) log(LogLevel::kWarning, "{}: {}", endpoint.path, problem.message);
+    respond_problem(*exchange, problem);
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, "{}: {}", endpoint.path, error.what());
+    respond_problem(*exchange, internal_problem());
+  }
+}
+
+}  // namespace oag

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "service/protocol/openai_decode.h"
+#include "service/serve/endpoint.h"
+#include "service/serve/model_host.h"
+#include "service/serve/serve_metrics.h"
+#include "service/serve/serve_options.h"
+#include "service/serve/workers.h"
+
+namespace oag {
+
+// The model server: models, routes and the network, joined.
+class Service {
+ public:
+  Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Loads every model, then opens the port. Errors: those of ModelHost::load and HttpServer.
+  void start();
+  std::string url() const;
+
+  // Takes no new requests, waits for those at work as long as the options say, then ends them. `hurry` turning
+  // true ends the wait.
+  void drain(const std::atomic<bool>& hurry);
+
+  const ServeOptions& options() const { return options_; }
+  const OpenAiDecoder& decoder() const { return decoder_; }
+  ModelHost& models() { return models_; }
+  ServeMetrics& metrics() { return metrics_; }
+  const std::string& openapi() const { return openapi_; }
+  HttpServerCounters network() const { return server_->counters(); }
+  bool draining() const { return draining_.load(); }
+
+ private:
+  void route(HttpRequest request, std::shared_ptr<HttpExchange> exchange);
+  void run(const Endpoint& endpoint, Call call);
+  void check_access(const Endpoint& endpoint, const HttpRequest& request) const;
+
+  ServeOptions options_;
+  OpenAiDecoder decoder_;
+  ServeMetrics metrics_;
+  ModelHost models_;
+  std::string openapi_;
+  std::vector<std::string> key_digests_, admin_digests_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<Workers> workers_;  // they use everything above
+};
+
+}  // namespace oag

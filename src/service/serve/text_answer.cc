@@ -1,0 +1,285 @@
+#include "service/serve/text_answer.h"
+
+#include <algorithm>
+#include <random>
+
+#include "base/log.h"
+#include "service/protocol/request_error.h"
+#include "service/serve/generation_options.h"
+#include "service/serve/respond.h"
+
+namespace oag {
+namespace {
+
+std::string random_id(std::string_view prefix) {
+  std::random_device device;
+  return fmt::format("{}-{:08x}{:08x}{:08x}", prefix, device(), device(), device());
+}
+
+int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogprobs& logprobs) {
+  const auto candidate = [&](TokenId one, float logprob) {
+    return TokenLogprob::Candidate{one, std::string(tokenizer.token_bytes(one, true)), logprob};
+  };
+  TokenLogprob out{candidate(id, logprobs.logprob), {}};
+  for (const TokenCandidate& one : logprobs.top) out.top.push_back(candidate(one.id, one.logprob));
+  return out;
+}
+
+// Header values hold no line breaks, and no more than a few warnings.
+std::string warning_header(const std::vector<std::string>& warnings) {
+  std::string text = fmt::format("{}", fmt::join(warnings.begin(), warnings.begin() + std::min<std::ptrdiff_t>(8, std::ssize(warnings)), "; "));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
+  }
+  return text.substr(0, 1024);
+}
+
+}  // namespace
+
+TextAnswer::TextAnswer(Request request, Surroundings around) : request_(std::move(request)), around_(std::move(around)) {
+  if (request_.context.id.empty()) request_.context.id = random_id(text().chat ? "chatcmpl" : "cmpl");
+  head_ = {request_.context.id, around_.model->name(), seconds_now(), text().chat, text().return_token_ids,
+           text().logprobs.has_value()};
+  if (text().stream) stream_.emplace(head_, text().include_usage);
+}
+
+HttpHeaders TextAnswer::headers(std::string_view content_type) const {
+  HttpHeaders headers = {{"Content-Type", std::string(content_type)}, {"Cache-Control", "no-cache"}, {"X-Request-Id", head_.id}};
+  if (!request_.warnings.empty()) headers.push_back({"X-OAG-Warning", warning_header(request_.warnings)});
+  return headers;
+}
+
+void TextAnswer::start() {
+  prepare();
+  const auto answers = static_cast<int64_t>(prompts_.size()) * text().n;
+  ticket_ = around_.model->admit(answers);
+  if (!ticket_) {
+    around_.metrics->count_rejection("queue_full");
+    throw RequestError(429, "queue_full", "", fmt::format("{} requests are at work or wait already; try again later", around_.model->admitted()));
+  }
+  {
+    std::lock_guard lock(mutex_);
+    choices_.resize(static_cast<size_t>(answers));
+    open_choices_ = choices_.size();
+    for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
+  }
+  for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
+  around_.exchange->on_gone([self = weak_from_this()] {
+    if (const auto answer = self.lock()) answer->cancel();
+  });
+  // What is wrong with its options is found before the headers are sent.
+  generation_request(request_, *around_.model, 0);
+  if (text().stream) begin_stream();
+  encode_pictures();
+}
+
+void TextAnswer::prepare() {
+  if (text().chat) prompts_.push_back(chat_prompt(*around_.model, request_));
+  else prompts_ = completion_prompts(*around_.model, text());
+  for (const Prompt& prompt : prompts_) prompt_tokens_ += prompt.total_tokens();
+}
+
+void TextAnswer::begin_stream() {
+  around_.exchange->begin(200, headers("text/event-stream; charset=utf-8"));
+  around_.exchange->heartbeat(around_.comment_interval, std::string(kSseComment));
+}
+
+void TextAnswer::encode_pictures() {
+  std::vector<Picture>& pictures = prompts_.front().pictures;
+  const bool known = std::ranges::all_of(pictures, [](const Picture& picture) { return !picture.pixels; });
+  if (known) {
+    submit();
+    return;
+  }
+  const TimePoint begin = Clock::now();
+  around_.model->pictures().encode(std::move(pictures), picture_run_, [self = shared_from_this(), begin](std::vector<Picture> done, std::exception_ptr error) {
+    self->image_ms_ = elapsed_ms(begin);
+    self->prompts_.front().pictures = std::move(done);
+    try {
+      if (error) std::rethrow_exception(error);
+      self->submit();
+    } catch (const Error& caught) {
+      self->fail_with(problem_of(caught));
+    } catch (...) {
+      self->fail_with(internal_problem());
+    }
+  });
+}
+
+// The copies of a prompt wait for the first one, whose prompt they share.
+void TextAnswer::submit() {
+  size_t at = 0;
+  try {
+    for (Prompt& prompt : prompts_) {
+      std::vector<PromptImage> images = place_pictures(*around_.model, prompt);
+      std::optional<Generation> leader;
+      for (int64_t copy = 0; copy < text().n; ++copy, ++at) {
+        GenerationRequest generation = generation_request(request_, *around_.model, copy);
+        generation.prompt = prompt.tokens;
+        generation.images = images;
+        generation.leader = leader;
+        generation.on_token = [self = shared_from_this(), at](const TokenEvent& event) { return self->take_token(at, event); };
+        generation.on_end = [self = shared_from_this(), at](const GenerationResult& result) { self->take_end(at, result); };
+        const Generation submitted = around_.model->language_model().submit(std::move(generation));
+        if (!leader) leader = submitted;
+        std::lock_guard lock(mutex_);
+        choices_[at].generation = submitted;
+        if (cancelled_) submitted.cancel();
+      }
+    }
+  } catch (const Error& error) {
+    fail_with(problem_of(error));
+  } catch (...) {
+    fail_with(internal_problem());
+  }
+}
+
+bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
+  std::lock_guard lock(mutex_);
+  if (cancelled_ || answered_) return false;
+  Choice& choice = choices_[at];
+  const TimePoint now = Clock::now();
+  if (choice.made++ > 0) around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
+  choice.last_token = now;
+  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
+  if (event.logprobs != nullptr) delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
+  if (head_.return_token_ids) delta.token_ids.push_back(event.id);
+  send(choice, std::move(delta));
+  return !around_.exchange->gone();
+}
+
+AnswerDelta TextAnswer::delta_of(Choice& choice, AnswerPiece piece) const {
+  AnswerDelta delta;
+  delta.choice = choice.index;
+  delta.text = std::move(piece.text);
+  delta.reasoning = std::move(piece.reasoning);
+  for (ToolCallPiece& call : piece.calls) {
+    ToolCall out{call.index, "", std::move(call.name), std::move(call.arguments)};
+    if (!out.name.empty()) {
+      out.id = random_id("call");
+      choice.calls = std::max(choice.calls, call.index + 1);
+    }
+    delta.tool_calls.push_back(std::move(out));
+  }
+  return delta;
+}
+
+void TextAnswer::send(Choice& choice, AnswerDelta delta) {
+  if (!stream_) {
+    append(choice.whole, std::move(delta));
+    choice.begun = true;
+    return;
+  }
+  if (!choice.begun) {
+    choice.begun = true;
+    around_.exchange->write(stream_->begin(choice.index));
+  }
+  if (delta.empty()) return;
+  around_.exchange->write(stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt));
+}
+
+// Of the last parts of an answer that is sent as a whole.
+void TextAnswer::append(AnswerDelta& whole, AnswerDelta delta) {
+  whole.text += delta.text;
+  whole.reasoning += delta.reasoning;
+  std::ranges::move(delta.logprobs, std::back_inserter(whole.logprobs));
+  std::ranges::move(delta.token_ids, std::back_inserter(whole.token_ids));
+  for (ToolCall& call : delta.tool_calls) {
+    if (whole.tool_calls.empty() || whole.tool_calls.back().index != call.index) whole.tool_calls.push_back(std::move(call));
+    else whole.tool_calls.back().arguments += call.arguments;
+  }
+}
+
+void TextAnswer::take_end(size_t at, const GenerationResult& result) {
+  std::lock_guard lock(mutex_);
+  Choice& choice = choices_[at];
+  choice.result = result;
+  around_.metrics->observe_end(result);
+  if (--open_choices_ == 0) ticket_.reset();
+  if (answered_) return;
+  if (result.finish_reason == FinishReason::kError) {
+    fail_locked(problem_of(Error(result.error_code, "", result.error)));
+  } else if (result.finish_reason == FinishReason::kCancelled) {
+    fail_locked(problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
+  } else {
+    finish_choice(choice);
+    if (open_choices_ == 0) finish();
+  }
+}
+
+void TextAnswer::finish_choice(Choice& choice) {
+  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush() : AnswerPiece{});
+  delta.finish_reason = finish_reason_name(choice.result.finish_reason);
+  if (choice.calls > 0 && choice.result.finish_reason == FinishReason::kStop) delta.finish_reason = "tool_calls";
+  choice.whole.finish_reason = delta.finish_reason;
+  send(choice, std::move(delta));
+}
+
+void TextAnswer::finish() {
+  answered_ = true;
+  HttpExchange& exchange = *around_.exchange;
+  if (stream_) {
+    if (text().include_usage) exchange.write(stream_->usage(usage(), timings()));
+    exchange.write(kSseDone);
+    exchange.finish();
+    return;
+  }
+  std::vector<AnswerDelta> wholes;
+  for (Choice& choice : choices_) wholes.push_back(std::move(choice.whole));
+  exchange.respond(200, headers("application/json"), json_line(openai_answer(head_, wholes, usage(), timings())));
+}
+
+void TextAnswer::fail_with(const ApiProblem& problem) {
+  std::lock_guard lock(mutex_);
+  fail_locked(problem);
+}
+
+// A stream that has begun ends with an error event and without [DONE]: a client must not take it for whole.
+void TextAnswer::fail_locked(const ApiProblem& problem) {
+  if (answered_) return;
+  answered_ = true;
+  for (const Choice& choice : choices_) {
+    if (choice.generation) choice.generation->cancel();
+  }
+  if (around_.exchange->gone()) return;
+  log(LogLevel::kWarning, "{}: {}", head_.id, problem.message);
+  if (stream_) {
+    around_.exchange->write(sse_event(json_line(problem_json(problem))));
+    around_.exchange->finish();
+  } else {
+    respond_problem(*around_.exchange, problem);
+  }
+}
+
+void TextAnswer::cancel() {
+  picture_run_->cancel();
+  std::lock_guard lock(mutex_);
+  if (answered_ && open_choices_ == 0) return;
+  cancelled_ = answered_ = true;
+  around_.metrics->count_disconnect();
+  for (const Choice& choice : choices_) {
+    if (choice.generation) choice.generation->cancel();
+  }
+}
+
+AnswerUsage TextAnswer::usage() const {
+  AnswerUsage usage;
+  usage.prompt_tokens = prompt_tokens_;
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    usage.completion_tokens += choices_[i].made;
+    // The copies of a prompt find what the first one computed.
+    if (i % static_cast<size_t>(text().n) == 0) usage.cached_tokens += choices_[i].result.cached_tokens;
+  }
+  return usage;
+}
+
+AnswerTimings TextAnswer::timings() const {
+  const GenerationResult& first = choices_.front().result;
+  return {first.queue_ms, image_ms_, first.prefill_ms, image_ms_ + first.ttft_ms, first.decode_ms};
+}
+
+}  // namespace oag

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/run_control.h"
+#include "llm/generate/generation.h"
+#include "llm/text/answer_parser.h"
+#include "service/net/http_server.h"
+#include "service/protocol/openai_encode.h"
+#include "service/protocol/request_error.h"
+#include "service/serve/prompt_builder.h"
+#include "service/serve/serve_metrics.h"
+#include "service/serve/served_model.h"
+
+namespace oag {
+
+// The answering of one chat or completion: from a decoded request to the last byte. It lives as long as its
+// generations do; the client's leaving cancels them. Its callbacks come from request workers, the picture
+// store's thread, the scheduler's and the network's.
+class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
+ public:
+  struct Surroundings {
+    std::shared_ptr<HttpExchange> exchange;
+    std::shared_ptr<ServedModel> model;
+    ServeMetrics* metrics = nullptr;
+    std::chrono::milliseconds comment_interval{0};
+  };
+  TextAnswer(Request request, Surroundings around);
+
+  // Prepares prompts, answers with the headers of a stream where one is asked for, and submits. Errors come
+  // before anything was sent.
+  void start();
+
+ private:
+  struct Choice {
+    int64_t index = 0;
+    std::optional<Generation> generation;
+    std::unique_ptr<AnswerParser> parser;  // null: all is text
+    AnswerDelta whole;                     // of an answer that is not streamed
+    int64_t made = 0;                      // tokens
+    TimePoint last_token{};
+    int64_t calls = 0;                     // tools that were called
+    bool begun = false;                    // its first chunk was sent
+    GenerationResult result;
+  };
+
+  const TextRequest& text() const { return std::get<TextRequest>(request_.payload); }
+  void prepare();
+  HttpHeaders headers(std::string_view content_type) const;
+  void begin_stream();
+  void encode_pictures();
+  void submit();
+  bool take_token(size_t choice, const TokenEvent& event);
+  void take_end(size_t choice, const GenerationResult& result);
+  AnswerDelta delta_of(Choice& choice, AnswerPiece piece) const;
+  void send(Choice& choice, AnswerDelta delta);
+  static void append(AnswerDelta& whole, AnswerDelta delta);
+  void finish_choice(Choice& choice);
+  void finish();
+  void fail_with(const ApiProblem& problem);
+  void fail_locked(const ApiProblem& problem);
+  void cancel();
+  AnswerUsage usage() const;
+  AnswerTimings timings() const;
+
+  Request request_;
+  Surroundings around_;
+  std::unique_ptr<ServedModel::Ticket> ticket_;
+  AnswerHead head_;
+  std::optional<OpenAiStream> stream_;
+  std::vector<Prompt> prompts_;
+  int64_t prompt_tokens_ = 0;
+  double image_ms_ = 0;
+  std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>();
+
+  std::mutex mutex_;  // guards what follows
+  std::vector<Choice> choices_;
+  size_t open_choices_ = 0;
+  bool cancelled_ = false, answered_ = false;
+};
+
+}  // namespace oag
