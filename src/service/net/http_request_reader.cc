@@ -93,8 +93,7 @@ class StrictParser final : public http::basic_parser<true> {
     if (problem.status != 0) ec = http::error::bad_value;
   }
 
-  void on_request_impl(http::verb, BeastText method, BeastText target, int version,
-                       error_code& ec) override {
+  void on_request_impl(http::verb, BeastText method, BeastText target, int version, error_code& ec) override {
     request.method = view_of(method);
     request.minor_version = version % 10;
     target_ = view_of(target);
@@ -226,7 +225,8 @@ bool HttpRequestReader::Impl::skip_empty_lines() {
   return true;
 }
 
-// Finds the empty line, and stops at what makes a head ambiguous. False when there is no end yet or a problem.
+// Finds the empty line, and stops at what makes a head ambiguous. False when there is no end yet or a
+// problem.
 bool HttpRequestReader::Impl::find_end_of_head(size_t& size) {
   const std::string_view head = rest();
   const auto at = [&](size_t i) { return i < head.size() ? head[i] : '\0'; };

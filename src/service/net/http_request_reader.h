@@ -25,8 +25,8 @@ struct HttpProblem {
 };
 
 // Turns the bytes of a connection into requests. It refuses what RFC 9112 lets a server refuse, wherever two
-// readers could disagree about where a request ends: both or several lengths, bare line feeds, folded headers,
-// control characters. No input makes it throw or hold more than the limits allow.
+// readers could disagree about where a request ends: both or several lengths, bare line feeds, folded
+// headers, control characters. No input makes it throw or hold more than the limits allow.
 class HttpRequestReader {
  public:
   enum class Step {

@@ -22,13 +22,14 @@ struct HttpServerOptions {
   size_t max_head_bytes = size_t{32} << 10;
   size_t max_target_bytes = size_t{8} << 10;  // path and query
   size_t max_body_bytes = size_t{64} << 20;
-  size_t max_receiving_bytes = size_t{1} << 30;  // bodies that are being received, of all connections together
+  size_t max_receiving_bytes = size_t{1}
+                               << 30;  // bodies that are being received, of all connections together
   size_t max_connections = 1024;
-  size_t max_unsent_bytes = size_t{4} << 20;  // of a streamed answer; a client that reads slower is cut
-  size_t least_body_rate = 1024;              // bytes a second, once body_timeout has passed
-  std::chrono::milliseconds head_timeout{10'000};  // from a request's first byte (or the connection's start)
-  std::chrono::milliseconds body_timeout{30'000};  // between two reads
-  std::chrono::milliseconds idle_timeout{75'000};  // between two requests
+  size_t max_unsent_bytes = size_t{4} << 20;        // of a streamed answer; a client that reads slower is cut
+  size_t least_body_rate = 1024;                    // bytes a second, once body_timeout has passed
+  std::chrono::milliseconds head_timeout{10'000};   // from a request's first byte (or the connection's start)
+  std::chrono::milliseconds body_timeout{30'000};   // between two reads
+  std::chrono::milliseconds idle_timeout{75'000};   // between two requests
   std::chrono::milliseconds write_timeout{30'000};  // in which the client takes nothing of what waits for it
 };
 
