@@ -85,7 +85,7 @@ class Session final : public HttpConnection {
   void process();
   void count_body(size_t bytes);
   void answer();
-  void call_handler(HttpRequest request, std::shared_ptr<HttpExchange> exchange);
+  void call_handler(HttpRequest request);
   void refuse(const HttpProblem& problem, const HttpHeaders& headers = {});
   void time_out();
   bool take_output();
@@ -263,20 +263,20 @@ void Session::answer() {
   exchange_->queued = true;  // pump() follows
   ++core_.requests;
   enter(Phase::kAnswer);
-  call_handler(std::move(request), std::make_shared<HttpExchange>(exchange_));
+  call_handler(std::move(request));
   pump();
 }
 
-void Session::call_handler(HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
+void Session::call_handler(HttpRequest request) {
+  // Held here too: when the handler throws, it is answered below and not as one that was dropped.
+  const auto exchange = std::make_shared<HttpExchange>(exchange_);
   try {
     core_.handler(std::move(request), exchange);
   } catch (const std::exception& error) {
     log(LogLevel::kError, "http: the handler failed: {}", error.what());
-    exchange->respond_error(500, "the server failed to handle the request", "internal_error");
-    exchange->abort();
+    exchange_->fail("the server failed to handle the request");
   } catch (...) {
-    exchange->respond_error(500, "the server failed to handle the request", "internal_error");
-    exchange->abort();
+    exchange_->fail("the server failed to handle the request");
   }
 }
 

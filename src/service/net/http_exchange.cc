@@ -131,6 +131,16 @@ void HttpExchangeState::abort() {
   if (wake) mailbox->put(shared_from_this());
 }
 
+void HttpExchangeState::fail(std::string_view message) {
+  {
+    const std::lock_guard lock(mutex);
+    if (phase == Phase::kEnded) return;
+    keep_alive = false;
+  }
+  respond(500, {{"Content-Type", "application/json"}}, http_error_body(500, message, "internal_error"));
+  abort();  // nothing if that was the answer
+}
+
 void HttpExchangeState::heartbeat(std::chrono::milliseconds interval, std::string text) {
   bool wake = false;
   {
@@ -182,14 +192,7 @@ HttpExchange::HttpExchange(std::shared_ptr<HttpExchangeState> state) : state_(st
 
 HttpExchange::~HttpExchange() {
   try {
-    bool unanswered = false;
-    {
-      const std::lock_guard lock(state_->mutex);
-      unanswered = state_->phase == HttpExchangeState::Phase::kWaiting;
-      if (unanswered) state_->keep_alive = false;
-    }
-    if (unanswered) respond_error(500, "the server gave no answer", "internal_error");
-    abort();  // nothing if the answer has ended
+    state_->fail("the server gave no answer");
   } catch (const std::exception& error) {
     log(LogLevel::kError, "http: an exchange was dropped: {}", error.what());
   }

@@ -75,6 +75,9 @@ struct HttpExchangeState : std::enable_shared_from_this<HttpExchangeState> {
   bool write(std::string_view part);
   void finish();
   void abort();
+
+  // A 500 if nothing was answered yet, an abort if the answer has begun; the connection closes after either.
+  void fail(std::string_view message);
   void heartbeat(std::chrono::milliseconds interval, std::string text);
   void set_on_gone(std::function<void()> callback);
 

@@ -64,10 +64,15 @@ int bind_to(const addrinfo& entry, uint16_t port) {
   }
   const int fd = ::socket(entry.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
-  // A port of one's own choice may be taken again at once after a restart; a free one must not be shared.
+  // Connections of an earlier run that still wait for stray packets do not keep a port from being taken. A
+  // free port must not be one that somebody shares, so there it is set afterwards, for those who take it
+  // next.
   if (port != 0) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (entry.ai_family == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), entry.ai_addrlen) == 0) return fd;
+  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), entry.ai_addrlen) == 0) {
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    return fd;
+  }
   const int reason = errno;
   ::close(fd);
   errno = reason;

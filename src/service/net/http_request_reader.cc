@@ -194,7 +194,8 @@ struct HttpRequestReader::Impl {
       problem = parser->problem;
       return Step::kProblem;
     }
-    if (ec == http::error::bad_version) {
+    const std::string_view line = rest().substr(0, rest().find('\r'));
+    if (ec == http::error::bad_version && std::count(line.begin(), line.end(), ' ') == 2) {
       return refuse(505, "http_version_not_supported", "this server speaks HTTP/1.0 and HTTP/1.1");
     }
     return refuse(400, "bad_request", fmt::format("malformed HTTP request: {}", ec.message()));
