@@ -1,0 +1,57 @@
+#include "service/net/sse.h"
+
+namespace oag {
+namespace {
+
+// A carriage return, a line feed, or both in this order end a line.
+std::string_view take_line(std::string_view& text, bool& more) {
+  const size_t end = text.find_first_of("\r\n");
+  const std::string_view line = text.substr(0, end);
+  more = end != text.npos;
+  if (!more) {
+    text = {};
+    return line;
+  }
+  const size_t width = text.substr(end, 2) == "\r\n" ? 2 : 1;
+  text.remove_prefix(end + width);
+  return line;
+}
+
+void append_lines(std::string& out, std::string_view field, std::string_view text) {
+  for (bool more = true; more;) {
+    out += field;
+    out += take_line(text, more);
+    out += '\n';
+  }
+}
+
+void append_single_line(std::string& out, std::string_view field, std::string_view text) {
+  if (text.empty()) return;
+  out += field;
+  for (const char c : text) out += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+  out += '\n';
+}
+
+}  // namespace
+
+void append_sse_event(std::string& out, std::string_view data, std::string_view event, std::string_view id) {
+  append_single_line(out, "event: ", event);
+  append_single_line(out, "id: ", id);
+  append_lines(out, "data: ", data);
+  out += '\n';
+}
+
+std::string sse_event(std::string_view data, std::string_view event, std::string_view id) {
+  std::string out;
+  append_sse_event(out, data, event, id);
+  return out;
+}
+
+std::string sse_comment(std::string_view text) {
+  std::string out;
+  append_lines(out, ": ", text);
+  out += '\n';
+  return out;
+}
+
+}  // namespace oag
