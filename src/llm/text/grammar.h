@@ -10,6 +10,7 @@
 namespace oag {
 
 class GrammarProgram;
+class GrammarRules;
 
 enum class JsonWhitespace : uint8_t {
   kFlexible,  // between JSON's tokens: nothing, one space, or one or two line breaks and up to 32 blanks
@@ -51,6 +52,8 @@ class Grammar {
 
  private:
   explicit Grammar(std::shared_ptr<const GrammarProgram> program) : program_(std::move(program)) {}
+
+  static std::shared_ptr<const Grammar> make(GrammarRules rules, uint32_t root);
 
   std::shared_ptr<const GrammarProgram> program_;
 };

@@ -3,7 +3,6 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,7 +15,7 @@ namespace oag {
 class GrammarStates;
 
 // A grammar made ready for one vocabulary: it keeps the masks of the states that answers have been in. Shared
-// by the answers that use it, thread safe; memory is bounded by kMaxGrammarCacheBytes.
+// by the answers that use it and thread safe; what it keeps is bounded by kMaxGrammarCacheBytes.
 class CompiledGrammar {
  public:
   // Cheap: masks are computed when an answer first needs them.
@@ -25,22 +24,26 @@ class CompiledGrammar {
   ~CompiledGrammar();
 
   const std::shared_ptr<const GrammarVocabulary>& vocabulary() const { return vocabulary_; }
+  size_t cached_bytes();
 
  private:
   friend class GrammarMatcher;
   CompiledGrammar(std::shared_ptr<const Grammar> grammar,
                   std::shared_ptr<const GrammarVocabulary> vocabulary);
 
+  // The states to use now: those of `held` unless they have grown too large.
+  std::shared_ptr<GrammarStates> current_states();
+
   const std::shared_ptr<const Grammar> grammar_;
   const std::shared_ptr<const GrammarVocabulary> vocabulary_;
-  std::mutex mutex_;
-  std::shared_ptr<GrammarStates> states_;  // replaced when it has grown too large
+  std::mutex mutex_;  // guards all states, also those that were replaced and are still held
+  std::shared_ptr<GrammarStates> states_;
 };
 
-// Where one answer stands in a grammar. Copies are independent.
+// Where one answer stands in a grammar. Copies are independent of each other and cheap.
 class GrammarMatcher : public TokenConstraint {
  public:
-  // `end_ids` are allowed where the text may end; empty means the vocabulary's own.
+  // `end_ids` are allowed where the text may end and nowhere else; empty means the vocabulary's own.
   explicit GrammarMatcher(std::shared_ptr<CompiledGrammar> compiled, std::span<const TokenId> end_ids = {});
 
   void mask(std::span<uint32_t> bits) override;
@@ -49,30 +52,22 @@ class GrammarMatcher : public TokenConstraint {
 
   // Takes text that is not tied to tokens. False, and nothing changes, where the grammar does not allow it.
   bool accept_bytes(std::string_view bytes);
-
   // The text so far is a whole one.
   bool may_end() const;
-};
+  const CompiledGrammar& compiled() const { return *compiled_; }
+  std::span<const TokenId> end_ids() const { return end_ids_; }
 
-struct LazyTrigger {
-  std::string text;
-  bool belongs_to_inner = false;  // the inner constraint sees the trigger's own text too
-};
+  // Sets in `bits` the tokens below a node of the vocabulary's trie whose bytes behind the node's may follow.
+  void add_below(uint32_t node, std::span<uint32_t> bits);
 
-// Everything is allowed until a trigger has been written (compared as bytes, across tokens; the first one
-// that ends counts, the longest of those that end together). From there the inner constraint rules; bytes
-// that stand behind the trigger in its token are the inner's first. Tokens whose such bytes would break the
-// inner constraint are not allowed.
-class LazyConstraint : public TokenConstraint {
- public:
-  // Errors: kInvalidArgument for no trigger, an empty one, more than 64, or one above 1 KiB.
-  LazyConstraint(std::vector<LazyTrigger> triggers, GrammarMatcher inner);
+ private:
+  void enter_states();
 
-  void mask(std::span<uint32_t> bits) override;
-  bool accept(TokenId id) override;
-  bool complete() const override;
-
-  bool triggered() const;
+  std::shared_ptr<CompiledGrammar> compiled_;
+  std::vector<TokenId> end_ids_;
+  std::shared_ptr<GrammarStates> states_;
+  uint32_t configuration_;
+  bool ended_ = false;  // an end id was accepted
 };
 
 }  // namespace oag
