@@ -29,8 +29,11 @@ bool Generation::wait(std::optional<TimePoint> deadline) const {
 
 void Generation::cancel() const {
   shared_->cancel_asked.store(true);
-  std::lock_guard lock(shared_->mutex);
-  if (shared_->interruptible_step) shared_->interruptible_step->cancel();
+  {
+    std::lock_guard lock(shared_->mutex);
+    if (shared_->interruptible_step) shared_->interruptible_step->cancel();
+  }
+  shared_->queue_watch->ring();
 }
 
 GenerationResult Generation::result() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,11 +27,23 @@ struct TokenEvent {
   std::string_view text;
 };
 
+// 128 bits that stand for a content. Two contents with the same bits are taken for equal, so they come from a
+// hash for which nobody can make a collision, SHA-256 for example.
+struct ContentHash {
+  uint64_t high = 0, low = 0;
+
+  bool is_set() const { return high != 0 || low != 0; }
+  bool operator==(const ContentHash&) const = default;
+};
+
 // A picture in a prompt: the rows that a vision tower made of it stand for as many of the prompt's tokens.
 struct PromptImage {
   int64_t first_token = 0;
   ImageGrid grid;  // of merged patches, one frame: a row of `rows` for each
   Tensor rows;     // [grid.patches(), hidden size] f32
+  // Of what `rows` were made of: the same for the same rows alone. Not set: what follows the picture is not
+  // shared with other prompts.
+  ContentHash hash = {};
 };
 
 struct GenerationRequest {
@@ -45,6 +58,7 @@ struct GenerationRequest {
   int64_t lookup_tokens = 0;
   int priority = 0;
   std::optional<TimePoint> deadline;
+  std::string cache_salt;  // requests with another one never share cache pages with this one
   // Called on the scheduler's thread for every token of the answer, so it must be quick. False ends the
   // answer as cancelled, an exception ends it as failed with the exception's text; neither touches other
   // answers. It is not called again then, and is let go before the answer is done.
@@ -57,6 +71,7 @@ struct GenerationResult {
   std::vector<TokenId> token_ids;  // without the end token
   std::string text;
   int64_t prompt_tokens = 0;
+  int64_t cached_tokens = 0;    // of the prompt, whose keys and values another request had computed
   int64_t drafted_tokens = 0;   // guessed with lookup_tokens
   int64_t accepted_tokens = 0;  // of these, right
   double queue_ms = 0;          // submitted to first scheduled

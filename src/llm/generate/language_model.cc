@@ -22,7 +22,7 @@ LanguageModel::LanguageModel(const std::shared_ptr<Runtime>& runtime, const Mode
 
 LanguageModel::~LanguageModel() {
   scheduler_->stop();
-  if (thread_.get_id() == std::this_thread::get_id()) {
+  if (thread_.get_id() == std::this_thread::get_id() || scheduler_->is_watch_thread()) {
     thread_.detach();  // it ends by itself once the callback that dropped this model is done
   } else {
     thread_.join();
@@ -39,6 +39,10 @@ const ModelRunner& LanguageModel::runner() const {
 
 const std::shared_ptr<const Tokenizer>& LanguageModel::tokenizer() const {
   return scheduler_->tokenizer();
+}
+
+LanguageModelStats LanguageModel::stats() const {
+  return scheduler_->stats();
 }
 
 int64_t LanguageModel::free_pages() const {

@@ -1,19 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 namespace oag {
 
-// Which pages of the KV cache are free. Not thread safe: the scheduler owns it.
+// Which pages of the KV cache hold nothing. Not thread safe.
 class PagePool {
  public:
   explicit PagePool(int64_t pages);
 
-  // `count` pages, or nothing when fewer are free.
-  std::optional<std::vector<int32_t>> allocate(int64_t count);
-  void release(const std::vector<int32_t>& pages);
+  // A page, or -1 when none is free.
+  int32_t take() noexcept;
+  void give_back(int32_t page) noexcept;
 
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
   int64_t total_pages() const { return total_; }

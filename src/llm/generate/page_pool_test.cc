@@ -9,22 +9,22 @@ namespace {
 
 TEST(PagePool, GivesEachPageToOneOwner) {
   PagePool pool(5);
-  const auto a = pool.allocate(2), b = pool.allocate(3);
-  ASSERT_TRUE(a && b);
-  std::set<int32_t> all(a->begin(), a->end());
-  all.insert(b->begin(), b->end());
+  std::set<int32_t> all;
+  for (int i = 0; i < 5; ++i) all.insert(pool.take());
   EXPECT_EQ(all, (std::set<int32_t>{0, 1, 2, 3, 4}));
   EXPECT_EQ(pool.free_pages(), 0);
+  EXPECT_EQ(pool.take(), -1);
 }
 
-TEST(PagePool, GivesAllOrNothing) {
-  PagePool pool(3);
-  EXPECT_FALSE(pool.allocate(4));
-  EXPECT_EQ(pool.free_pages(), 3);
-  const auto pages = pool.allocate(3);
-  EXPECT_FALSE(pool.allocate(1));
-  pool.release(*pages);
-  EXPECT_TRUE(pool.allocate(3));
+TEST(PagePool, GivesOutAgainWhatCameBack) {
+  PagePool pool(2);
+  const int32_t first = pool.take(), second = pool.take();
+  pool.give_back(first);
+  EXPECT_EQ(pool.free_pages(), 1);
+  EXPECT_EQ(pool.take(), first);
+  pool.give_back(second);
+  EXPECT_EQ(pool.take(), second);
+  EXPECT_EQ(pool.take(), -1);
 }
 
 }  // namespace

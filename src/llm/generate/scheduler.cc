@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "llm/generate/generation_shared.h"
+#include "llm/generate/step_shares.h"
 #include "llm/models/decoder_graph.h"
 
 namespace oag {
@@ -20,15 +21,6 @@ LanguageModelOptions complete(LanguageModelOptions options) {
   return options;
 }
 
-// Keeps a list in order of priority, then arrival.
-template <typename SharedPtr>
-void insert_by_priority(std::vector<SharedPtr>& list, SharedPtr added) {
-  const auto after = std::find_if(list.begin(), list.end(), [&](const auto& other) {
-    return other->request.priority < added->request.priority;
-  });
-  list.insert(after, std::move(added));
-}
-
 }  // namespace
 
 Scheduler::Scheduler(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
@@ -36,69 +28,7 @@ Scheduler::Scheduler(const std::shared_ptr<Runtime>& runtime, const ModelBundle&
     : tokenizer_(bundle.tokenizer),
       options_(complete(options)),
       runner_(runtime, bundle, options_.runner),
-      pages_(runner_.pages()) {}
-
-void Scheduler::stop() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto* list : {&waiting_, &active_}) {
-      for (const SharedPtr& generation : *list) Generation(generation).cancel();
-    }
-  }
-  changed_.notify_all();
-}
-
-int64_t Scheduler::free_pages() const {
-  std::lock_guard lock(mutex_);
-  return pages_.free_pages();
-}
-
-Generation Scheduler::submit(GenerationRequest request) {
-  const int64_t context = runner_.options().context_tokens;
-  const auto prompt_size = static_cast<int64_t>(request.prompt.size());
-  if (prompt_size == 0)
-    fail(ErrorCode::kInvalidArgument, "prompt", "has no tokens; there is nothing to continue");
-  if (prompt_size >= context) {
-    fail(ErrorCode::kInvalidArgument, "prompt",
-         "has {} tokens, the context holds {} with at least one for the answer; shorten it or raise --ctx",
-         prompt_size, context);
-  }
-  for (const TokenId id : request.prompt) {
-    if (id < 0 || id >= runner_.vocab_size())
-      fail(ErrorCode::kInvalidArgument, "prompt", "token id {} is outside [0, {})", id, runner_.vocab_size());
-  }
-  runner_.check_images(request.images);
-  if (request.max_tokens < -1) {
-    fail(ErrorCode::kInvalidArgument, "max_tokens", "must be at least 0, or -1 for no limit, not {}",
-         request.max_tokens);
-  }
-  if (request.lookup_tokens < 0 || request.lookup_tokens > PromptLookup::kMost) {
-    fail(ErrorCode::kInvalidArgument, "lookup", "must be in [0, {}], not {}", PromptLookup::kMost,
-         request.lookup_tokens);
-  }
-  request.sampling.validate();
-  const int64_t room = context - prompt_size;
-  request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
-  if (runner_.pages_for(prompt_size + request.max_tokens) > pages_.total_pages()) {
-    fail(ErrorCode::kInvalidArgument, "prompt",
-         "{} tokens and {} of answer need {} cache pages, there are {}", prompt_size, request.max_tokens,
-         runner_.pages_for(prompt_size + request.max_tokens), pages_.total_pages());
-  }
-  auto shared = std::make_shared<Generation::Shared>(std::move(request), tokenizer_);
-  shared->tokens = shared->request.prompt;
-  shared->result.prompt_tokens = prompt_size;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) fail(ErrorCode::kCancelled, "model", "is being taken down and takes no more requests");
-    if (static_cast<int64_t>(waiting_.size()) >= options_.max_waiting) {
-      fail(ErrorCode::kBusy, "queue", "{} requests wait already; try again later", waiting_.size());
-    }
-    insert_by_priority(waiting_, shared);
-  }
-  changed_.notify_all();
-  return Generation(std::move(shared));
-}
+      pages_(runner_.pages(), runner_.options().page_tokens, options_.prefix_cache) {}
 
 // Hands a token out. A callback that wants no more or throws ends its own answer and nobody else's.
 void Scheduler::emit(Generation::Shared& generation, const TokenEvent& event) {
@@ -118,6 +48,7 @@ void Scheduler::emit(Generation::Shared& generation, const TokenEvent& event) {
 // Nothing stops it: an answer that is taken off the lists ends.
 void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std::string error) noexcept {
   try {
+    publish(generation);
     // What was held back for a stop string that did not come belongs to the answer.
     const std::string tail = generation.text.matched() ? "" : generation.text.flush();
     generation.result.text += tail;
@@ -138,7 +69,9 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
   {
     std::lock_guard lock(mutex_);
     pages_.release(generation.pages);
-    generation.pages.clear();
+    ++counts_.finished;
+    counts_.cancellations += reason == FinishReason::kCancelled ? 1 : 0;
+    counts_.failures += reason == FinishReason::kError ? 1 : 0;
   }
   std::lock_guard lock(generation.mutex);
   GenerationResult& result = generation.result;
@@ -154,42 +87,6 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
   generation.interruptible_step.reset();
   generation.has_ended = true;
   generation.ended.notify_all();
-}
-
-void Scheduler::drop_stopped() {
-  std::vector<SharedPtr> dropped;
-  {
-    std::lock_guard lock(mutex_);
-    dropped.reserve(waiting_.size() + active_.size());
-    // Asked once for each: a cancel may come at any moment.
-    const auto take_stopped = [&](const SharedPtr& generation) {
-      if (!generation->cancel_asked.load() && !generation->expired()) return false;
-      dropped.push_back(generation);
-      return true;
-    };
-    for (auto* list : {&waiting_, &active_}) std::erase_if(*list, take_stopped);
-  }
-  for (const SharedPtr& generation : dropped) {
-    if (generation->cancel_asked.load()) {
-      finish(*generation, FinishReason::kCancelled);
-    } else {
-      finish(*generation, FinishReason::kError, "passed its deadline");
-    }
-  }
-}
-
-void Scheduler::admit() {
-  std::lock_guard lock(mutex_);
-  while (!waiting_.empty() && static_cast<int64_t>(active_.size()) < options_.max_sequences) {
-    const SharedPtr& next = waiting_.front();
-    active_.reserve(active_.size() + 1);  // nothing fails once the pages are taken
-    auto pages = pages_.allocate(runner_.pages_for(next->prompt_size() + next->request.max_tokens));
-    if (!pages) return;
-    next->pages = *std::move(pages);
-    next->started = Clock::now();
-    insert_by_priority(active_, next);
-    waiting_.erase(waiting_.begin());
-  }
 }
 
 void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick) {
@@ -211,6 +108,7 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
     finish(generation, FinishReason::kStop);
     return;
   }
+  ++generated_tokens_;
   generation.tokens.push_back(id);
   generation.result.token_ids.push_back(id);
   const std::string text = generation.text.push(id);
@@ -223,52 +121,77 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
   }
 }
 
+// How many tokens of each of `active_` go into the next step.
+std::vector<int64_t> Scheduler::plan_step() {
+  std::vector<int64_t> counts(active_.size(), 0);
+  std::vector<PromptShare> prompts;
+  std::vector<size_t> readers;  // whose prompts they are
+  for (size_t i = 0; i < active_.size(); ++i) {
+    const Generation::Shared& generation = *active_[i];
+    if (generation.decodes()) {
+      counts[i] = 1;
+    } else {
+      prompts.push_back({generation.request.priority, generation.pending()});
+      readers.push_back(i);
+    }
+  }
+  const auto decoding = static_cast<int64_t>(active_.size() - prompts.size());
+  const int64_t budget = (decoding > 0 ? options_.shared_step_tokens : options_.step_tokens) - decoding;
+  share_step(prompts, budget, [&](size_t prompt, std::span<const size_t> others) {
+    const Generation::Shared& waiter = *active_[readers[prompt]];
+    return std::any_of(others.begin(), others.end(), [&](size_t other) {
+      const Generation::Shared& filler = *active_[readers[other]];
+      return pages_.can_wait(waiter.pages, waiter.content(), filler.pages, filler.content());
+    });
+  });
+  for (size_t i = 0; i < prompts.size(); ++i) counts[readers[i]] = prompts[i].tokens;
+  return counts;
+}
+
 void Scheduler::run_step() {
-  const bool decoding = std::any_of(active_.begin(), active_.end(),
-                                    [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
-  int64_t budget = decoding ? options_.shared_step_tokens : options_.step_tokens;
-  budget -= std::count_if(active_.begin(), active_.end(),
-                          [](const SharedPtr& g) { return g->cached >= g->prompt_size(); });
-  const int priority = active_.front()->request.priority;  // the highest, see insert_by_priority
+  adopt_known_pages();
+  std::vector<int64_t> counts = plan_step();
+  take_pages(counts);
+  const int priority = active_.front()->request.priority;  // the highest, see insert_in_order
   std::vector<SequenceStep> steps;
   std::vector<PromptImages::Step> images;
   images.reserve(active_.size());  // the steps refer to them
   std::vector<Generation::Shared*> members;
-  for (const SharedPtr& generation : active_) {
-    const auto pending = static_cast<int64_t>(generation->tokens.size()) - generation->cached;
-    const bool decodes = generation->cached >= generation->prompt_size();
-    const int64_t count = decodes ? pending : std::min(pending, budget);
-    if (count <= 0) continue;
-    if (!decodes) budget -= count;
-    const bool complete = count == pending;
+  for (size_t i = 0; i < active_.size(); ++i) {
+    const SharedPtr& generation = active_[i];
+    const int64_t count = counts[i];
+    if (count == 0) continue;
+    const bool complete = count == generation->pending();
     // Where several answers share a step, their tokens are worth more than guesses.
-    if (decodes && active_.size() == 1) append_draft(*generation, options_.step_tokens - count);
+    if (generation->decodes() && active_.size() == 1) append_draft(*generation, options_.step_tokens - count);
     const auto with_draft = static_cast<size_t>(count) + generation->draft.size();
     const std::span<const TokenId> tokens(generation->tokens);
     images.push_back(generation->images.step(generation->cached, static_cast<int64_t>(with_draft)));
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
-                     generation->pages, complete ? count - 1 : count,
+                     generation->pages.pages, complete ? count - 1 : count,
                      generation->sampler.request(kMostRanked), images.back().axes, images.back().images});
     members.push_back(generation.get());
   }
-  // The step stops early for a deadline under the same condition as for a cancel, see below.
+  // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
+  // thrown away. Neither is it twice in a row, so that many who go away don't keep the rest from going on.
+  const auto stops_step = [&](size_t i) {
+    return members.size() == 1 || (steps[i].tokens.size() > 1 && !was_interrupted_);
+  };
   std::optional<TimePoint> deadline;
   for (size_t i = 0; i < members.size(); ++i) {
     const auto& wanted = members[i]->request.deadline;
-    if (wanted && (members.size() == 1 || steps[i].tokens.size() > 1))
-      deadline = std::min(deadline.value_or(*wanted), *wanted);
+    if (wanted && stops_step(i)) deadline = std::min(deadline.value_or(*wanted), *wanted);
   }
   const auto control = std::make_shared<RunControl>(priority, deadline);
   for (size_t i = 0; i < members.size(); ++i) {
-    // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
-    // thrown away.
     std::lock_guard lock(members[i]->mutex);
-    if (members.size() == 1 || steps[i].tokens.size() > 1) members[i]->interruptible_step = control;
+    if (stops_step(i)) members[i]->interruptible_step = control;
     if (members[i]->cancel_asked.load() && members[i]->interruptible_step) control->cancel();
   }
   Tensor logits;
   RankedLogits ranked;
   const RunState state = runner_.step(steps, *control, logits, &ranked);
+  was_interrupted_ = state != RunState::kDone;
   for (Generation::Shared* member : members) {
     member->tokens.resize(member->tokens.size() - member->draft.size());
     if (state != RunState::kDone) member->draft.clear();
@@ -277,9 +200,12 @@ void Scheduler::run_step() {
   }
   if (state != RunState::kDone) return;
   size_t row = 0, ranked_row = 0;
+  int64_t computed = 0;
   for (size_t i = 0; i < members.size(); ++i) {
     const size_t wanted = steps[i].tokens.size() - static_cast<size_t>(steps[i].logits_from);
+    computed += static_cast<int64_t>(steps[i].tokens.size());
     members[i]->cached += static_cast<int64_t>(steps[i].tokens.size() - members[i]->draft.size());
+    publish(*members[i]);
     const bool ranks = steps[i].rank.count > 0;
     size_t& first = ranks ? ranked_row : row;
     take_tokens(*members[i], wanted, [&](size_t at) {
@@ -290,6 +216,9 @@ void Scheduler::run_step() {
   }
   std::lock_guard lock(mutex_);
   std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });
+  ++counts_.steps;
+  counts_.computed_tokens += computed;
+  counts_.last_step_end = Clock::now();
 }
 
 TokenId Scheduler::pick(Sampler& sampler, const Tensor& logits, size_t row) const {
@@ -309,6 +238,12 @@ void Scheduler::append_draft(Generation::Shared& generation, int64_t room) {
   const auto made = static_cast<int64_t>(generation.result.token_ids.size());
   room = std::min(room, generation.request.max_tokens - made - 1);
   generation.draft = generation.lookup.draft(generation.tokens, room);
+  if (generation.draft.empty()) return;
+  {
+    std::lock_guard lock(mutex_);
+    const auto with_draft = generation.tokens.size() + generation.draft.size();
+    if (!pages_.grow(generation.pages, static_cast<int64_t>(with_draft))) generation.draft.clear();
+  }
   generation.tokens.insert(generation.tokens.end(), generation.draft.begin(), generation.draft.end());
 }
 
@@ -353,7 +288,7 @@ void Scheduler::run() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return stopping_ || !waiting_.empty() || !active_.empty(); });
-      if (stopping_ && waiting_.empty() && active_.empty()) return;
+      if (stopping_ && waiting_.empty() && active_.empty()) break;
     }
     try {
       drop_stopped();
@@ -367,6 +302,9 @@ void Scheduler::run() {
       fail_all("a step threw");
     }
   }
+  // Nobody makes one any more.
+  queue_watch_->ring();
+  if (watch_.joinable()) watch_.join();
 }
 
 }  // namespace oag

@@ -1,22 +1,25 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/function_ref.h"
 #include "llm/generate/generation.h"
+#include "llm/generate/kv_pages.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/model_runner.h"
-#include "llm/generate/page_pool.h"
+#include "llm/generate/wake_up.h"
 
 namespace oag {
 
 // What works for a LanguageModel: the model, the requests that wait and run, and the loop over them. The
 // thread that runs the loop shares it, so it outlives a LanguageModel that goes away on that thread.
-class Scheduler {
+class Scheduler : public std::enable_shared_from_this<Scheduler> {
  public:
   Scheduler(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
             const LanguageModelOptions& options);
@@ -33,12 +36,28 @@ class Scheduler {
   const ModelRunner& runner() const { return runner_; }
   const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
   int64_t free_pages() const;
+  LanguageModelStats stats() const;
+  // Whether the caller runs on the thread that ends requests in the queue.
+  bool is_watch_thread() const;
 
  private:
   using SharedPtr = std::shared_ptr<Generation::Shared>;
 
+  // In scheduler_queue.cc. Those marked mutex_ are called with it locked.
   void admit();
+  bool fits(const Generation::Shared& next) const;                // mutex_
+  bool fits_without_lower(const Generation::Shared& next) const;  // mutex_
+  void adopt(Generation::Shared& generation);                     // mutex_
+  void preempt_last();                                            // mutex_
+  void make_watch();                                              // mutex_
+  void adopt_known_pages();
+  void publish(Generation::Shared& generation);
+  void take_pages(std::vector<int64_t>& counts);
   void drop_stopped();
+  void finish_stopped(Generation::Shared& generation) noexcept;
+  void watch_queue();
+
+  std::vector<int64_t> plan_step();
   void run_step();
   void fail_all(const char* why);
   TokenId pick(Sampler& sampler, const Tensor& logits, size_t row) const;
@@ -57,8 +76,17 @@ class Scheduler {
   std::condition_variable changed_;
   std::vector<SharedPtr> waiting_;  // by priority, then arrival
   std::vector<SharedPtr> active_;   // likewise; the scheduler's own, others read it under mutex_
-  PagePool pages_;
+  KvPages pages_;                   // likewise
   bool stopping_ = false;
+  int64_t next_arrival_ = 0;
+  LanguageModelStats counts_;  // without what stats() reads elsewhere
+  std::atomic<int64_t> generated_tokens_{0};
+  bool was_interrupted_ = false;  // the last step; the scheduler's own
+
+  std::shared_ptr<WakeUp> queue_watch_ = std::make_shared<WakeUp>();
+  std::thread watch_;  // made under mutex_, joined by run()
+  std::thread::id watch_id_;
+  bool watch_failed_ = false;
 };
 
 }  // namespace oag
