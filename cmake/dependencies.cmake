@@ -26,6 +26,9 @@ if(OAG_NET)
   add_library(oag_net_deps INTERFACE)
   target_link_libraries(oag_net_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
                         $<BUILD_INTERFACE:Boost::headers>)
+  find_library(prometheus-cpp-core_LIBRARY prometheus-cpp-core REQUIRED)
+  add_library(oag_metrics_deps INTERFACE)
+  target_link_libraries(oag_metrics_deps INTERFACE prometheus-cpp-core)  # by name: an installed tree may be moved
 endif()
 
 if(NOT CMAKE_CROSSCOMPILING)

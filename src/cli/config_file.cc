@@ -24,7 +24,8 @@ CLI::Option* find_option(CLI::App& command, const std::string& key) {
 std::string text_of(const Json& value, const std::string& where) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number() || value.is_boolean()) return value.dump();
-  fail(ErrorCode::kInvalidArgument, where, "is {}, expected a text, a number, true, false, or a list of those", value.type_name());
+  fail(ErrorCode::kInvalidArgument, where,
+       "is {}, expected a text, a number, true, false, or a list of those", value.type_name());
 }
 
 void set(CLI::Option& option, const Json& value, const std::string& where) {
@@ -47,12 +48,14 @@ void set(CLI::Option& option, const Json& value, const std::string& where) {
 void apply_config_file(CLI::App& command, const std::string& path) {
   const std::string where = printable(path);
   const Json document = parse_json(read_file(path, kMostBytes), where);
-  if (!document.is_object()) fail(ErrorCode::kInvalidArgument, where, "is {}, expected an object of options", document.type_name());
+  if (!document.is_object())
+    fail(ErrorCode::kInvalidArgument, where, "is {}, expected an object of options", document.type_name());
   for (const auto& [key, value] : document.items()) {
     if (key == "$schema") continue;
     CLI::Option* option = find_option(command, key);
     if (option == nullptr || key == "config" || key == "help")
-      fail(ErrorCode::kInvalidArgument, where + ": " + printable(key), "is no option; `oag {} --help` lists them", command.get_name());
+      fail(ErrorCode::kInvalidArgument, where + ": " + printable(key),
+           "is no option; `oag {} --help` lists them", command.get_name());
     if (option->count() == 0) set(*option, value, where + ": " + printable(key));
   }
 }

@@ -30,48 +30,96 @@ struct ServeFlags {
   std::vector<std::string> sources, names;
   std::string vision_file, api_key_file, admin_key_file, config;
   bool text_only = false, no_repetition = false;
-  int64_t port = 8000, drain_s = 60, comment_s = 5, progress_s = 60, memory_mb = 0, body_mb = 64, thinking = -1;
+  int64_t port = 8000, drain_s = 60, comment_s = 5, progress_s = 60, memory_mb = 0, body_mb = 64,
+          thinking = -1;
 };
 
 void declare_models(CLI::App& command, ServeFlags& flags) {
   ModelSettings& settings = flags.serve.settings;
-  command.add_option("MODEL", flags.sources, "What to serve; several are told apart by their names")->check(not_empty());
-  command.add_option("--name", flags.names, "The name that requests call a model by; one for each MODEL, in order")->expected(1)->take_all();
+  command.add_option("MODEL", flags.sources, "What to serve; several are told apart by their names")
+      ->check(not_empty());
+  command
+      .add_option("--name", flags.names,
+                  "The name that requests call a model by; one for each MODEL, in order")
+      ->expected(1)
+      ->take_all();
   declare_vision_file(command, flags.vision_file);
   command.add_flag("--text-only", flags.text_only, "Serve a model that sees without its vision tower");
   flags.machine.declare_compute(command);
-  command.add_option("--ctx", settings.context_tokens, "Longest prompt and answer together, in tokens (default: the model's,\nat most 32768, as far as memory goes)")->check(whole_number(1, kMostTokens));
-  command.add_option("--cache-tokens", settings.cache_tokens, "Size of the KV cache, which all answers share, in tokens (default:\n--parallel contexts, as far as memory goes)")->check(whole_number(1, kMostTokens));
-  command.add_option("--parallel", settings.parallel, "Answers at work at once")->check(whole_number(1, 1024))->capture_default_str();
-  command.add_option("--queue", settings.max_queue, "More that may wait; beyond, requests get a 429")->check(whole_number(0, 1 << 20))->capture_default_str();
-  command.add_option("--memory-budget", flags.memory_mb, "MB for all models together (default: what is free)")->check(whole_number(1, uint64_t{1} << 40));
+  command
+      .add_option("--ctx", settings.context_tokens,
+                  "Longest prompt and answer together, in tokens (default: the model's,\nat most 32768, as "
+                  "far as memory goes)")
+      ->check(whole_number(1, kMostTokens));
+  command
+      .add_option("--cache-tokens", settings.cache_tokens,
+                  "Size of the KV cache, which all answers share, in tokens (default:\n--parallel contexts, "
+                  "as far as memory goes)")
+      ->check(whole_number(1, kMostTokens));
+  command.add_option("--parallel", settings.parallel, "Answers at work at once")
+      ->check(whole_number(1, 1024))
+      ->capture_default_str();
+  command.add_option("--queue", settings.max_queue, "More that may wait; beyond, requests get a 429")
+      ->check(whole_number(0, 1 << 20))
+      ->capture_default_str();
+  command
+      .add_option("--memory-budget", flags.memory_mb, "MB for all models together (default: what is free)")
+      ->check(whole_number(1, uint64_t{1} << 40));
   declare_content_format(command, settings.content_format);
   declare_max_pixels(command, settings.image_options);
 }
 
 void declare_answers(CLI::App& command, ServeFlags& flags) {
-  command.add_option("--thinking-budget", flags.thinking, "End thoughts of chats after N tokens (default: never)")->check(whole_number(0, kMostTokens));
-  command.add_flag("--agent-grammar", flags.serve.settings.agent_grammar, "Behind <answer>, only actions of the phone agent: do(…) or finish(…)");
+  command
+      .add_option("--thinking-budget", flags.thinking,
+                  "End thoughts of chats after N tokens (default: never)")
+      ->check(whole_number(0, kMostTokens));
+  command.add_flag("--agent-grammar", flags.serve.settings.agent_grammar,
+                   "Behind <answer>, only actions of the phone agent: do(…) or finish(…)");
   command.add_flag("--no-repetition-check", flags.no_repetition, "Let answers repeat themselves for ever");
-  command.add_flag("--strict-fields", flags.serve.strict_fields, "Refuse unknown fields of requests (default: a warning in X-OAG-Warning)");
+  command.add_flag("--strict-fields", flags.serve.strict_fields,
+                   "Refuse unknown fields of requests (default: a warning in X-OAG-Warning)");
 }
 
 void declare_network(CLI::App& command, ServeFlags& flags) {
   HttpServerOptions& http = flags.serve.http;
-  command.add_option("--host", http.host, "Address to listen on; \"*\" for every network")->capture_default_str();
-  command.add_option("--port", flags.port, "Port to listen on; 0: a free one")->check(whole_number(0, 65535))->capture_default_str();
-  command.add_option("--api-key", flags.serve.api_keys, "A key that requests need; may be given several times. Others on this\nmachine see it: --api-key-file hides it")->expected(1)->take_all();
+  command.add_option("--host", http.host, "Address to listen on; \"*\" for every network")
+      ->capture_default_str();
+  command.add_option("--port", flags.port, "Port to listen on; 0: a free one")
+      ->check(whole_number(0, 65535))
+      ->capture_default_str();
+  command
+      .add_option("--api-key", flags.serve.api_keys,
+                  "A key that requests need; may be given several times. Others on this\nmachine see it: "
+                  "--api-key-file hides it")
+      ->expected(1)
+      ->take_all();
   command.add_option("--api-key-file", flags.api_key_file, "Keys, one a line");
-  command.add_option("--admin-key-file", flags.admin_key_file, "Keys for loading and unloading models, one a line (default: nobody may)");
+  command.add_option("--admin-key-file", flags.admin_key_file,
+                     "Keys for loading and unloading models, one a line (default: nobody may)");
   command.add_option("--tls-cert", http.tls_certificate, "PEM file with the certificate: HTTPS");
   command.add_option("--tls-key", http.tls_key, "PEM file with its key (default: in --tls-cert)");
-  command.add_option("--max-connections", http.max_connections, "Connections at once")->check(whole_number(1, 1 << 20))->capture_default_str();
-  command.add_option("--max-body", flags.body_mb, "MB of a request's body")->check(whole_number(1, 4096))->capture_default_str();
-  command.add_option("--comment-interval", flags.comment_s, "Seconds between comments on a stream that waits")->check(whole_number(1, 3600))->capture_default_str();
-  command.add_option("--drain", flags.drain_s, "Seconds that answers at work have to end after SIGTERM")->check(whole_number(0, 86400))->capture_default_str();
-  command.add_option("--progress-timeout", flags.progress_s, "Seconds without a step after which /progressz is 503")->check(whole_number(1, 86400))->capture_default_str();
+  command.add_option("--max-connections", http.max_connections, "Connections at once")
+      ->check(whole_number(1, 1 << 20))
+      ->capture_default_str();
+  command.add_option("--max-body", flags.body_mb, "MB of a request's body")
+      ->check(whole_number(1, 4096))
+      ->capture_default_str();
+  command
+      .add_option("--comment-interval", flags.comment_s, "Seconds between comments on a stream that waits")
+      ->check(whole_number(1, 3600))
+      ->capture_default_str();
+  command.add_option("--drain", flags.drain_s, "Seconds that answers at work have to end after SIGTERM")
+      ->check(whole_number(0, 86400))
+      ->capture_default_str();
+  command
+      .add_option("--progress-timeout", flags.progress_s,
+                  "Seconds without a step after which /progressz is 503")
+      ->check(whole_number(1, 86400))
+      ->capture_default_str();
   command.add_flag("--log-content", flags.serve.log_content, "Prompts and answers in the log (OAG_LOG=info)");
-  command.add_option("--config", flags.config, "JSON file of these options (docs/schemas/serve.json); the command line wins");
+  command.add_option("--config", flags.config,
+                     "JSON file of these options (docs/schemas/serve.json); the command line wins");
 }
 
 std::vector<std::string> keys_of(const std::string& path) {
@@ -92,9 +140,11 @@ void complete(ServeFlags& flags) {
   ServeOptions& serve = flags.serve;
   if (flags.sources.empty()) usage_error("MODEL", "is missing: what is to be served?");
   if (!flags.names.empty() && flags.names.size() != flags.sources.size())
-    usage_error("--name", "is given {} times for {} models; one for each, in order", flags.names.size(), flags.sources.size());
+    usage_error("--name", "is given {} times for {} models; one for each, in order", flags.names.size(),
+                flags.sources.size());
   for (size_t i = 0; i < flags.sources.size(); ++i)
-    serve.models.push_back({flags.sources[i], flags.names.empty() ? "" : flags.names[i], flags.vision_file, flags.text_only});
+    serve.models.push_back(
+        {flags.sources[i], flags.names.empty() ? "" : flags.names[i], flags.vision_file, flags.text_only});
   const auto add_keys = [](std::vector<std::string>& keys, const std::string& file) {
     if (!file.empty()) std::ranges::move(keys_of(file), std::back_inserter(keys));
   };
@@ -115,7 +165,8 @@ void complete(ServeFlags& flags) {
 void warn_of_open_door(const ServeOptions& serve, bool keyed) {
   const std::string& host = serve.http.host;
   const bool loopback = host == "localhost" || host.starts_with("127.") || host == "::1" || host == "[::1]";
-  if (!loopback && !keyed) print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n", host);
+  if (!loopback && !keyed)
+    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n", host);
 }
 
 int serve(CLI::App& command, ServeFlags flags) {
@@ -124,7 +175,8 @@ int serve(CLI::App& command, ServeFlags flags) {
   complete(flags);
   const bool keyed = !flags.serve.api_keys.empty();
   InterruptScope interrupt;
-  Service service(flags.serve, make_runtime(flags.machine), [](const std::string& source) { return find_model_file(source); });
+  Service service(flags.serve, make_runtime(flags.machine),
+                  [](const std::string& source) { return find_model_file(source); });
   service.start();
   warn_of_open_door(flags.serve, keyed);
   fmt::print("listening on {}\n", service.url());
@@ -140,7 +192,8 @@ void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<ServeFlags>();
   CLI::App* command = app.add_subcommand("serve", "Serve models to OpenAI's clients and to Open-AutoGLM");
   command->footer(
-      "When everything is loaded and warm, standard output gets one line, \"listening on http://HOST:PORT\".\n"
+      "When everything is loaded and warm, standard output gets one line, \"listening on "
+      "http://HOST:PORT\".\n"
       "The page at that address is a chat. docs/serving.md has the API, its limits and examples.");
   declare_models(*command, *flags);
   declare_answers(*command, *flags);

@@ -61,7 +61,8 @@ std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& toke
 
 std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
                         bool add_generation_prompt) {
-  return render_chat(chat_template, tokenizer, messages, Json{{"add_generation_prompt", add_generation_prompt}});
+  return render_chat(chat_template, tokenizer, messages,
+                     Json{{"add_generation_prompt", add_generation_prompt}});
 }
 
 std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text) {

@@ -55,9 +55,4 @@ class FieldTable {
   std::vector<std::string_view> required_;
 };
 
-// For the tables: the payload as what it is.
-inline TextRequest& text_of(Request& request) {
-  return std::get<TextRequest>(request.payload);
-}
-
 }  // namespace oag

@@ -135,4 +135,9 @@ struct Request {
   std::vector<std::string> warnings;  // one line each: fields that are unknown, or names that are old
 };
 
+// The payload of a chat or completion.
+inline TextRequest& text_of(Request& request) {
+  return std::get<TextRequest>(request.payload);
+}
+
 }  // namespace oag

@@ -8,14 +8,15 @@
 namespace oag {
 namespace {
 
-// What ends an answer that repeats itself, unless its request says otherwise: no text that people want has the
-// same tokens so often.
+// What ends an answer that repeats itself, unless its request says otherwise: no text that people want has
+// the same tokens so often.
 constexpr RepetitionLimit kHopelessRepetition = {1, 64, 32};
 
 SamplingOptions sampling_of(const SamplingRequest& request, const ServedModel& model, int64_t copy) {
   const auto vocabulary = static_cast<int64_t>(model.tokenizer()->size_tokens());
   const auto token = [&](int64_t id, std::string_view field) {
-    if (id < 0 || id >= vocabulary) reject("invalid_value", field, "names token {}, expected ids below {}", id, vocabulary);
+    if (id < 0 || id >= vocabulary)
+      reject("invalid_value", field, "names token {}, expected ids below {}", id, vocabulary);
     return static_cast<TokenId>(id);
   };
   SamplingOptions options;
@@ -27,12 +28,15 @@ SamplingOptions sampling_of(const SamplingRequest& request, const ServedModel& m
   options.frequency_penalty = request.frequency_penalty.value_or(0.0f);
   options.presence_penalty = request.presence_penalty.value_or(0.0f);
   options.seed = request.seed ? *request.seed + static_cast<uint64_t>(copy) : std::random_device{}();
-  for (const auto& [id, bias] : request.logit_bias) options.logit_bias.emplace_back(token(id, "logit_bias"), bias);
-  for (const int64_t id : request.allowed_token_ids) options.allowed.push_back(token(id, "allowed_token_ids"));
+  for (const auto& [id, bias] : request.logit_bias)
+    options.logit_bias.emplace_back(token(id, "logit_bias"), bias);
+  for (const int64_t id : request.allowed_token_ids)
+    options.allowed.push_back(token(id, "allowed_token_ids"));
   for (const std::string& word : request.bad_words) {
     // As a word inside a text and at its beginning.
     for (const std::string& form : {word, " " + word})
-      options.bad_words.push_back(model.tokenizer()->encode(form, {.parse_special = false, .add_special = false}));
+      options.bad_words.push_back(
+          model.tokenizer()->encode(form, {.parse_special = false, .add_special = false}));
   }
   return options;
 }
@@ -44,7 +48,8 @@ std::optional<ThinkingLimit> thinking_limit(const Tokenizer& tokenizer, int64_t 
   limit.ends = {"<answer>", "do(action=", "finish(message="};
   const bool answers = tokenizer.find("<answer>").has_value();
   if (!answers) limit.ends = {"</think>"};
-  limit.forced = tokenizer.encode(answers ? "</think><answer>" : "</think>", {.parse_special = true, .add_special = false});
+  limit.forced = tokenizer.encode(answers ? "</think><answer>" : "</think>",
+                                  {.parse_special = true, .add_special = false});
   return limit;
 }
 
@@ -60,7 +65,8 @@ void constrain(GenerationRequest& generation, const TextRequest& text, ServedMod
   } else if (text.chat && settings.agent_grammar) {
     generation.constraint = agent_constraint(model.grammars());
   }
-  const std::optional<int64_t> budget = text.thinking ? std::optional(text.thinking->tokens) : settings.thinking_budget;
+  const std::optional<int64_t> budget =
+      text.thinking ? std::optional(text.thinking->tokens) : settings.thinking_budget;
   if (text.chat && budget) generation.thinking = thinking_limit(*model.tokenizer(), *budget);
 }
 
@@ -78,7 +84,8 @@ GenerationRequest generation_request(const Request& request, ServedModel& model,
   generation.include_stop = text.include_stop_text;
   const auto vocabulary = static_cast<int64_t>(model.tokenizer()->size_tokens());
   for (const int64_t id : text.stop_token_ids) {
-    if (id >= vocabulary) reject("invalid_value", "stop_token_ids", "names token {}, expected ids below {}", id, vocabulary);
+    if (id >= vocabulary)
+      reject("invalid_value", "stop_token_ids", "names token {}, expected ids below {}", id, vocabulary);
     generation.stop_ids.push_back(static_cast<TokenId>(id));
   }
   generation.skip_special = text.skip_special_tokens;
@@ -88,7 +95,8 @@ GenerationRequest generation_request(const Request& request, ServedModel& model,
   generation.deadline = request.context.deadline;
   generation.cache_salt = text.cache_salt;
   if (text.repetition) {
-    generation.repetition = {text.repetition->min_pattern, text.repetition->max_pattern, text.repetition->min_count};
+    generation.repetition = {text.repetition->min_pattern, text.repetition->max_pattern,
+                             text.repetition->min_count};
   } else if (model.settings().detect_repetition && !text.ignore_end) {
     generation.repetition = kHopelessRepetition;
   }

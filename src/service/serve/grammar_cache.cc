@@ -39,11 +39,12 @@ std::shared_ptr<CompiledGrammar> GrammarCache::agent_action() {
   return find("agent action", [] { return Grammar::phone_agent_action(); });
 }
 
-std::shared_ptr<CompiledGrammar> GrammarCache::find(const std::string& key,
-                                                    const std::function<std::shared_ptr<const Grammar>()>& make) {
+std::shared_ptr<CompiledGrammar> GrammarCache::find(
+    const std::string& key, const std::function<std::shared_ptr<const Grammar>()>& make) {
   {
     std::lock_guard lock(mutex_);
-    const auto known = std::ranges::find(kept_, key, &std::pair<std::string, std::shared_ptr<CompiledGrammar>>::first);
+    const auto known =
+        std::ranges::find(kept_, key, &std::pair<std::string, std::shared_ptr<CompiledGrammar>>::first);
     if (known != kept_.end()) {
       kept_.splice(kept_.begin(), kept_, known);
       return kept_.front().second;

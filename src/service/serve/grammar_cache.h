@@ -29,7 +29,7 @@ class GrammarCache {
 
  private:
   std::shared_ptr<CompiledGrammar> find(const std::string& key,
-                                              const std::function<std::shared_ptr<const Grammar>()>& make);
+                                        const std::function<std::shared_ptr<const Grammar>()>& make);
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const GrammarVocabulary> vocabulary_;

@@ -20,8 +20,12 @@ std::string default_name(const std::string& source) {
 
 }  // namespace
 
-ModelHost::ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const ModelSettings& settings, uint64_t memory_budget)
-    : runtime_(std::move(runtime)), resolve_(std::move(resolve)), settings_(settings), memory_budget_(memory_budget) {}
+ModelHost::ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const ModelSettings& settings,
+                     uint64_t memory_budget)
+    : runtime_(std::move(runtime)),
+      resolve_(std::move(resolve)),
+      settings_(settings),
+      memory_budget_(memory_budget) {}
 
 std::shared_ptr<ServedModel> ModelHost::load(ModelSpec spec) {
   if (spec.name.empty()) spec.name = default_name(spec.source);
@@ -30,7 +34,9 @@ std::shared_ptr<ServedModel> ModelHost::load(ModelSpec spec) {
     std::lock_guard lock(mutex_);
     for (const Entry& entry : entries_) {
       if (entry.model->name() == spec.name)
-        throw RequestError(409, "model_exists", "name", fmt::format("\"{}\" is loaded already; choose another name or unload it", spec.name));
+        throw RequestError(
+            409, "model_exists", "name",
+            fmt::format("\"{}\" is loaded already; choose another name or unload it", spec.name));
     }
   }
   const std::filesystem::path path = resolve_(spec.source);
@@ -52,11 +58,13 @@ void ModelHost::make_room(uint64_t bytes) {
   while (used() + bytes > memory_budget_) {
     auto idle = entries_.end();
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-      if (entry->model->admitted() == 0 && (idle == entries_.end() || entry->last_used < idle->last_used)) idle = entry;
+      if (entry->model->admitted() == 0 && (idle == entries_.end() || entry->last_used < idle->last_used))
+        idle = entry;
     }
     if (idle == entries_.end()) {
       throw RequestError(507, "out_of_memory_budget", "model",
-                         fmt::format("needs about {} MB, and {} of {} MB are taken by models at work; unload one or raise --memory-budget",
+                         fmt::format("needs about {} MB, and {} of {} MB are taken by models at work; unload "
+                                     "one or raise --memory-budget",
                                      bytes / 1'000'000, used() / 1'000'000, memory_budget_ / 1'000'000));
     }
     log(LogLevel::kWarning, "model \"{}\" is unloaded to make room", idle->model->name());
@@ -68,10 +76,14 @@ void ModelHost::make_room(uint64_t bytes) {
 void ModelHost::unload(std::string_view name) {
   std::shared_ptr<ServedModel> dropped;
   std::lock_guard lock(mutex_);
-  const auto entry = std::ranges::find_if(entries_, [&](const Entry& one) { return one.model->name() == name; });
-  if (entry == entries_.end()) throw RequestError(404, "model_not_found", "model", fmt::format("there is no model \"{}\"", name));
+  const auto entry =
+      std::ranges::find_if(entries_, [&](const Entry& one) { return one.model->name() == name; });
+  if (entry == entries_.end())
+    throw RequestError(404, "model_not_found", "model", fmt::format("there is no model \"{}\"", name));
   if (const int64_t answers = entry->model->admitted(); answers > 0) {
-    throw RequestError(409, "model_busy", "model", fmt::format("\"{}\" is at work on {} answers; try again when they have ended", name, answers));
+    throw RequestError(
+        409, "model_busy", "model",
+        fmt::format("\"{}\" is at work on {} answers; try again when they have ended", name, answers));
   }
   dropped = std::move(entry->model);
   entries_.erase(entry);
@@ -79,13 +91,18 @@ void ModelHost::unload(std::string_view name) {
 
 std::shared_ptr<ServedModel> ModelHost::find(std::string_view name) {
   std::lock_guard lock(mutex_);
-  const auto entry = name.empty() && entries_.size() == 1
-                         ? entries_.begin()
-                         : std::ranges::find_if(entries_, [&](const Entry& one) { return one.model->name() == name; });
+  const auto entry =
+      name.empty() && entries_.size() == 1
+          ? entries_.begin()
+          : std::ranges::find_if(entries_, [&](const Entry& one) { return one.model->name() == name; });
   if (entry == entries_.end()) {
-    if (name.empty()) throw RequestError(400, "missing_required_parameter", "model", "is missing, and there is not just one model; /v1/models lists them");
-    const std::string shown = Json(std::string(name.substr(0, 128))).dump(-1, ' ', false, Json::error_handler_t::replace);
-    throw RequestError(404, "model_not_found", "model", fmt::format("there is no model {}; /v1/models lists those that are", shown));
+    if (name.empty())
+      throw RequestError(400, "missing_required_parameter", "model",
+                         "is missing, and there is not just one model; /v1/models lists them");
+    const std::string shown =
+        Json(std::string(name.substr(0, 128))).dump(-1, ' ', false, Json::error_handler_t::replace);
+    throw RequestError(404, "model_not_found", "model",
+                       fmt::format("there is no model {}; /v1/models lists those that are", shown));
   }
   entry->last_used = Clock::now();
   return entry->model;

@@ -19,7 +19,8 @@ class ModelHost {
  public:
   // `resolve` finds the file or folder behind a name. `memory_budget` 0: what the machine has free.
   using Resolve = std::function<std::filesystem::path(const std::string& source)>;
-  ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const ModelSettings& settings, uint64_t memory_budget);
+  ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const ModelSettings& settings,
+            uint64_t memory_budget);
 
   // Loads a model. Where the budget does not hold it beside the others, models without work go first, those
   // that were used least recently; one that is at work never does. Errors: those of ServedModel::load;

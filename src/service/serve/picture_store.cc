@@ -101,7 +101,8 @@ void PictureStore::run(Job& job) {
       if (find(picture)) continue;
     }
     EncodedImage encoded;
-    const RunState state = encoder_->encode(*picture.pixels, fmt::format("picture {}", i + 1), *job.control, encoded);
+    const RunState state =
+        encoder_->encode(*picture.pixels, fmt::format("picture {}", i + 1), *job.control, encoded);
     if (state != RunState::kDone) fail(ErrorCode::kCancelled, "picture", "was cancelled");
     picture.rows = encoded.rows;
     picture.pixels.reset();

@@ -20,8 +20,8 @@ namespace oag {
 
 // A picture of a request: how many tokens it takes is known, its rows come later.
 struct Picture {
-  ContentHash hash;  // of the file's bytes
-  ImageGrid grid;    // of merged patches
+  ContentHash hash;                        // of the file's bytes
+  ImageGrid grid;                          // of merged patches
   std::shared_ptr<const RgbImage> pixels;  // null where the rows are known
   Tensor rows;                             // [grid.patches(), hidden size] f32; without a buffer until known
 };

@@ -18,13 +18,16 @@ namespace {
 // What cannot fit, whatever its tokens are, is refused before anything works on it.
 void check_bytes(const ServedModel& model, std::string_view param, size_t bytes) {
   const size_t tokens = bytes / model.longest_token();
-  if (static_cast<int64_t>(tokens) >= model.context_tokens()) fail_length(model, param, static_cast<int64_t>(tokens));
+  if (static_cast<int64_t>(tokens) >= model.context_tokens())
+    fail_length(model, param, static_cast<int64_t>(tokens));
 }
 
-void check_length(const ServedModel& model, std::string_view param, Prompt& prompt, const std::optional<int64_t>& kept) {
+void check_length(const ServedModel& model, std::string_view param, Prompt& prompt,
+                  const std::optional<int64_t>& kept) {
   if (kept && prompt.total_tokens() > *kept) {
     if (!prompt.pictures.empty())
-      reject("unsupported_value", "truncate_prompt_tokens", "cannot cut a prompt with pictures; leave it out");
+      reject("unsupported_value", "truncate_prompt_tokens",
+             "cannot cut a prompt with pictures; leave it out");
     prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - *kept);
   }
   if (prompt.tokens.empty()) reject("invalid_value", param, "is empty; there is nothing to continue");
@@ -32,7 +35,10 @@ void check_length(const ServedModel& model, std::string_view param, Prompt& prom
 }
 
 size_t text_bytes(const Json& value) {
-  if (value.is_string()) return value.get_ref<const std::string&>().starts_with("data:") ? 0 : value.get_ref<const std::string&>().size();
+  if (value.is_string())
+    return value.get_ref<const std::string&>().starts_with("data:")
+               ? 0
+               : value.get_ref<const std::string&>().size();
   size_t bytes = 0;
   if (value.is_structured()) {
     for (const Json& member : value) bytes += text_bytes(member);
@@ -45,7 +51,8 @@ void check_variables(const ServedModel& model, Request& request) {
   for (const auto& [name, value] : text_of(request).template_arguments.items()) {
     if (model.chat_template().source().find(name) != std::string::npos) continue;
     if (name == "reasoning_effort" && value != "none")
-      reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out", model.name());
+      reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out",
+             model.name());
     request.warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
   }
 }
@@ -72,16 +79,19 @@ std::string continue_last(const std::string& rendered, const Json& messages) {
   const std::string last = content.is_string() ? content.get<std::string>() : "";
   const size_t at = rendered.rfind(last);
   if (last.empty() || at == std::string::npos)
-    reject("unsupported_value", "continue_final_message", "the chat template does not write the last message as it is");
+    reject("unsupported_value", "continue_final_message",
+           "the chat template does not write the last message as it is");
   return rendered.substr(0, at + last.size());
 }
 
 Prompt rendered_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   const Tokenizer& tokenizer = *model.tokenizer();
-  const ChatMessages chat = read_chat_messages(tokenizer, with_known_roles(text.messages), model.settings().content_format);
-  std::string rendered = render_chat(model.chat_template(), tokenizer, chat.list,
-                                     template_variables(text.template_arguments, text.tools, text.add_generation_prompt));
+  const ChatMessages chat =
+      read_chat_messages(tokenizer, with_known_roles(text.messages), model.settings().content_format);
+  std::string rendered =
+      render_chat(model.chat_template(), tokenizer, chat.list,
+                  template_variables(text.template_arguments, text.tools, text.add_generation_prompt));
   if (text.continue_final_message) rendered = continue_last(rendered, chat.list);
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
@@ -90,16 +100,19 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
     prompt.pictures.push_back(model.pictures().open(chat.pictures[i], fmt::format("picture {}", i + 1)));
     prompt.picture_tokens += prompt.pictures.back().grid.patches();
   }
-  if (model.bundle().image_token) check_image_places(prompt.tokens, *model.bundle().image_token, prompt.pictures.size());
+  if (model.bundle().image_token)
+    check_image_places(prompt.tokens, *model.bundle().image_token, prompt.pictures.size());
   return prompt;
 }
 
-std::vector<TokenId> ids_of(const std::vector<int64_t>& wide, const ServedModel& model, std::string_view param) {
+std::vector<TokenId> ids_of(const std::vector<int64_t>& wide, const ServedModel& model,
+                            std::string_view param) {
   const auto count = static_cast<int64_t>(model.tokenizer()->size_tokens());
   std::vector<TokenId> ids;
   ids.reserve(wide.size());
   for (const int64_t id : wide) {
-    if (id < 0 || id >= count) reject("invalid_value", param, "holds {}, expected token ids below {}", id, count);
+    if (id < 0 || id >= count)
+      reject("invalid_value", param, "holds {}, expected token ids below {}", id, count);
     ids.push_back(static_cast<TokenId>(id));
   }
   return ids;
@@ -136,7 +149,8 @@ std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& te
     } else {
       prompt.text = std::get<std::string>(source);
       check_bytes(model, "prompt", prompt.text.size());
-      prompt.tokens = model.tokenizer()->encode(prompt.text, {.parse_special = true, .add_special = text.add_special_tokens});
+      prompt.tokens = model.tokenizer()->encode(
+          prompt.text, {.parse_special = true, .add_special = text.add_special_tokens});
     }
     check_length(model, "prompt", prompt, text.truncate_prompt_tokens);
     prompts.push_back(std::move(prompt));
@@ -157,9 +171,12 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
   model.language_model();
   const Json& messages = std::get<Json>(request.source);
   check_bytes(model, "messages", text_bytes(messages));
-  const ChatMessages chat = read_chat_messages(*model.tokenizer(), with_known_roles(messages), model.settings().content_format);
-  const Json variables = template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
-  return encode_rendered_chat(*model.tokenizer(), render_chat(model.chat_template(), *model.tokenizer(), chat.list, variables));
+  const ChatMessages chat =
+      read_chat_messages(*model.tokenizer(), with_known_roles(messages), model.settings().content_format);
+  const Json variables =
+      template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
+  return encode_rendered_chat(*model.tokenizer(),
+                              render_chat(model.chat_template(), *model.tokenizer(), chat.list, variables));
 }
 
 }  // namespace oag

@@ -12,11 +12,11 @@ namespace oag {
 
 // What a model is asked to go on from.
 struct Prompt {
-  std::vector<TokenId> tokens;      // one for each picture until place_pictures()
+  std::vector<TokenId> tokens;  // one for each picture until place_pictures()
   std::vector<Picture> pictures;
-  int64_t picture_tokens = 0;       // that pictures take
-  std::string text;                 // as rendered; of a completion, its own
-  int64_t total_tokens() const;     // with the pictures'
+  int64_t picture_tokens = 0;    // that pictures take
+  std::string text;              // as rendered; of a completion, its own
+  int64_t total_tokens() const;  // with the pictures'
 };
 
 // The prompt of a chat: its template over its messages. Warns in `request` of template arguments that the

@@ -25,7 +25,8 @@ class ServeMetrics {
   void count_disconnect();
 
   // With what the models and the network say of themselves at this moment.
-  std::string text(const std::vector<std::shared_ptr<ServedModel>>& models, const HttpServerCounters& network) const;
+  std::string text(const std::vector<std::shared_ptr<ServedModel>>& models,
+                   const HttpServerCounters& network) const;
 
  private:
   struct Registry;

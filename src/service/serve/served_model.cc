@@ -14,7 +14,8 @@ namespace oag {
 namespace {
 
 int64_t seconds_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 // A model whose positions have three axes was trained with pictures.
@@ -34,26 +35,29 @@ ModelBundle open_bundle(const std::filesystem::path& path, const ModelSpec& spec
 
 // Context and cache that were asked for, or that memory has room for: half of what is free behind the weights
 // at most.
-RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle, const ModelSettings& settings) {
+RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+                             const ModelSettings& settings) {
   RunnerOptions runner;
   runner.cache_dtype = settings.cache_dtype;
   if (settings.context_tokens > bundle.config.context_tokens) {
     fail(ErrorCode::kInvalidArgument, bundle.path.string(),
-         "was trained for a context of {} tokens, {} are asked for; use --ctx of at most {}", bundle.config.context_tokens,
-         settings.context_tokens, bundle.config.context_tokens);
+         "was trained for a context of {} tokens, {} are asked for; use --ctx of at most {}",
+         bundle.config.context_tokens, settings.context_tokens, bundle.config.context_tokens);
   }
   runner.context_tokens = 1;
   const uint64_t weights = memory_need(runtime, bundle, runner).weights;
   const uint64_t free_bytes = runtime->devices().front()->free_memory_bytes().value_or(uint64_t{8} << 30);
   const uint64_t room = free_bytes > weights ? (free_bytes - weights) / 2 : 0;
   const uint64_t token_bytes = cache_bytes_per_token(bundle.config, settings.cache_dtype);
-  const auto affordable = static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), 512));
+  const auto affordable =
+      static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), 512));
   runner.context_tokens = settings.context_tokens > 0
                               ? settings.context_tokens
                               : std::min({bundle.config.context_tokens, kMostDefaultContext, affordable});
-  runner.cache_tokens = settings.cache_tokens > 0
-                            ? settings.cache_tokens
-                            : std::max(runner.context_tokens, std::min(runner.context_tokens * settings.parallel, affordable));
+  runner.cache_tokens =
+      settings.cache_tokens > 0
+          ? settings.cache_tokens
+          : std::max(runner.context_tokens, std::min(runner.context_tokens * settings.parallel, affordable));
   return runner;
 }
 
@@ -76,8 +80,8 @@ std::shared_ptr<ServedModel> ServedModel::load(const std::shared_ptr<Runtime>& r
   return model;
 }
 
-void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path,
-                                      const ModelSpec& spec) {
+void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime,
+                                      const std::filesystem::path& path, const ModelSpec& spec) {
   bundle_ = open_bundle(path, spec);
   template_ = compile_chat_template(bundle_);
   for (const std::string& token : bundle_.tokenizer->vocabulary().tokens)
@@ -93,7 +97,8 @@ void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime, c
   grammars_ = std::make_unique<GrammarCache>(bundle_.tokenizer);
   if (bundle_.vision) {
     pictures_ = std::make_unique<PictureStore>(
-        std::make_unique<VisionEncoder>(runtime, bundle_.vision, settings_.image_options), settings_.picture_cache_bytes);
+        std::make_unique<VisionEncoder>(runtime, bundle_.vision, settings_.image_options),
+        settings_.picture_cache_bytes);
   }
 }
 
@@ -108,7 +113,8 @@ void ServedModel::warm_up() {
   request.max_tokens = 1;
   request.ignore_end = true;
   const GenerationResult result = language_model_->submit(std::move(request)).result();
-  if (result.finish_reason == FinishReason::kError) fail(ErrorCode::kCorruptData, bundle_.path.string(), "{}", result.error);
+  if (result.finish_reason == FinishReason::kError)
+    fail(ErrorCode::kCorruptData, bundle_.path.string(), "{}", result.error);
 }
 
 const std::shared_ptr<const Tokenizer>& ServedModel::tokenizer() const {
@@ -121,19 +127,23 @@ int64_t ServedModel::context_tokens() const {
 
 LanguageModel& ServedModel::language_model() {
   if (!language_model_)
-    throw RequestError(400, "unsupported_model", "model", fmt::format("\"{}\" makes vectors of texts and writes none; see /v1/embeddings", name_));
+    throw RequestError(
+        400, "unsupported_model", "model",
+        fmt::format("\"{}\" makes vectors of texts and writes none; see /v1/embeddings", name_));
   return *language_model_;
 }
 
 const TextEmbedder& ServedModel::embedder() const {
   if (!embedder_)
-    throw RequestError(400, "unsupported_model", "model", fmt::format("\"{}\" is no text encoder; see /v1/models", name_));
+    throw RequestError(400, "unsupported_model", "model",
+                       fmt::format("\"{}\" is no text encoder; see /v1/models", name_));
   return *embedder_;
 }
 
 PictureStore& ServedModel::pictures() {
   if (!pictures_)
-    throw RequestError(400, "unsupported_content", "messages", fmt::format("\"{}\" takes no pictures", name_));
+    throw RequestError(400, "unsupported_content", "messages",
+                       fmt::format("\"{}\" takes no pictures", name_));
   return *pictures_;
 }
 

@@ -55,7 +55,8 @@ class ServedModel {
 
  private:
   ServedModel(std::string name, const ModelSettings& settings);
-  void load_language_model(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path, const ModelSpec& spec);
+  void load_language_model(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path,
+                           const ModelSpec& spec);
   void warm_up();
 
   std::string name_;

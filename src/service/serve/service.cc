@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "service/net/sha256.h"
+#include "service/net/url.h"
 #include "service/protocol/request_error.h"
 #include "service/serve/respond.h"
 
@@ -68,7 +69,8 @@ std::vector<std::string> digests_of(const std::vector<std::string>& keys) {
 bool holds(const std::vector<std::string>& digests, std::string_view key) {
   const std::string digest = sha256_hex(key);
   bool found = false;
-  for (const std::string& one : digests) found |= CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0;
+  for (const std::string& one : digests)
+    found |= CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0;
   return found;
 }
 
@@ -77,7 +79,9 @@ std::string_view bearer_key(const HttpRequest& request) {
   const std::string* header = request.find_header("Authorization");
   if (header == nullptr || header->size() < kScheme.size()) return {};
   const std::string_view value(*header);
-  const bool bearer = std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); });
+  const bool bearer = std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+  });
   return bearer ? value.substr(kScheme.size()) : std::string_view{};
 }
 
@@ -102,9 +106,10 @@ Service::~Service() {
 
 void Service::start() {
   // A port that is taken is found before minutes of loading.
-  server_ = std::make_unique<HttpServer>(options_.http, [this](HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
-    route(std::move(request), std::move(exchange));
-  });
+  server_ = std::make_unique<HttpServer>(options_.http,
+                                         [this](HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
+                                           route(std::move(request), std::move(exchange));
+                                         });
   for (const ModelSpec& spec : options_.models) models_.load(spec);
   server_->start();
 }
@@ -127,19 +132,24 @@ void Service::check_access(const Endpoint& endpoint, const HttpRequest& request)
   if (endpoint.access == Access::kOpen) return;
   const std::string_view key = bearer_key(request);
   if (endpoint.access == Access::kAdmin) {
-    if (admin_digests_.empty()) throw RequestError(403, "admin_disabled", "", "the server was started without --admin-key");
-    if (!holds(admin_digests_, key)) throw RequestError(401, "invalid_api_key", "", "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
+    if (admin_digests_.empty())
+      throw RequestError(403, "admin_disabled", "", "the server was started without --admin-key");
+    if (!holds(admin_digests_, key))
+      throw RequestError(401, "invalid_api_key", "",
+                         "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
     return;
   }
   if (key_digests_.empty() || holds(key_digests_, key)) return;
-  throw RequestError(401, "invalid_api_key", "", "the key is missing or wrong; send it as Authorization: Bearer KEY");
+  throw RequestError(401, "invalid_api_key", "",
+                     "the key is missing or wrong; send it as Authorization: Bearer KEY");
 }
 
 void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
   std::string methods, argument;
   for (const Endpoint* endpoint : kEndpoints) {
     if (!matches(endpoint->path, request.path, argument)) continue;
-    const bool fits = endpoint->method == request.method || (request.method == "HEAD" && endpoint->method == "GET");
+    const bool fits =
+        endpoint->method == request.method || (request.method == "HEAD" && endpoint->method == "GET");
     if (!fits) {
       methods += methods.empty() ? "" : ", ";
       methods += endpoint->method;
@@ -152,11 +162,15 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
     }
     const auto shared = std::make_shared<Call>(std::move(call));
     if (!workers_->submit([this, endpoint, shared] { run(*endpoint, std::move(*shared)); }))
-      shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full", "", {{"Retry-After", "1"}});
+      shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full",
+                                      "", {{"Retry-After", "1"}});
     return;
   }
-  if (methods.empty()) exchange->respond_error(404, "there is no such address; /openapi.json lists them", "not_found");
-  else exchange->respond_error(405, "the method is not allowed here", "method_not_allowed", "", {{"Allow", methods}});
+  if (methods.empty())
+    exchange->respond_error(404, "there is no such address; /openapi.json lists them", "not_found");
+  else
+    exchange->respond_error(405, "the method is not allowed here", "method_not_allowed", "",
+                            {{"Allow", methods}});
 }
 
 void Service::run(const Endpoint& endpoint, Call call) {

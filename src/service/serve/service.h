@@ -26,8 +26,8 @@ class Service {
   void start();
   std::string url() const;
 
-  // Takes no new requests, waits for those at work as long as the options say, then ends them. `hurry` turning
-  // true ends the wait.
+  // Takes no new requests, waits for those at work as long as the options say, then ends them. `hurry`
+  // turning true ends the wait.
   void drain(const std::atomic<bool>& hurry);
 
   const ServeOptions& options() const { return options_; }

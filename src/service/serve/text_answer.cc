@@ -17,7 +17,8 @@ std::string random_id(std::string_view prefix) {
 }
 
 int64_t seconds_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogprobs& logprobs) {
@@ -31,7 +32,9 @@ TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogpr
 
 // Header values hold no line breaks, and no more than a few warnings.
 std::string warning_header(const std::vector<std::string>& warnings) {
-  std::string text = fmt::format("{}", fmt::join(warnings.begin(), warnings.begin() + std::min<std::ptrdiff_t>(8, std::ssize(warnings)), "; "));
+  std::string text = fmt::format(
+      "{}", fmt::join(warnings.begin(), warnings.begin() + std::min<std::ptrdiff_t>(8, std::ssize(warnings)),
+                      "; "));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
   }
@@ -40,15 +43,17 @@ std::string warning_header(const std::vector<std::string>& warnings) {
 
 }  // namespace
 
-TextAnswer::TextAnswer(Request request, Surroundings around) : request_(std::move(request)), around_(std::move(around)) {
+TextAnswer::TextAnswer(Request request, Surroundings around)
+    : request_(std::move(request)), around_(std::move(around)) {
   if (request_.context.id.empty()) request_.context.id = random_id(text().chat ? "chatcmpl" : "cmpl");
-  head_ = {request_.context.id, around_.model->name(), seconds_now(), text().chat, text().return_token_ids,
-           text().logprobs.has_value()};
+  head_ = {request_.context.id, around_.model->name(),   seconds_now(),
+           text().chat,         text().return_token_ids, text().logprobs.has_value()};
   if (text().stream) stream_.emplace(head_, text().include_usage);
 }
 
 HttpHeaders TextAnswer::headers(std::string_view content_type) const {
-  HttpHeaders headers = {{"Content-Type", std::string(content_type)}, {"Cache-Control", "no-cache"}, {"X-Request-Id", head_.id}};
+  HttpHeaders headers = {
+      {"Content-Type", std::string(content_type)}, {"Cache-Control", "no-cache"}, {"X-Request-Id", head_.id}};
   if (!request_.warnings.empty()) headers.push_back({"X-OAG-Warning", warning_header(request_.warnings)});
   return headers;
 }
@@ -59,13 +64,16 @@ void TextAnswer::start() {
   ticket_ = around_.model->admit(answers);
   if (!ticket_) {
     around_.metrics->count_rejection("queue_full");
-    throw RequestError(429, "queue_full", "", fmt::format("{} requests are at work or wait already; try again later", around_.model->admitted()));
+    throw RequestError(
+        429, "queue_full", "",
+        fmt::format("{} requests are at work or wait already; try again later", around_.model->admitted()));
   }
   {
     std::lock_guard lock(mutex_);
     choices_.resize(static_cast<size_t>(answers));
     open_choices_ = choices_.size();
-    for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
+    for (size_t i = 0; i < choices_.size(); ++i)
+      choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
   }
   for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
   around_.exchange->on_gone([self = weak_from_this()] {
@@ -78,8 +86,10 @@ void TextAnswer::start() {
 }
 
 void TextAnswer::prepare() {
-  if (text().chat) prompts_.push_back(chat_prompt(*around_.model, request_));
-  else prompts_ = completion_prompts(*around_.model, text());
+  if (text().chat)
+    prompts_.push_back(chat_prompt(*around_.model, request_));
+  else
+    prompts_ = completion_prompts(*around_.model, text());
   for (const Prompt& prompt : prompts_) prompt_tokens_ += prompt.total_tokens();
 }
 
@@ -96,18 +106,20 @@ void TextAnswer::encode_pictures() {
     return;
   }
   const TimePoint begin = Clock::now();
-  around_.model->pictures().encode(std::move(pictures), picture_run_, [self = shared_from_this(), begin](std::vector<Picture> done, std::exception_ptr error) {
-    self->image_ms_ = elapsed_ms(begin);
-    self->prompts_.front().pictures = std::move(done);
-    try {
-      if (error) std::rethrow_exception(error);
-      self->submit();
-    } catch (const Error& caught) {
-      self->fail_with(problem_of(caught));
-    } catch (...) {
-      self->fail_with(internal_problem());
-    }
-  });
+  around_.model->pictures().encode(
+      std::move(pictures), picture_run_,
+      [self = shared_from_this(), begin](std::vector<Picture> done, std::exception_ptr error) {
+        self->image_ms_ = elapsed_ms(begin);
+        self->prompts_.front().pictures = std::move(done);
+        try {
+          if (error) std::rethrow_exception(error);
+          self->submit();
+        } catch (const Error& caught) {
+          self->fail_with(problem_of(caught));
+        } catch (...) {
+          self->fail_with(internal_problem());
+        }
+      });
 }
 
 // The copies of a prompt wait for the first one, whose prompt they share.
@@ -122,8 +134,12 @@ void TextAnswer::submit() {
         generation.prompt = prompt.tokens;
         generation.images = images;
         generation.leader = leader;
-        generation.on_token = [self = shared_from_this(), at](const TokenEvent& event) { return self->take_token(at, event); };
-        generation.on_end = [self = shared_from_this(), at](const GenerationResult& result) { self->take_end(at, result); };
+        generation.on_token = [self = shared_from_this(), at](const TokenEvent& event) {
+          return self->take_token(at, event);
+        };
+        generation.on_end = [self = shared_from_this(), at](const GenerationResult& result) {
+          self->take_end(at, result);
+        };
         const Generation submitted = around_.model->language_model().submit(std::move(generation));
         if (!leader) leader = submitted;
         std::lock_guard lock(mutex_);
@@ -145,8 +161,10 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   const TimePoint now = Clock::now();
   if (choice.made++ > 0) around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
   choice.last_token = now;
-  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
-  if (event.logprobs != nullptr) delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
+  AnswerDelta delta = delta_of(
+      choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
+  if (event.logprobs != nullptr)
+    delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
   if (head_.return_token_ids) delta.token_ids.push_back(event.id);
   send(choice, std::move(delta));
   return !around_.exchange->gone();
@@ -179,7 +197,8 @@ void TextAnswer::send(Choice& choice, AnswerDelta delta) {
     around_.exchange->write(stream_->begin(choice.index));
   }
   if (delta.empty()) return;
-  around_.exchange->write(stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt));
+  around_.exchange->write(
+      stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt));
 }
 
 // Of the last parts of an answer that is sent as a whole.
@@ -189,8 +208,10 @@ void TextAnswer::append(AnswerDelta& whole, AnswerDelta delta) {
   std::ranges::move(delta.logprobs, std::back_inserter(whole.logprobs));
   std::ranges::move(delta.token_ids, std::back_inserter(whole.token_ids));
   for (ToolCall& call : delta.tool_calls) {
-    if (whole.tool_calls.empty() || whole.tool_calls.back().index != call.index) whole.tool_calls.push_back(std::move(call));
-    else whole.tool_calls.back().arguments += call.arguments;
+    if (whole.tool_calls.empty() || whole.tool_calls.back().index != call.index)
+      whole.tool_calls.push_back(std::move(call));
+    else
+      whole.tool_calls.back().arguments += call.arguments;
   }
 }
 
@@ -204,7 +225,8 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (result.finish_reason == FinishReason::kError) {
     fail_locked(problem_of(Error(result.error_code, "", result.error)));
   } else if (result.finish_reason == FinishReason::kCancelled) {
-    fail_locked(problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
+    fail_locked(
+        problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
   } else {
     finish_choice(choice);
     if (open_choices_ == 0) finish();
@@ -214,7 +236,8 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
 void TextAnswer::finish_choice(Choice& choice) {
   AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush() : AnswerPiece{});
   delta.finish_reason = finish_reason_name(choice.result.finish_reason);
-  if (choice.calls > 0 && choice.result.finish_reason == FinishReason::kStop) delta.finish_reason = "tool_calls";
+  if (choice.calls > 0 && choice.result.finish_reason == FinishReason::kStop)
+    delta.finish_reason = "tool_calls";
   choice.whole.finish_reason = delta.finish_reason;
   send(choice, std::move(delta));
 }
@@ -230,7 +253,8 @@ void TextAnswer::finish() {
   }
   std::vector<AnswerDelta> wholes;
   for (Choice& choice : choices_) wholes.push_back(std::move(choice.whole));
-  exchange.respond(200, headers("application/json"), json_line(openai_answer(head_, wholes, usage(), timings())));
+  exchange.respond(200, headers("application/json"),
+                   json_line(openai_answer(head_, wholes, usage(), timings())));
 }
 
 void TextAnswer::fail_with(const ApiProblem& problem) {

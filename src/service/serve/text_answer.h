@@ -42,8 +42,8 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     AnswerDelta whole;                     // of an answer that is not streamed
     int64_t made = 0;                      // tokens
     TimePoint last_token{};
-    int64_t calls = 0;                     // tools that were called
-    bool begun = false;                    // its first chunk was sent
+    int64_t calls = 0;   // tools that were called
+    bool begun = false;  // its first chunk was sent
     GenerationResult result;
   };
 

@@ -16,7 +16,9 @@ Json body_of(const Call& call, const char* schema) {
 
 // Blocks a request worker while it loads: that is what this call is for.
 void load(Service& service, Call call) {
-  const Json body = body_of(call, R"({"type":"object","required":["source"],"properties":{"source":{"type":"string","minLength":1},"name":{"type":"string","minLength":1},"mmproj":{"type":"string"},"text_only":{"type":"boolean"}},"additionalProperties":false})");
+  const Json body = body_of(
+      call,
+      R"({"type":"object","required":["source"],"properties":{"source":{"type":"string","minLength":1},"name":{"type":"string","minLength":1},"mmproj":{"type":"string"},"text_only":{"type":"boolean"}},"additionalProperties":false})");
   ModelSpec spec;
   spec.source = body["source"];
   spec.name = member_or<std::string>(body, "name", "");
@@ -27,14 +29,34 @@ void load(Service& service, Call call) {
 }
 
 void unload(Service& service, Call call) {
-  const Json body = body_of(call, R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})");
+  const Json body = body_of(
+      call,
+      R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})");
   service.models().unload(body["name"].get<std::string>());
   respond_json(*call.exchange, {{"unloaded", body["name"]}});
 }
 
 }  // namespace
 
-extern constinit const Endpoint kLoadModel = {"POST", "/admin/models/load", "loadModel", "Load a model: {source, name, mmproj, text_only}", Access::kAdmin, nullptr, R"({"type":"object"})", "application/json", false, load};
-extern constinit const Endpoint kUnloadModel = {"POST", "/admin/models/unload", "unloadModel", "Unload a model that has no work: {name}", Access::kAdmin, nullptr, R"({"type":"object"})", "application/json", false, unload};
+extern constinit const Endpoint kLoadModel = {"POST",
+                                              "/admin/models/load",
+                                              "loadModel",
+                                              "Load a model: {source, name, mmproj, text_only}",
+                                              Access::kAdmin,
+                                              nullptr,
+                                              R"({"type":"object"})",
+                                              "application/json",
+                                              false,
+                                              load};
+extern constinit const Endpoint kUnloadModel = {"POST",
+                                                "/admin/models/unload",
+                                                "unloadModel",
+                                                "Unload a model that has no work: {name}",
+                                                Access::kAdmin,
+                                                nullptr,
+                                                R"({"type":"object"})",
+                                                "application/json",
+                                                false,
+                                                unload};
 
 }  // namespace oag

@@ -13,7 +13,8 @@ std::string text_of_input(const ServedModel& model, const PromptText& input) {
   if (const auto* text = std::get_if<std::string>(&input)) return *text;
   std::vector<TokenId> ids;
   for (const int64_t id : std::get<std::vector<int64_t>>(input)) {
-    if (id < 0 || id >= static_cast<int64_t>(model.tokenizer()->size_tokens())) reject("invalid_value", "input", "holds {}, which is no token id", id);
+    if (id < 0 || id >= static_cast<int64_t>(model.tokenizer()->size_tokens()))
+      reject("invalid_value", "input", "holds {}, which is no token id", id);
     ids.push_back(static_cast<TokenId>(id));
   }
   return model.tokenizer()->decode(ids);
@@ -32,7 +33,8 @@ void embed(Service& service, Call call) {
     Embedding out;
     if (embedder.embed(text_of_input(*model, input), *control, out) != RunState::kDone) return;
     if (wanted.dimensions && *wanted.dimensions != static_cast<int64_t>(out.values.size()))
-      reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions, out.values.size());
+      reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions,
+             out.values.size());
     tokens += out.tokens;
     vectors.push_back(std::move(out.values));
   }
@@ -41,9 +43,16 @@ void embed(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kEmbeddings = {"POST", "/v1/embeddings", "createEmbedding", "Vectors of texts", Access::kKey,
+extern constinit const Endpoint kEmbeddings = {
+    "POST",
+    "/v1/embeddings",
+    "createEmbedding",
+    "Vectors of texts",
+    Access::kKey,
     &OpenAiDecoder::embedding_table,
     R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array"},"model":{"type":"string"},"usage":{"type":"object"}}})",
-    "application/json", false, embed};
+    "application/json",
+    false,
+    embed};
 
 }  // namespace oag

@@ -6,7 +6,8 @@
 namespace oag {
 namespace {
 
-constexpr std::string_view kStatus = R"({"type":"object","required":["status"],"properties":{"status":{"type":"string"}}})";
+constexpr std::string_view kStatus =
+    R"({"type":"object","required":["status"],"properties":{"status":{"type":"string"}}})";
 
 void healthy(Service&, Call call) {
   respond_json(*call.exchange, {{"status", "ok"}});
@@ -15,13 +16,17 @@ void healthy(Service&, Call call) {
 void ready(Service& service, Call call) {
   const auto models = service.models().models();
   std::string why;
-  if (service.draining()) why = "draining";
-  else if (models.empty()) why = "no model is loaded";
+  if (service.draining())
+    why = "draining";
+  else if (models.empty())
+    why = "no model is loaded";
   for (const auto& model : models) {
     if (model->admitted() >= model->capacity()) why = "the queue of \"" + model->name() + "\" is full";
   }
-  if (why.empty()) respond_json(*call.exchange, {{"status", "ready"}});
-  else respond_json(*call.exchange, {{"status", why}}, 503);
+  if (why.empty())
+    respond_json(*call.exchange, {{"status", "ready"}});
+  else
+    respond_json(*call.exchange, {{"status", why}}, 503);
 }
 
 // A process that lives and takes requests may still hang: this tells whether work that is there gets done.
@@ -36,9 +41,14 @@ void progress(Service& service, Call call) {
     if (stats.pending_since) silent_ms = elapsed_ms(std::max(*stats.pending_since, stats.last_step_end), now);
     const bool hangs = silent_ms > static_cast<double>(service.options().progress_timeout.count());
     stuck |= hangs;
-    models.push_back({{"model", model->name()}, {"steps", stats.steps}, {"pending", stats.pending_since.has_value()}, {"silent_ms", silent_ms}, {"stuck", hangs}});
+    models.push_back({{"model", model->name()},
+                      {"steps", stats.steps},
+                      {"pending", stats.pending_since.has_value()},
+                      {"silent_ms", silent_ms},
+                      {"stuck", hangs}});
   }
-  respond_json(*call.exchange, {{"status", stuck ? "stuck" : "ok"}, {"models", std::move(models)}}, stuck ? 503 : 200);
+  respond_json(*call.exchange, {{"status", stuck ? "stuck" : "ok"}, {"models", std::move(models)}},
+               stuck ? 503 : 200);
 }
 
 void metrics(Service& service, Call call) {
@@ -52,10 +62,36 @@ void openapi(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kHealth = {"GET", "/healthz", "healthz", "The process lives", Access::kOpen, nullptr, kStatus, "application/json", false, healthy};
-extern constinit const Endpoint kReady = {"GET", "/readyz", "readyz", "Models are loaded and the queue takes requests; 503 otherwise", Access::kOpen, nullptr, kStatus, "application/json", false, ready};
-extern constinit const Endpoint kProgress = {"GET", "/progressz", "progressz", "Work that is there gets done; 503 where it hangs", Access::kOpen, nullptr, kStatus, "application/json", false, progress};
-extern constinit const Endpoint kMetrics = {"GET", "/metrics", "metrics", "Figures for Prometheus", Access::kOpen, nullptr, R"({"type":"string"})", "text/plain", false, metrics};
-extern constinit const Endpoint kOpenApi = {"GET", "/openapi.json", "openapi", "This API's description", Access::kOpen, nullptr, R"({"type":"object"})", "application/json", false, openapi};
+extern constinit const Endpoint kHealth = {"GET",         "/healthz", "healthz", "The process lives",
+                                           Access::kOpen, nullptr,    kStatus,   "application/json",
+                                           false,         healthy};
+extern constinit const Endpoint kReady = {
+    "GET",         "/readyz", "readyz", "Models are loaded and the queue takes requests; 503 otherwise",
+    Access::kOpen, nullptr,   kStatus,  "application/json",
+    false,         ready};
+extern constinit const Endpoint kProgress = {
+    "GET",         "/progressz", "progressz", "Work that is there gets done; 503 where it hangs",
+    Access::kOpen, nullptr,      kStatus,     "application/json",
+    false,         progress};
+extern constinit const Endpoint kMetrics = {"GET",
+                                            "/metrics",
+                                            "metrics",
+                                            "Figures for Prometheus",
+                                            Access::kOpen,
+                                            nullptr,
+                                            R"({"type":"string"})",
+                                            "text/plain",
+                                            false,
+                                            metrics};
+extern constinit const Endpoint kOpenApi = {"GET",
+                                            "/openapi.json",
+                                            "openapi",
+                                            "This API's description",
+                                            Access::kOpen,
+                                            nullptr,
+                                            R"({"type":"object"})",
+                                            "application/json",
+                                            false,
+                                            openapi};
 
 }  // namespace oag

@@ -6,7 +6,8 @@
 namespace oag {
 namespace {
 
-constexpr std::string_view kModel = R"({"type":"object","required":["id","object","created","owned_by"],"properties":{"id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"owned_by":{"type":"string"}}})";
+constexpr std::string_view kModel =
+    R"({"type":"object","required":["id","object","created","owned_by"],"properties":{"id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"owned_by":{"type":"string"}}})";
 
 Json model_json(const ServedModel& model) {
   return {{"id", model.name()},
@@ -14,7 +15,8 @@ Json model_json(const ServedModel& model) {
           {"created", model.created()},
           {"owned_by", "openautoglm"},
           {"max_model_len", model.context_tokens()},
-          {"capabilities", {{"text", model.generates()}, {"pictures", model.sees()}, {"embeddings", model.embeds()}}}};
+          {"capabilities",
+           {{"text", model.generates()}, {"pictures", model.sees()}, {"embeddings", model.embeds()}}}};
 }
 
 void list(Service& service, Call call) {
@@ -29,11 +31,20 @@ void get(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kListModels = {"GET", "/v1/models", "listModels", "The models that are loaded", Access::kKey, nullptr,
+extern constinit const Endpoint kListModels = {
+    "GET",
+    "/v1/models",
+    "listModels",
+    "The models that are loaded",
+    Access::kKey,
+    nullptr,
     R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array"}}})",
-    "application/json", false, list};
+    "application/json",
+    false,
+    list};
 
-extern constinit const Endpoint kGetModel = {"GET", "/v1/models/{model}", "getModel", "One model", Access::kKey, nullptr, kModel,
-    "application/json", false, get};
+extern constinit const Endpoint kGetModel = {
+    "GET",  "/v1/models/{model}", "getModel", "One model", Access::kKey, nullptr,
+    kModel, "application/json",   false,      get};
 
 }  // namespace oag

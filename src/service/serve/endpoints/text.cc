@@ -7,17 +7,20 @@
 namespace oag {
 namespace {
 
-constexpr std::string_view kAnswer = R"({"type":"object","required":["id","object","created","model","choices","usage"],"properties":{
+constexpr std::string_view kAnswer =
+    R"({"type":"object","required":["id","object","created","model","choices","usage"],"properties":{
  "id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"model":{"type":"string"},"choices":{"type":"array"},"usage":{"type":"object"}}})";
 
 void check_json_body(const HttpRequest& http) {
   const std::string* type = http.find_header("Content-Type");
   if (type != nullptr && type->find("json") != std::string::npos) return;
-  throw RequestError(415, "unsupported_media_type", "", "the body has to be JSON: send Content-Type: application/json");
+  throw RequestError(415, "unsupported_media_type", "",
+                     "the body has to be JSON: send Content-Type: application/json");
 }
 
 void answer(Service& service, Call call, Request request) {
-  if (service.draining()) throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
+  if (service.draining())
+    throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
   TextAnswer::Surroundings around;
   around.model = service.models().find(request.context.model);
   around.exchange = std::move(call.exchange);
@@ -41,11 +44,26 @@ void completion(Service& service, Call call) {
 }  // namespace
 
 extern constinit const Endpoint kChatCompletions = {
-    "POST", "/v1/chat/completions", "createChatCompletion", "Answer a conversation, with pictures where the model sees",
-    Access::kKey, &OpenAiDecoder::chat_table, kAnswer, "application/json", true, chat};
+    "POST",
+    "/v1/chat/completions",
+    "createChatCompletion",
+    "Answer a conversation, with pictures where the model sees",
+    Access::kKey,
+    &OpenAiDecoder::chat_table,
+    kAnswer,
+    "application/json",
+    true,
+    chat};
 
-extern constinit const Endpoint kCompletions = {
-    "POST", "/v1/completions", "createCompletion", "Go on from a text or from token ids",
-    Access::kKey, &OpenAiDecoder::completion_table, kAnswer, "application/json", true, completion};
+extern constinit const Endpoint kCompletions = {"POST",
+                                                "/v1/completions",
+                                                "createCompletion",
+                                                "Go on from a text or from token ids",
+                                                Access::kKey,
+                                                &OpenAiDecoder::completion_table,
+                                                kAnswer,
+                                                "application/json",
+                                                true,
+                                                completion};
 
 }  // namespace oag

@@ -19,10 +19,14 @@ void tokenize(Service& service, Call call) {
   const auto model = service.models().find(request.context.model);
   const auto& wanted = std::get<TokenizeRequest>(request.payload);
   const std::vector<TokenId> ids = tokens_of(*model, wanted);
-  Json out = {{"count", ids.size()}, {"max_model_len", model->context_tokens()}, {"tokens", ids}, {"token_strs", nullptr}};
+  Json out = {{"count", ids.size()},
+              {"max_model_len", model->context_tokens()},
+              {"tokens", ids},
+              {"token_strs", nullptr}};
   if (wanted.return_token_strings) {
     out["token_strs"] = Json::array();
-    for (const TokenId id : ids) out["token_strs"].push_back(std::string(model->tokenizer()->token_bytes(id, true)));
+    for (const TokenId id : ids)
+      out["token_strs"].push_back(std::string(model->tokenizer()->token_bytes(id, true)));
   }
   respond_json(*call.exchange, out);
 }
@@ -33,7 +37,8 @@ void detokenize(Service& service, Call call) {
   const auto count = static_cast<int64_t>(model->tokenizer()->size_tokens());
   std::vector<TokenId> ids;
   for (const int64_t id : std::get<DetokenizeRequest>(request.payload).tokens) {
-    if (id < 0 || id >= count) reject("invalid_value", "tokens", "holds {}, expected ids from 0 to {}", id, count - 1);
+    if (id < 0 || id >= count)
+      reject("invalid_value", "tokens", "holds {}, expected ids from 0 to {}", id, count - 1);
     ids.push_back(static_cast<TokenId>(id));
   }
   respond_json(*call.exchange, {{"prompt", model->tokenizer()->decode(ids, false)}});
@@ -41,13 +46,28 @@ void detokenize(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kTokenize = {"POST", "/tokenize", "tokenize", "Token ids of a text or a conversation", Access::kKey,
+extern constinit const Endpoint kTokenize = {
+    "POST",
+    "/tokenize",
+    "tokenize",
+    "Token ids of a text or a conversation",
+    Access::kKey,
     &OpenAiDecoder::tokenize_table,
     R"({"type":"object","required":["count","tokens"],"properties":{"count":{"type":"integer"},"tokens":{"type":"array","items":{"type":"integer"}}}})",
-    "application/json", false, tokenize};
+    "application/json",
+    false,
+    tokenize};
 
-extern constinit const Endpoint kDetokenize = {"POST", "/detokenize", "detokenize", "The text of token ids", Access::kKey,
+extern constinit const Endpoint kDetokenize = {
+    "POST",
+    "/detokenize",
+    "detokenize",
+    "The text of token ids",
+    Access::kKey,
     &OpenAiDecoder::detokenize_table,
-    R"({"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"}}})", "application/json", false, detokenize};
+    R"({"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"}}})",
+    "application/json",
+    false,
+    detokenize};
 
 }  // namespace oag
