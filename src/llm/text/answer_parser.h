@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/json.h"
 
 namespace oag {
 
@@ -30,5 +33,38 @@ class AnswerParser {
   // The end of the answer: what was held back.
   virtual AnswerPiece flush() = 0;
 };
+
+// How a model writes that it calls a tool.
+enum class ToolFormat {
+  kTagged,     // <tool_call>{"name": …, "arguments": {…}}</tool_call>: Qwen, Hermes
+  kGlmTagged,  // <tool_call>NAME\n<arg_key>…</arg_key>\n<arg_value>…</arg_value>…</tool_call>: GLM-4.5
+  kGlmLine,    // NAME\n{…}, the whole answer: GLM-4
+  kMistral,    // [TOOL_CALLS][{"name": …, "arguments": {…}}, …]
+  kJson,       // {"name": …, "parameters": {…}}, or a list of such, the whole answer: Llama 3
+};
+
+// The format that a chat template shows its model; kTagged for those that know none.
+ToolFormat tool_format(std::string_view chat_template, std::string_view architecture);
+
+// Whether a chat template writes the tools that it is given.
+bool knows_tools(std::string_view chat_template);
+
+// What a model is told of tools where its template does not: a system message that asks for kTagged.
+std::string describe_tools(const Json& tools);
+
+struct AnswerFormat {
+  bool separate_reasoning = false;   // <think>…</think> is no text
+  bool begins_in_reasoning = false;  // the prompt has opened it
+  bool calls_tools = false;
+  ToolFormat tools = ToolFormat::kTagged;
+  std::vector<std::string> tool_names;  // for kGlmLine, which has no marks
+};
+
+// Null where everything is text.
+std::unique_ptr<AnswerParser> make_answer_parser(const AnswerFormat& format);
+
+// The JSON Schema of an answer that has to be a call, in the form of kJson: of `named`, or of any tool where
+// that is empty; with `several`, of one or more in a list.
+Json tool_call_schema(const Json& tools, std::string_view named, bool several);
 
 }  // namespace oag

@@ -58,9 +58,24 @@ std::shared_ptr<TokenConstraint> agent_constraint(GrammarCache& grammars) {
                                           std::make_shared<GrammarMatcher>(grammars.agent_action()));
 }
 
+bool must_call(const TextRequest& text) {
+  return text.tool_choice.kind == ToolChoice::Kind::kRequired ||
+         text.tool_choice.kind == ToolChoice::Kind::kNamed;
+}
+
+StructuredOutput call_output(const TextRequest& text) {
+  StructuredOutput output;
+  output.kind = StructuredOutput::Kind::kJsonSchema;
+  const bool several = text.tool_choice.kind == ToolChoice::Kind::kRequired && text.parallel_tool_calls;
+  output.schema = tool_call_schema(text.tools, text.tool_choice.name, several);
+  output.field = "tools";
+  return output;
+}
+
 void constrain(GenerationRequest& generation, const TextRequest& text, ServedModel& model) {
   const ModelSettings& settings = model.settings();
-  if (const auto grammar = model.grammars().find(text.output)) {
+  const StructuredOutput output = must_call(text) ? call_output(text) : text.output;
+  if (const auto grammar = model.grammars().find(output)) {
     generation.constraint = std::make_shared<GrammarMatcher>(grammar);
   } else if (text.chat && settings.agent_grammar) {
     generation.constraint = agent_constraint(model.grammars());
@@ -102,6 +117,21 @@ GenerationRequest generation_request(const Request& request, ServedModel& model,
   }
   constrain(generation, text, model);
   return generation;
+}
+
+AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, std::string_view prompt) {
+  AnswerFormat format;
+  format.separate_reasoning = text.separate_reasoning;
+  const size_t opened = prompt.rfind("<think>");
+  format.begins_in_reasoning = opened != std::string_view::npos &&
+                               prompt.find_first_not_of(" \r\n\t", opened + 7) == std::string_view::npos;
+  format.calls_tools = !text.tools.empty() && text.tool_choice.kind != ToolChoice::Kind::kNone;
+  const std::string& source = model.chat_template().source();
+  format.tools = must_call(text)       ? ToolFormat::kJson
+                 : knows_tools(source) ? tool_format(source, model.bundle().config.architecture)
+                                       : ToolFormat::kTagged;
+  for (const Json& tool : text.tools) format.tool_names.push_back(tool["function"]["name"]);
+  return format;
 }
 
 }  // namespace oag

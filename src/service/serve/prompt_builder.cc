@@ -4,6 +4,7 @@
 
 #include "llm/bundle/chat_prompt.h"
 #include "llm/generate/prompt_images.h"
+#include "llm/text/answer_parser.h"
 #include "service/protocol/request_error.h"
 
 namespace oag {
@@ -64,13 +65,37 @@ Json template_variables(const Json& arguments, const Json& tools, bool generatio
   return variables;
 }
 
-// The role "developer" is what OpenAI calls the system's now; templates know the old name.
-Json with_known_roles(const Json& messages) {
+// Arguments of earlier calls come as JSON text; templates write the object.
+void parse_arguments(Json& message) {
+  for (Json& call : message["tool_calls"]) {
+    Json& arguments = call["function"]["arguments"];
+    if (arguments.is_string()) {
+      const Json parsed = Json::parse(arguments.get_ref<const std::string&>(), nullptr, false);
+      if (parsed.is_object()) arguments = parsed;
+    }
+  }
+}
+
+// Messages as templates know them: "developer" is what OpenAI calls the system's role now.
+Json template_messages(const Json& messages) {
   Json out = messages;
   for (Json& message : out) {
-    if (message.is_object() && message.value("role", Json()) == "developer") message["role"] = "system";
+    if (!message.is_object()) continue;
+    if (message.value("role", Json()) == "developer") message["role"] = "system";
+    if (const auto calls = message.find("tool_calls"); calls != message.end() && calls->is_array())
+      parse_arguments(message);
   }
   return out;
+}
+
+// Tells the model of its tools where its template would not.
+void describe_in_system_message(Json& messages, const Json& tools) {
+  const std::string text = describe_tools(tools);
+  if (messages.front().value("role", "") == "system" && messages.front()["content"].is_string()) {
+    messages.front()["content"] = messages.front()["content"].get<std::string>() + "\n\n" + text;
+  } else {
+    messages.insert(messages.begin(), {{"role", "system"}, {"content", text}});
+  }
 }
 
 // The text of the last message goes on: what the template writes behind it is cut off.
@@ -87,11 +112,14 @@ std::string continue_last(const std::string& rendered, const Json& messages) {
 Prompt rendered_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   const Tokenizer& tokenizer = *model.tokenizer();
-  const ChatMessages chat =
-      read_chat_messages(tokenizer, with_known_roles(text.messages), model.settings().content_format);
+  const bool offers = !text.tools.empty() && text.tool_choice.kind != ToolChoice::Kind::kNone;
+  const Json tools = offers ? text.tools : Json::array();
+  Json messages = template_messages(text.messages);
+  if (offers && !knows_tools(model.chat_template().source())) describe_in_system_message(messages, tools);
+  const ChatMessages chat = read_chat_messages(tokenizer, messages, model.settings().content_format);
   std::string rendered =
       render_chat(model.chat_template(), tokenizer, chat.list,
-                  template_variables(text.template_arguments, text.tools, text.add_generation_prompt));
+                  template_variables(text.template_arguments, tools, text.add_generation_prompt));
   if (text.continue_final_message) rendered = continue_last(rendered, chat.list);
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
@@ -172,7 +200,7 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
   const Json& messages = std::get<Json>(request.source);
   check_bytes(model, "messages", text_bytes(messages));
   const ChatMessages chat =
-      read_chat_messages(*model.tokenizer(), with_known_roles(messages), model.settings().content_format);
+      read_chat_messages(*model.tokenizer(), template_messages(messages), model.settings().content_format);
   const Json variables =
       template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
   return encode_rendered_chat(*model.tokenizer(),

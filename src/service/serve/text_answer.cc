@@ -72,8 +72,12 @@ void TextAnswer::start() {
     std::lock_guard lock(mutex_);
     choices_.resize(static_cast<size_t>(answers));
     open_choices_ = choices_.size();
-    for (size_t i = 0; i < choices_.size(); ++i)
+    for (size_t i = 0; i < choices_.size(); ++i) {
       choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
+      if (text().chat)
+        choices_[i].parser = make_answer_parser(answer_format(text(), *around_.model, prompts_.front().text));
+      if (text().echo) choices_[i].whole.text = prompts_[i / static_cast<size_t>(text().n)].text;
+    }
   }
   for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
   around_.exchange->on_gone([self = weak_from_this()] {
