@@ -54,10 +54,7 @@ class Session final : public HttpConnection {
         reader_(reader_limits(loop.core->options)),
         peer_(std::move(peer)) {
     if (loop.tls != nullptr) tls_.emplace(socket_, *loop.tls);
-    loop_.connections.insert(this);
   }
-
-  ~Session() override { loop_.connections.erase(this); }
 
   // Takes the socket over; false, and the connection is closed, if the loop cannot watch it.
   bool adopt(int fd);
@@ -494,6 +491,7 @@ void Session::on_timer() {
 
 void serve_connection(HttpLoop& loop, int fd, std::string peer, bool refuse) {
   const auto session = std::make_shared<Session>(loop, std::move(peer));
+  loop.connections.emplace(session.get(), session);
   if (!session->adopt(fd)) return;
   if (loop.stopped) return session->close();
   refuse ? session->start_refusing() : session->start();
