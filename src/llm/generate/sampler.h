@@ -4,6 +4,7 @@
 #include <limits>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/ops/ranking.h"
@@ -11,7 +12,8 @@
 
 namespace oag {
 
-// How the next token is picked. Applied in this order: penalties, temperature, min-p, top-k, top-p, draw.
+// How the next token is picked. Applied in this order: bias, penalties, masks (`allowed`, a constraint's,
+// bad words, end tokens that come too early), temperature, min-p, top-k, top-p, draw.
 struct SamplingOptions {
   float temperature = 0.7f;  // 0: greedy, the most likely token
   int top_k = 40;            // keep the k most likely; 0: all
@@ -21,6 +23,10 @@ struct SamplingOptions {
       1.0f;  // logits of tokens in prompt or answer are divided (or multiplied) by it; 1: off
   float frequency_penalty = 0.0f;  // subtracted from a logit for each time the answer has the token
   float presence_penalty = 0.0f;   // subtracted once when the answer has the token
+  std::vector<std::pair<TokenId, float>> logit_bias = {};  // added to logits; several for a token add up
+  std::vector<TokenId> allowed = {};                       // only these; empty: all
+  // Sequences that the answer never completes; the prompt's end may be their beginning.
+  std::vector<std::vector<TokenId>> bad_words = {};
   uint64_t seed = 0;
 
   // Errors: kInvalidArgument naming the option, its range and what was given.
