@@ -75,7 +75,8 @@ Generation Scheduler::submit(GenerationRequest request) {
     fail(ErrorCode::kInvalidArgument, "lookup", "must be in [0, {}], not {}", PromptLookup::kMost,
          request.lookup_tokens);
   }
-  request.sampling.validate();
+  TokenChooser::validate(request,
+                         std::min(runner_.vocab_size(), static_cast<int64_t>(tokenizer_->size_tokens())));
   const int64_t room = context - prompt_size;
   request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
   if (runner_.pages_for(prompt_size + request.max_tokens) > pages_.total()) {
@@ -125,7 +126,7 @@ void Scheduler::finish_stopped(Generation::Shared& generation) noexcept {
   if (generation.cancel_asked.load()) {
     finish(generation, FinishReason::kCancelled);
   } else {
-    finish(generation, FinishReason::kError, "passed its deadline");
+    finish(generation, FinishReason::kError, "passed its deadline", ErrorCode::kDeadlineExceeded);
   }
 }
 
