@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,7 +52,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   void preempt_last();                                            // mutex_
   void make_watch();                                              // mutex_
   void adopt_known_pages();
-  void publish(Generation::Shared& generation);
+  void publish(Generation::Shared& generation) noexcept;
   void take_pages(std::vector<int64_t>& counts);
   void drop_stopped();
   void finish_stopped(Generation::Shared& generation) noexcept;
@@ -59,6 +60,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   std::vector<int64_t> plan_step();
   void run_step();
+  void count_step(std::span<const SequenceStep> steps);
   void fail_all(const char* why);
   TokenId pick(Sampler& sampler, const Tensor& logits, size_t row) const;
   TokenId pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const;

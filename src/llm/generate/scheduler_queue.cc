@@ -1,5 +1,6 @@
 // The requests that wait: who is taken in, who is admitted, who gives way.
 #include <algorithm>
+#include <new>
 #include <system_error>
 
 #include "base/error.h"
@@ -197,10 +198,13 @@ void Scheduler::adopt_known_pages() {
 }
 
 // Lets others have what a step has brought into the cache.
-void Scheduler::publish(Generation::Shared& generation) {
+void Scheduler::publish(Generation::Shared& generation) noexcept {
   if (!pages_.has_unpublished(generation.pages, generation.cached)) return;
   std::lock_guard lock(mutex_);
-  pages_.publish(generation.pages, generation.content(), generation.cached);
+  try {
+    pages_.publish(generation.pages, generation.content(), generation.cached);
+  } catch (const std::bad_alloc&) {  // others compute it themselves
+  }
 }
 
 // The youngest of the lowest priority at work gives its pages back and waits again.
