@@ -52,8 +52,8 @@ void Scheduler::emit(Generation::Shared& generation, const TokenEvent& event) {
 // Nothing stops it: an answer that is taken off the lists ends.
 void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std::string error,
                        ErrorCode code) noexcept {
+  publish(generation);
   try {
-    publish(generation);
     // What was held back for a stop string that did not come belongs to the answer.
     const std::string tail = generation.text.matched() ? "" : generation.text.flush();
     generation.result.text += tail;
@@ -77,6 +77,7 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
   }
   {
     std::lock_guard lock(mutex_);
+    std::erase_if(active_, [&](const SharedPtr& other) { return other.get() == &generation; });
     pages_.release(generation.pages);
     ++counts_.finished;
     counts_.cancellations += reason == FinishReason::kCancelled ? 1 : 0;
@@ -185,7 +186,7 @@ void Scheduler::run_step() {
   std::vector<SequenceStep> steps;
   std::vector<PromptImages::Step> images;
   images.reserve(active_.size());  // the steps refer to them
-  std::vector<Generation::Shared*> members;
+  std::vector<SharedPtr> members;
   std::vector<TokenChooser*> masked;  // whose next token needs a mask
   for (size_t i = 0; i < active_.size(); ++i) {
     const SharedPtr& generation = active_[i];
@@ -201,7 +202,7 @@ void Scheduler::run_step() {
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
                      generation->pages.pages, complete ? count - 1 : count,
                      generation->chooser.wanted(kMostRanked), images.back().axes, images.back().images});
-    members.push_back(generation.get());
+    members.push_back(generation);
     if (complete && generation->chooser.needs_mask()) masked.push_back(&generation->chooser);
   }
   // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
@@ -227,18 +228,17 @@ void Scheduler::run_step() {
     return runner_.step(steps, *control, logits, &ranked);
   }();
   was_interrupted_ = state != RunState::kDone;
-  for (Generation::Shared* member : members) {
+  for (const SharedPtr& member : members) {
     member->tokens.resize(member->tokens.size() - member->draft.size());
     if (state != RunState::kDone) member->draft.clear();
     std::lock_guard lock(member->mutex);
     member->interruptible_step.reset();
   }
   if (state != RunState::kDone) return;
+  count_step(steps);  // before anybody hears of what it brought
   size_t row = 0, ranked_row = 0;
-  int64_t computed = 0;
   for (size_t i = 0; i < members.size(); ++i) {
     const size_t wanted = steps[i].tokens.size() - static_cast<size_t>(steps[i].logits_from);
-    computed += static_cast<int64_t>(steps[i].tokens.size());
     members[i]->cached += static_cast<int64_t>(steps[i].tokens.size() - members[i]->draft.size());
     publish(*members[i]);
     const bool ranks = steps[i].rank.count > 0;
@@ -249,10 +249,12 @@ void Scheduler::run_step() {
     });
     first += wanted;
   }
+}
+
+void Scheduler::count_step(std::span<const SequenceStep> steps) {
   std::lock_guard lock(mutex_);
-  std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });
   ++counts_.steps;
-  counts_.computed_tokens += computed;
+  for (const SequenceStep& step : steps) counts_.computed_tokens += static_cast<int64_t>(step.tokens.size());
   counts_.last_step_end = Clock::now();
 }
 

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,13 +47,14 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   // In scheduler_queue.cc. Those marked mutex_ are called with it locked.
   void admit();
+  static bool waits_for_leader(Generation::Shared& generation);   // mutex_
   bool fits(const Generation::Shared& next) const;                // mutex_
   bool fits_without_lower(const Generation::Shared& next) const;  // mutex_
   void adopt(Generation::Shared& generation);                     // mutex_
   void preempt_last();                                            // mutex_
   void make_watch();                                              // mutex_
   void adopt_known_pages();
-  void publish(Generation::Shared& generation);
+  void publish(Generation::Shared& generation) noexcept;
   void take_pages(std::vector<int64_t>& counts);
   void drop_stopped();
   void finish_stopped(Generation::Shared& generation) noexcept;
@@ -60,6 +62,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   std::vector<int64_t> plan_step();
   void run_step();
+  void count_step(std::span<const SequenceStep> steps);
   void fail_all(ErrorCode code, const char* why);
   TokenId pick(TokenChooser& chooser, const Tensor& logits, size_t row) const;
   TokenId pick_ranked(TokenChooser& chooser, const RankedLogits& ranked, size_t row) const;
