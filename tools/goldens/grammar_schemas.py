@@ -342,6 +342,6 @@ TEXTS = {
                    '{\n  "a": [\n    1\n  ]\n}'],
     "enum_strings": ['"red', 'red', '"gre"', '"greenish" '],
 }
-NARROW = {("string", ' "a"'), ("integer", "1 "), ("enum_strings", '"greenish" ')}
+NARROW = {("number_tiny", "5e-08"), ("number_tiny", "-1e-07"), ("string", ' "a"'), ("integer", "1 "), ("enum_strings", '"greenish" ')}
 
 CASES = OPENAI + SCALARS + NUMBERS + STRINGS + ARRAYS + OBJECTS + JOINED
