@@ -73,39 +73,47 @@ OpenAiDecoder::OpenAiDecoder(bool strict_fields)
       tokenize_({tokenize_fields()}, {}),
       detokenize_({detokenize_fields()}, {"tokens"}) {}
 
-Request OpenAiDecoder::read(const FieldTable& table, std::string_view body, RequestPayload payload,
-                            std::string_view api) const {
-  Request request;
-  request.payload = std::move(payload);
+void OpenAiDecoder::read(const FieldTable& table, std::string_view body, std::string_view api,
+                         Request& request) const {
   request.context.api = api;
   table.read(parse_body(body), strict_, request);
-  return request;
 }
 
 Request OpenAiDecoder::chat(std::string_view body) const {
-  Request request = read(chat_, body, TextRequest{}, "chat.completions");
+  Request request;
+  request.payload.emplace<TextRequest>();
+  read(chat_, body, "chat.completions", request);
   check_chat(text_of(request));
   return request;
 }
 
 Request OpenAiDecoder::completion(std::string_view body) const {
-  TextRequest text;
-  text.chat = false;
-  Request request = read(completion_, body, std::move(text), "completions");
+  Request request;
+  request.payload.emplace<TextRequest>().chat = false;
+  read(completion_, body, "completions", request);
   check_text(text_of(request));
   return request;
 }
 
 Request OpenAiDecoder::embedding(std::string_view body) const {
-  return read(embedding_, body, EmbeddingRequest{}, "embeddings");
+  Request request;
+  request.payload.emplace<EmbeddingRequest>();
+  read(embedding_, body, "embeddings", request);
+  return request;
 }
 
 Request OpenAiDecoder::tokenize(std::string_view body) const {
-  return read(tokenize_, body, TokenizeRequest{}, "tokenize");
+  Request request;
+  request.payload.emplace<TokenizeRequest>();
+  read(tokenize_, body, "tokenize", request);
+  return request;
 }
 
 Request OpenAiDecoder::detokenize(std::string_view body) const {
-  return read(detokenize_, body, DetokenizeRequest{}, "detokenize");
+  Request request;
+  request.payload.emplace<DetokenizeRequest>();
+  read(detokenize_, body, "detokenize", request);
+  return request;
 }
 
 }  // namespace oag

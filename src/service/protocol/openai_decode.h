@@ -29,8 +29,7 @@ class OpenAiDecoder {
   const FieldTable& detokenize_table() const { return detokenize_; }
 
  private:
-  Request read(const FieldTable& table, std::string_view body, RequestPayload payload,
-               std::string_view api) const;
+  void read(const FieldTable& table, std::string_view body, std::string_view api, Request& request) const;
 
   bool strict_;
   FieldTable chat_, completion_, embedding_, tokenize_, detokenize_;

@@ -206,8 +206,7 @@ std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<An
 
 std::string OpenAiStream::usage(const AnswerUsage& usage, const AnswerTimings& timings) const {
   std::string out = opening_;
-  out +=
-      "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}";
+  out += "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}";
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "llm/text/grammar_lazy.h"
 #include "llm/text/grammar_matcher.h"
 #include "service/protocol/request_error.h"
 
@@ -53,9 +54,11 @@ std::optional<ThinkingLimit> thinking_limit(const Tokenizer& tokenizer, int64_t 
   return limit;
 }
 
+// Free thoughts, then one action; it may also come without the mark.
 std::shared_ptr<TokenConstraint> agent_constraint(GrammarCache& grammars) {
-  return std::make_shared<LazyConstraint>(std::vector<std::string>{"<answer>"},
-                                          std::make_shared<GrammarMatcher>(grammars.agent_action()));
+  const std::vector<LazyTrigger> triggers = {
+      {"<answer>", false}, {"do(action=", true}, {"finish(message=", true}};
+  return std::make_shared<LazyConstraint>(triggers, GrammarMatcher(grammars.agent_action()));
 }
 
 bool must_call(const TextRequest& text) {

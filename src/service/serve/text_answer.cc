@@ -1,5 +1,7 @@
 #include "service/serve/text_answer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <random>
 
@@ -202,8 +204,8 @@ void TextAnswer::send(Choice& choice, AnswerDelta delta) {
     if (text().chat) around_.exchange->write(sse_event(stream_->begin(choice.index)));
   }
   if (delta.empty()) return;
-  around_.exchange->write(sse_event(
-      stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt)));
+  around_.exchange->write(
+      sse_event(stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt)));
 }
 
 // Of the last parts of an answer that is sent as a whole.
