@@ -25,6 +25,8 @@ void check_text(const TextRequest& text) {
     reject("invalid_value", "min_tokens", "is {}, more than the {} tokens that the answer may have",
            text.min_tokens, *text.max_tokens);
   }
+  if (text.echo && text.logprobs)
+    reject("unsupported_value", "echo", "with logprobs: those of the prompt are not computed; leave one out");
   if (!text.stream && (text.include_usage || text.continuous_usage))
     reject("invalid_value", "stream_options", "is for answers with stream: true");
 }

@@ -94,7 +94,8 @@ void describe_in_system_message(Json& messages, const Json& tools) {
   if (messages.front().value("role", "") == "system" && messages.front()["content"].is_string()) {
     messages.front()["content"] = messages.front()["content"].get<std::string>() + "\n\n" + text;
   } else {
-    messages.insert(messages.begin(), {{"role", "system"}, {"content", text}});
+    const Json message = {{"role", "system"}, {"content", text}};
+    messages.insert(messages.begin(), message);
   }
 }
 
@@ -109,6 +110,15 @@ std::string continue_last(const std::string& rendered, const Json& messages) {
   return rendered.substr(0, at + last.size());
 }
 
+// What goes wrong in the template is the messages' fault, and where the file stands is nobody's business.
+std::string rendered_chat(const ServedModel& model, const Json& messages, const Json& variables) {
+  try {
+    return render_chat(model.chat_template(), *model.tokenizer(), messages, variables);
+  } catch (const Error& error) {
+    reject("invalid_value", "messages", "the model's chat template refuses them: {}", error.message());
+  }
+}
+
 Prompt rendered_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   const Tokenizer& tokenizer = *model.tokenizer();
@@ -117,9 +127,9 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
   Json messages = template_messages(text.messages);
   if (offers && !knows_tools(model.chat_template().source())) describe_in_system_message(messages, tools);
   const ChatMessages chat = read_chat_messages(tokenizer, messages, model.settings().content_format);
-  std::string rendered =
-      render_chat(model.chat_template(), tokenizer, chat.list,
-                  template_variables(text.template_arguments, tools, text.add_generation_prompt));
+  if (!chat.pictures.empty()) model.pictures();
+  std::string rendered = rendered_chat(
+      model, chat.list, template_variables(text.template_arguments, tools, text.add_generation_prompt));
   if (text.continue_final_message) rendered = continue_last(rendered, chat.list);
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
@@ -203,8 +213,7 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
       read_chat_messages(*model.tokenizer(), template_messages(messages), model.settings().content_format);
   const Json variables =
       template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
-  return encode_rendered_chat(*model.tokenizer(),
-                              render_chat(model.chat_template(), *model.tokenizer(), chat.list, variables));
+  return encode_rendered_chat(*model.tokenizer(), rendered_chat(model, chat.list, variables));
 }
 
 }  // namespace oag

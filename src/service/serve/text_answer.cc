@@ -79,7 +79,7 @@ void TextAnswer::start() {
       choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
       if (text().chat)
         choices_[i].parser = make_answer_parser(answer_format(text(), *around_.model, prompts_.front().text));
-      if (text().echo) choices_[i].whole.text = prompts_[i / static_cast<size_t>(text().n)].text;
+      if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
   for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
@@ -193,6 +193,10 @@ AnswerDelta TextAnswer::delta_of(Choice& choice, AnswerPiece piece) const {
   return delta;
 }
 
+const Prompt& TextAnswer::prompt_of(const Choice& choice) const {
+  return prompts_[static_cast<size_t>(choice.index / text().n)];
+}
+
 void TextAnswer::send(Choice& choice, AnswerDelta delta) {
   if (!stream_) {
     append(choice.whole, std::move(delta));
@@ -202,6 +206,7 @@ void TextAnswer::send(Choice& choice, AnswerDelta delta) {
   if (!choice.begun) {
     choice.begun = true;
     if (text().chat) around_.exchange->write(sse_event(stream_->begin(choice.index)));
+    if (text().echo) delta.text = prompt_of(choice).text + delta.text;
   }
   if (delta.empty()) return;
   around_.exchange->write(

@@ -56,6 +56,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   bool take_token(size_t choice, const TokenEvent& event);
   void take_end(size_t choice, const GenerationResult& result);
   AnswerDelta delta_of(Choice& choice, AnswerPiece piece) const;
+  const Prompt& prompt_of(const Choice& choice) const;
   void send(Choice& choice, AnswerDelta delta);
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
