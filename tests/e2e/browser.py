@@ -51,7 +51,7 @@ class Browser:
         for fd in (to_child, from_child, *passed):
             os.close(fd)
         self._numbers = itertools.count(1)
-        self._changed = threading.Condition()
+        self._changed, self._writing = threading.Condition(), threading.Lock()
         self._answers, self._listeners, self._ended = {}, [], False
         threading.Thread(target=self._receive, daemon=True).start()
 
@@ -86,14 +86,20 @@ class Browser:
         with self._changed:
             self._listeners.append((session, listener))
 
-    def call(self, method, session=None, **params):
+    def send(self, method, session=None, **params):
+        """Asks for something without waiting for its answer."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params}
         if session:
             message["sessionId"] = session
         data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._write, data):]
+        with self._writing:
+            while data:
+                data = data[os.write(self._write, data):]
+        return number
+
+    def call(self, method, session=None, **params):
+        number = self.send(method, session, **params)
         with self._changed:
             if not self._changed.wait_for(lambda: self._ended or number in self._answers, LIMIT_S):
                 raise BrowserError(f"{method} had no answer in {LIMIT_S} s")
@@ -123,17 +129,19 @@ class Browser:
 
 
 class Page:
-    """One tab. `requests` are the addresses it asked for, `problems` what it complained of on the console."""
+    """One tab. `requests` are the addresses it asked for, `sent` the JSON bodies of its questions, `problems` what it
+    complained of on the console. `more` is added to the bodies of questions on their way."""
 
     def __init__(self, browser, url):
         self._browser = browser
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self._target = target
         self._session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.requests, self.problems = [], []
+        self.requests, self.sent, self.problems, self.more = [], [], [], {}
         browser.listen(self._session, self._note)
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
+        self.call("Fetch.enable", patterns=[{"urlPattern": "*/v1/chat/completions"}])
         self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
@@ -146,6 +154,11 @@ class Page:
             self.problems.append(str([one.get("value", one.get("description")) for one in params["args"]]))
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             self.problems.append(params["entry"]["text"] + " " + params["entry"].get("url", ""))
+        elif method == "Fetch.requestPaused":
+            body = json.loads(params["request"]["postData"])
+            self.sent.append(body)
+            data = base64.b64encode(json.dumps({**body, **self.more}).encode()).decode()
+            self._browser.send("Fetch.continueRequest", self._session, requestId=params["requestId"], postData=data)
 
     def call(self, method, **params):
         return self._browser.call(method, self._session, **params)

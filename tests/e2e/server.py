@@ -92,8 +92,11 @@ class Server:
         self.stop()
 
     def log(self):
-        self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        """What it has written to standard error."""
+        if not self._log.closed:
+            self._log.seek(0)
+            self._said = self._log.read().decode(errors="replace")
+        return self._said
 
     def stop(self, number=signal.SIGTERM):
         """Ends it and returns its exit code."""
@@ -105,6 +108,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.process.stdout.close()
+        self.log()
+        self._log.close()
         return self.process.returncode
 
     # --- requests ---
