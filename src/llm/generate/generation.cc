@@ -10,6 +10,7 @@ std::string_view finish_reason_name(FinishReason reason) {
     case FinishReason::kLength: return "length";
     case FinishReason::kCancelled: return "cancelled";
     case FinishReason::kError: return "error";
+    case FinishReason::kRepetition: return "repetition";
   }
   return "error";
 }

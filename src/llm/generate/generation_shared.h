@@ -11,6 +11,7 @@
 #include "llm/generate/prompt_images.h"
 #include "llm/generate/prompt_lookup.h"
 #include "llm/generate/stop_matcher.h"
+#include "llm/generate/token_chooser.h"
 #include "llm/generate/wake_up.h"
 
 namespace oag {
@@ -19,10 +20,10 @@ namespace oag {
 struct Generation::Shared {
   Shared(GenerationRequest wanted, std::shared_ptr<const Tokenizer> tokenizer)
       : request(std::move(wanted)),
-        sampler(request.sampling, request.prompt),
+        chooser(request, tokenizer),
         lookup(request.lookup_tokens),
         images(request.images, request.prompt.size()),
-        text(std::move(tokenizer), request.stop) {}
+        text(std::move(tokenizer), request.stop, request.skip_special, request.include_stop) {}
 
   GenerationRequest request;
   std::atomic<bool> cancel_asked{false};
@@ -34,15 +35,16 @@ struct Generation::Shared {
   // The step that this generation is in, while cancelling the step is the quickest way to stop it.
   std::shared_ptr<RunControl> interruptible_step;
 
-  Sampler sampler;
+  TokenChooser chooser;
   PromptLookup lookup;
   PromptImages images;
   std::vector<TokenId> draft;  // what stands behind `tokens` in the step at work
   StopMatcher text;
-  std::vector<TokenId> tokens;    // prompt and answer
-  std::string callback_error;     // of a callback that threw
-  bool callback_stopped = false;  // it wants no more
-  int64_t cached = 0;             // tokens whose keys and values are in the cache
+  std::vector<TokenId> tokens;                     // prompt and answer
+  std::string callback_error;                      // of a callback that threw
+  ErrorCode callback_code = ErrorCode::kInternal;  // likewise
+  bool callback_stopped = false;                   // it wants no more
+  int64_t cached = 0;                              // tokens whose keys and values are in the cache
   SequencePages pages;
   int64_t arrival = 0;         // counts up from one request to the next
   bool was_preempted = false;  // its pages were taken from it while it was at work

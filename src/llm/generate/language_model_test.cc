@@ -12,55 +12,26 @@
 #include <stdexcept>
 #include <thread>
 
-#include "api/backends.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/formats/gguf/gguf_file.h"
 #include "llm/generate/prompt_lookup.h"
 #include "tests/no_new_threads.h"
-#include "tests/tiny_models.h"
+#include "tests/tiny_generation.h"
 
 namespace oag {
 namespace {
 
-const ModelBundle& tiny() {
-  static const ModelBundle bundle = load_bundle(test::tiny_model("llama", "bf16"));
-  return bundle;
-}
+using test::greedy;
+using test::prompt_of;
+using test::test_runtime;
 
-std::shared_ptr<Runtime> test_runtime(int threads = 2) {
-  return std::make_shared<Runtime>(RuntimeOptions{default_backends(), "cpu", threads});
+const ModelBundle& tiny() {
+  return test::tiny_llama();
 }
 
 LanguageModelOptions options(int64_t context, int64_t cache, int64_t sequences) {
-  LanguageModelOptions result;
-  result.runner.context_tokens = context;
-  result.runner.cache_tokens = cache;
-  result.runner.cache_dtype = DType::kF32;
-  result.runner.page_tokens = 8;
-  result.max_sequences = sequences;
-  result.step_tokens = 64;
-  result.shared_step_tokens = 16;
-  return result;
-}
-
-std::vector<TokenId> prompt_of(int seed, int64_t length) {
-  std::vector<TokenId> ids;
-  uint32_t random = static_cast<uint32_t>(seed) * 2654435761u + 1;
-  for (int64_t i = 0; i < length; ++i) {
-    random = random * 1664525 + 1013904223;
-    ids.push_back(static_cast<TokenId>(3 + (random >> 8) % 400));
-  }
-  return ids;
-}
-
-GenerationRequest greedy(std::vector<TokenId> prompt, int64_t tokens) {
-  GenerationRequest request;
-  request.prompt = std::move(prompt);
-  request.max_tokens = tokens;
-  request.sampling.temperature = 0;
-  request.ignore_end = true;
-  return request;
+  return test::tiny_options(context, cache, sequences);
 }
 
 TEST(LanguageModel, AnswersInABatchEqualAnswersAlone) {

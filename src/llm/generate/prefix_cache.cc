@@ -17,7 +17,7 @@ struct PrefixCache::Node {
 PrefixCache::PrefixCache() = default;
 PrefixCache::~PrefixCache() = default;
 
-size_t PrefixCache::ContentHasher::operator()(const PageContent& content) const noexcept {
+uint64_t content_hash(const PageContent& content) noexcept {
   constexpr uint64_t kMultiplier = 0x9E3779B97F4A7C15u;
   uint64_t hash = content.tokens.size();
   const auto mix = [&](uint64_t value) {

@@ -32,6 +32,8 @@ struct PageContent {
   bool operator==(const PageContent&) const = default;
 };
 
+uint64_t content_hash(const PageContent& content) noexcept;
+
 // Which full pages of the KV cache hold which tokens: a trie, one page a node. Whoever holds a node holds all
 // before it. Nodes that nobody holds stay until their page is wanted, the one that was let go first going
 // first. Contents are compared whole, so two that share a hash are never taken for each other. Not thread
@@ -67,7 +69,7 @@ class PrefixCache {
 
  private:
   struct ContentHasher {
-    size_t operator()(const PageContent& content) const noexcept;
+    size_t operator()(const PageContent& content) const noexcept { return content_hash(content); }
   };
   using Nodes = std::list<Node>;
 

@@ -1,11 +1,12 @@
 #include "llm/generate/sampler.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
+#include "llm/generate/fast_exp.h"
+#include "llm/generate/token_mask.h"
 
 namespace oag {
 namespace {
@@ -14,6 +15,11 @@ void check_range(const char* name, double value, double low, double high) {
   if (!(value >= low && value <= high)) {
     fail(ErrorCode::kInvalidArgument, name, "{} is outside [{}, {}]", value, low, high);
   }
+}
+
+void check_id(const char* name, TokenId id, int64_t tokens) {
+  if (id < 0 || id >= tokens)
+    fail(ErrorCode::kInvalidArgument, name, "token id {} is outside [0, {})", id, tokens);
 }
 
 // splitmix64 (Steele, Lea, Flood 2014): one 64-bit state, passes BigCrush, identical everywhere.
@@ -29,30 +35,26 @@ uint64_t next_random(uint64_t& state) {
        "all are NaN or -inf, so there is no next token; the model file may be damaged");
 }
 
-// The first of the largest logits. NaN is never the largest.
+// The first of the largest logits, -1 where there is none. NaN is never the largest.
 TokenId largest(std::span<const float> logits) {
   Ranked room[1];
   Ranking ranking(room);
   ranking.offer(logits, 0);
-  if (ranking.kept().empty()) fail_without_a_token();
-  return room[0].id;
+  return ranking.kept().empty() ? -1 : room[0].id;
+}
+
+// The best of logits that were made of the original ones.
+TokenId best_of(std::span<const float> logits, std::span<const float> original) {
+  const TokenId best = largest(logits);
+  if (best >= 0) return best;
+  if (largest(original) < 0) fail_without_a_token();
+  fail(ErrorCode::kInvalidArgument, "logits",
+       "allowed ids, bad words, the constraint and the least length of the answer together leave no next "
+       "token; ask for less of them");
 }
 
 bool better(const Ranked& a, const Ranked& b) {
   return a.before(b);
-}
-
-// e^x for x <= 0, within 3e-7 of it and without a branch, so that loops over it compile to vectors. e^x = 2^n
-// · e^r with |r| <= ln 2 / 2; the polynomial is the Taylor series of e^r.
-float exp_of(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it leaves whole numbers
-  const float n = (x * 1.44269504f + kRound) - kRound;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.0f / 5040.0f;
-  for (const float c : {1.0f / 720.0f, 1.0f / 120.0f, 1.0f / 24.0f, 1.0f / 6.0f, 0.5f, 1.0f, 1.0f})
-    p = p * r + c;
-  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
 }
 
 // Sums of blocks of `kBlock` weights let a draw skip whole blocks.
@@ -87,10 +89,25 @@ void SamplingOptions::validate() const {
   check_range("repeat-penalty", repeat_penalty, 0.01, 100);
   check_range("frequency-penalty", frequency_penalty, -100, 100);
   check_range("presence-penalty", presence_penalty, -100, 100);
+  for (const auto& [id, bias] : logit_bias) check_range("logit-bias", bias, -1e6, 1e6);
+  for (const std::vector<TokenId>& word : bad_words) {
+    if (word.empty()) fail(ErrorCode::kInvalidArgument, "bad-words", "holds a sequence without tokens");
+  }
+}
+
+void SamplingOptions::validate_ids(int64_t tokens) const {
+  for (const auto& [id, bias] : logit_bias) check_id("logit-bias", id, tokens);
+  for (const TokenId id : allowed) check_id("allowed", id, tokens);
+  for (const std::vector<TokenId>& word : bad_words) {
+    for (const TokenId id : word) check_id("bad-words", id, tokens);
+  }
 }
 
 Sampler::Sampler(const SamplingOptions& options, std::span<const TokenId> prompt)
-    : options_(options), random_state_(options.seed) {
+    : options_(options),
+      random_state_(options.seed),
+      allowed_(mask_of(options.allowed)),
+      bad_words_(options.bad_words, prompt) {
   options_.validate();
   if (options_.repeat_penalty == 1.0f) return;
   for (const TokenId id : prompt) ++seen_counts_[id];
@@ -105,18 +122,45 @@ bool Sampler::penalizes() const {
          options_.presence_penalty != 0.0f;
 }
 
+bool Sampler::changes_logits() const {
+  return penalizes() || !options_.logit_bias.empty() || !allowed_.empty() || !bad_words_.empty();
+}
+
+// Makes changed_ of the logits. Masks come first, which is cheaper and the same: -inf stays -inf.
+void Sampler::change(std::span<const float> logits, const PickLimits& limits) {
+  changed_.resize(logits.size());
+  if (limits.mask.empty() && allowed_.empty()) {
+    std::copy(logits.begin(), logits.end(), changed_.begin());
+  } else if (limits.mask.empty() || allowed_.empty()) {
+    copy_allowed(logits, allowed_.empty() ? limits.mask : allowed_, changed_);
+  } else {
+    mask_.resize(std::min(limits.mask.size(), allowed_.size()));
+    for (size_t i = 0; i < mask_.size(); ++i) mask_[i] = limits.mask[i] & allowed_[i];
+    copy_allowed(logits, mask_, changed_);
+  }
+  for (const auto& [id, bias] : options_.logit_bias) {
+    if (static_cast<size_t>(id) < changed_.size()) changed_[static_cast<size_t>(id)] += bias;
+  }
+  if (penalizes()) penalize();
+  bad_words_.bar(changed_);
+  for (const TokenId id : limits.barred) {
+    if (static_cast<size_t>(id) < changed_.size())
+      changed_[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
+  }
+}
+
 void Sampler::penalize() {
   if (options_.repeat_penalty != 1.0f) {
     for (const auto& [id, count] : seen_counts_) {
-      if (static_cast<size_t>(id) >= penalized_.size()) continue;
-      float& logit = penalized_[static_cast<size_t>(id)];
+      if (static_cast<size_t>(id) >= changed_.size()) continue;
+      float& logit = changed_[static_cast<size_t>(id)];
       logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     }
   }
   if (options_.frequency_penalty == 0.0f && options_.presence_penalty == 0.0f) return;
   for (const auto& [id, count] : answer_counts_) {
-    if (static_cast<size_t>(id) >= penalized_.size()) continue;
-    penalized_[static_cast<size_t>(id)] -=
+    if (static_cast<size_t>(id) >= changed_.size()) continue;
+    changed_[static_cast<size_t>(id)] -=
         options_.frequency_penalty * static_cast<float>(count) + options_.presence_penalty;
   }
 }
@@ -204,29 +248,34 @@ TokenId Sampler::draw() {
   return candidates_.back().id;
 }
 
-TokenId Sampler::count_as_answer(TokenId picked) {
-  if (!penalizes()) return picked;
-  ++answer_counts_[picked];
-  if (options_.repeat_penalty != 1.0f) ++seen_counts_[picked];
+void Sampler::count(TokenId id) {
+  bad_words_.push(id);
+  if (!penalizes()) return;
+  ++answer_counts_[id];
+  if (options_.repeat_penalty != 1.0f) ++seen_counts_[id];
+}
+
+TokenId Sampler::counted(TokenId picked) {
+  count(picked);
   return picked;
 }
 
-TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens) {
+TokenId Sampler::pick(std::span<const float> logits, int64_t usable_tokens, const PickLimits& limits) {
   logits = logits.first(std::min(logits.size(), static_cast<size_t>(usable_tokens)));
-  if (penalizes()) {
-    penalized_.assign(logits.begin(), logits.end());
-    penalize();
-    logits = penalized_;
+  const std::span<const float> original = logits;
+  if (changes_logits() || !limits.mask.empty() || !limits.barred.empty()) {
+    change(logits, limits);
+    logits = changed_;
   }
-  const TokenId best = largest(logits);
-  if (options_.temperature == 0.0f) return count_as_answer(best);
+  const TokenId best = best_of(logits, original);
+  if (options_.temperature == 0.0f) return counted(best);
   keep_top_k(logits);
   keep_min_p(logits[static_cast<size_t>(best)]);
-  return count_as_answer(draw());
+  return counted(draw());
 }
 
 RankRequest Sampler::request(int64_t most) const {
-  if (penalizes()) return {};
+  if (changes_logits()) return {};
   if (options_.temperature == 0.0f) return {1, 0.0f};
   if (options_.top_k == 0 || options_.top_k > most) return {};
   if (options_.min_p == 0.0f) return {options_.top_k};

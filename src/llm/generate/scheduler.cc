@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "llm/generate/generation_shared.h"
 #include "llm/generate/step_shares.h"
 #include "llm/models/decoder_graph.h"
@@ -36,6 +37,9 @@ void Scheduler::emit(Generation::Shared& generation, const TokenEvent& event) {
   try {
     if (generation.request.on_token(event)) return;
     generation.callback_stopped = true;
+  } catch (const Error& error) {
+    generation.callback_error = std::string("the token callback threw: ") + error.what();
+    generation.callback_code = error.code();
   } catch (const std::exception& error) {
     generation.callback_error = std::string("the token callback threw: ") + error.what();
   } catch (...) {
@@ -46,47 +50,70 @@ void Scheduler::emit(Generation::Shared& generation, const TokenEvent& event) {
 }
 
 // Nothing stops it: an answer that is taken off the lists ends.
-void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std::string error) noexcept {
+void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std::string error,
+                       ErrorCode code) noexcept {
+  publish(generation);
   try {
-    publish(generation);
     // What was held back for a stop string that did not come belongs to the answer.
     const std::string tail = generation.text.matched() ? "" : generation.text.flush();
     generation.result.text += tail;
     if (!tail.empty() && !generation.result.token_ids.empty())
-      emit(generation, {generation.result.token_ids.back(), tail});
+      emit(generation, {generation.result.token_ids.back(), tail, nullptr, true});
   } catch (...) {
     reason = FinishReason::kError;
+    code = ErrorCode::kOutOfMemory;
     error = "out of memory";  // so short that it takes none
   }
   generation.request.on_token = nullptr;
+  generation.request.constraint.reset();
+  generation.request.leader.reset();
   // Also where the answer's last token or its tail brought it.
   if (!generation.callback_error.empty()) {
     reason = FinishReason::kError;
     error = std::move(generation.callback_error);
+    code = generation.callback_code;
   } else if (generation.callback_stopped && reason != FinishReason::kError) {
     reason = FinishReason::kCancelled;
   }
   {
     std::lock_guard lock(mutex_);
+    std::erase_if(active_, [&](const SharedPtr& other) { return other.get() == &generation; });
     pages_.release(generation.pages);
     ++counts_.finished;
     counts_.cancellations += reason == FinishReason::kCancelled ? 1 : 0;
     counts_.failures += reason == FinishReason::kError ? 1 : 0;
   }
-  std::lock_guard lock(generation.mutex);
-  GenerationResult& result = generation.result;
-  result.finish_reason = reason;
-  result.error = std::move(error);
-  if (generation.started != TimePoint{})
-    result.queue_ms = elapsed_ms(generation.submitted, generation.started);
-  if (generation.first_token != TimePoint{}) {
-    result.prefill_ms = elapsed_ms(generation.started, generation.first_token);
-    result.ttft_ms = elapsed_ms(generation.submitted, generation.first_token);
-    result.decode_ms = elapsed_ms(generation.first_token, generation.last_token);
+  {
+    std::lock_guard lock(generation.mutex);
+    GenerationResult& result = generation.result;
+    result.finish_reason = reason;
+    result.error = std::move(error);
+    result.error_code = code;
+    if (generation.started != TimePoint{})
+      result.queue_ms = elapsed_ms(generation.submitted, generation.started);
+    if (generation.first_token != TimePoint{}) {
+      result.prefill_ms = elapsed_ms(generation.started, generation.first_token);
+      result.ttft_ms = elapsed_ms(generation.submitted, generation.first_token);
+      result.decode_ms = elapsed_ms(generation.first_token, generation.last_token);
+    }
+    generation.interruptible_step.reset();
+    generation.has_ended = true;
+    generation.ended.notify_all();
   }
-  generation.interruptible_step.reset();
-  generation.has_ended = true;
-  generation.ended.notify_all();
+  tell_end(generation);
+}
+
+// The result is there, and nobody changes it any more.
+void Scheduler::tell_end(Generation::Shared& generation) noexcept {
+  if (!generation.request.on_end) return;
+  try {
+    generation.request.on_end(generation.result);
+  } catch (const std::exception& error) {
+    log(LogLevel::kWarning, "the callback for the end of an answer threw: {}", error.what());
+  } catch (...) {
+    log(LogLevel::kWarning, "the callback for the end of an answer threw");
+  }
+  generation.request.on_end = nullptr;
 }
 
 void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick) {
@@ -97,25 +124,28 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
     finish(generation, FinishReason::kLength);
     return;
   }
+  TokenChooser& chooser = generation.chooser;
   TokenId id = 0;
   try {
-    id = pick();
+    if (chooser.complete() || chooser.ends(id = pick())) {
+      finish(generation, FinishReason::kStop);
+      return;
+    }
+    chooser.take(id);
   } catch (const Error& error) {  // of this answer alone
-    finish(generation, FinishReason::kError, error.what());
-    return;
-  }
-  if (!generation.request.ignore_end && tokenizer_->is_end(id)) {
-    finish(generation, FinishReason::kStop);
+    finish(generation, FinishReason::kError, error.what(), error.code());
     return;
   }
   ++generated_tokens_;
   generation.tokens.push_back(id);
   generation.result.token_ids.push_back(id);
-  const std::string text = generation.text.push(id);
+  const std::string text = generation.text.push(id, chooser.may_stop());
   generation.result.text += text;
-  emit(generation, {id, text});
-  if (generation.text.matched()) {
+  emit(generation, {id, text, chooser.logprobs()});
+  if (generation.text.matched() || chooser.complete()) {
     finish(generation, FinishReason::kStop);
+  } else if (chooser.repeats()) {
+    finish(generation, FinishReason::kRepetition);
   } else if (static_cast<int64_t>(generation.result.token_ids.size()) >= generation.request.max_tokens) {
     finish(generation, FinishReason::kLength);
   }
@@ -156,21 +186,24 @@ void Scheduler::run_step() {
   std::vector<SequenceStep> steps;
   std::vector<PromptImages::Step> images;
   images.reserve(active_.size());  // the steps refer to them
-  std::vector<Generation::Shared*> members;
+  std::vector<SharedPtr> members;
+  std::vector<TokenChooser*> masked;  // whose next token needs a mask
   for (size_t i = 0; i < active_.size(); ++i) {
     const SharedPtr& generation = active_[i];
     const int64_t count = counts[i];
     if (count == 0) continue;
     const bool complete = count == generation->pending();
     // Where several answers share a step, their tokens are worth more than guesses.
-    if (generation->decodes() && active_.size() == 1) append_draft(*generation, options_.step_tokens - count);
+    const bool drafts = generation->decodes() && active_.size() == 1 && !generation->request.constraint;
+    if (drafts) append_draft(*generation, options_.step_tokens - count);
     const auto with_draft = static_cast<size_t>(count) + generation->draft.size();
     const std::span<const TokenId> tokens(generation->tokens);
     images.push_back(generation->images.step(generation->cached, static_cast<int64_t>(with_draft)));
     steps.push_back({tokens.subspan(static_cast<size_t>(generation->cached), with_draft), generation->cached,
                      generation->pages.pages, complete ? count - 1 : count,
-                     generation->sampler.request(kMostRanked), images.back().axes, images.back().images});
-    members.push_back(generation.get());
+                     generation->chooser.wanted(kMostRanked), images.back().axes, images.back().images});
+    members.push_back(generation);
+    if (complete && generation->chooser.needs_mask()) masked.push_back(&generation->chooser);
   }
   // A step that only carries one token of a cancelled answer is soon over, and others' work in it is not
   // thrown away. Neither is it twice in a row, so that many who go away don't keep the rest from going on.
@@ -190,46 +223,49 @@ void Scheduler::run_step() {
   }
   Tensor logits;
   RankedLogits ranked;
-  const RunState state = runner_.step(steps, *control, logits, &ranked);
+  const RunState state = [&] {
+    const MaskWorker::Batch batch = masks_.start(masked);
+    return runner_.step(steps, *control, logits, &ranked);
+  }();
   was_interrupted_ = state != RunState::kDone;
-  for (Generation::Shared* member : members) {
+  for (const SharedPtr& member : members) {
     member->tokens.resize(member->tokens.size() - member->draft.size());
     if (state != RunState::kDone) member->draft.clear();
     std::lock_guard lock(member->mutex);
     member->interruptible_step.reset();
   }
   if (state != RunState::kDone) return;
+  count_step(steps);  // before anybody hears of what it brought
   size_t row = 0, ranked_row = 0;
-  int64_t computed = 0;
   for (size_t i = 0; i < members.size(); ++i) {
     const size_t wanted = steps[i].tokens.size() - static_cast<size_t>(steps[i].logits_from);
-    computed += static_cast<int64_t>(steps[i].tokens.size());
     members[i]->cached += static_cast<int64_t>(steps[i].tokens.size() - members[i]->draft.size());
     publish(*members[i]);
     const bool ranks = steps[i].rank.count > 0;
     size_t& first = ranks ? ranked_row : row;
     take_tokens(*members[i], wanted, [&](size_t at) {
-      return ranks ? pick_ranked(members[i]->sampler, ranked, first + at)
-                   : pick(members[i]->sampler, logits, first + at);
+      return ranks ? pick_ranked(members[i]->chooser, ranked, first + at)
+                   : pick(members[i]->chooser, logits, first + at);
     });
     first += wanted;
   }
+}
+
+void Scheduler::count_step(std::span<const SequenceStep> steps) {
   std::lock_guard lock(mutex_);
-  std::erase_if(active_, [](const SharedPtr& generation) { return generation->has_ended; });
   ++counts_.steps;
-  counts_.computed_tokens += computed;
+  for (const SequenceStep& step : steps) counts_.computed_tokens += static_cast<int64_t>(step.tokens.size());
   counts_.last_step_end = Clock::now();
 }
 
-TokenId Scheduler::pick(Sampler& sampler, const Tensor& logits, size_t row) const {
+TokenId Scheduler::pick(TokenChooser& chooser, const Tensor& logits, size_t row) const {
   const auto vocab = static_cast<size_t>(runner_.vocab_size());
-  return sampler.pick(logits.values<float>().subspan(row * vocab, vocab),
-                      static_cast<int64_t>(tokenizer_->size_tokens()));
+  return chooser.pick(logits.values<float>().subspan(row * vocab, vocab));
 }
 
-TokenId Scheduler::pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const {
+TokenId Scheduler::pick_ranked(TokenChooser& chooser, const RankedLogits& ranked, size_t row) const {
   const auto most = static_cast<size_t>(kMostRanked);
-  return sampler.pick_ranked(ranked.values.values<float>().subspan(row * most, most),
+  return chooser.pick_ranked(ranked.values.values<float>().subspan(row * most, most),
                              ranked.ids.values<int32_t>().subspan(row * most, most));
 }
 
@@ -271,7 +307,7 @@ void Scheduler::take_tokens(Generation::Shared& generation, size_t rows,
 }
 
 // After an error that may concern every answer at work or, when none is, every one that waits.
-void Scheduler::fail_all(const char* why) {
+void Scheduler::fail_all(ErrorCode code, const char* why) {
   std::vector<SharedPtr> failed;
   {
     std::lock_guard lock(mutex_);
@@ -279,7 +315,7 @@ void Scheduler::fail_all(const char* why) {
     if (failed.empty()) failed.swap(waiting_);
   }
   for (const SharedPtr& generation : failed) {
-    if (!generation->has_ended) finish(*generation, FinishReason::kError, why);
+    if (!generation->has_ended) finish(*generation, FinishReason::kError, why, code);
   }
 }
 
@@ -295,11 +331,13 @@ void Scheduler::run() {
       admit();
       if (!active_.empty()) run_step();
     } catch (const std::bad_alloc&) {
-      fail_all("out of memory");
+      fail_all(ErrorCode::kOutOfMemory, "out of memory");
+    } catch (const Error& error) {
+      fail_all(error.code(), error.what());
     } catch (const std::exception& error) {
-      fail_all(error.what());
+      fail_all(ErrorCode::kInternal, error.what());
     } catch (...) {
-      fail_all("a step threw");
+      fail_all(ErrorCode::kInternal, "a step threw");
     }
   }
   // Nobody makes one any more.

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "llm/generate/generation.h"
 #include "llm/generate/kv_pages.h"
 #include "llm/generate/language_model.h"
+#include "llm/generate/mask_worker.h"
 #include "llm/generate/model_runner.h"
 #include "llm/generate/wake_up.h"
 
@@ -45,13 +47,14 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   // In scheduler_queue.cc. Those marked mutex_ are called with it locked.
   void admit();
+  static bool waits_for_leader(Generation::Shared& generation);   // mutex_
   bool fits(const Generation::Shared& next) const;                // mutex_
   bool fits_without_lower(const Generation::Shared& next) const;  // mutex_
   void adopt(Generation::Shared& generation);                     // mutex_
   void preempt_last();                                            // mutex_
   void make_watch();                                              // mutex_
   void adopt_known_pages();
-  void publish(Generation::Shared& generation);
+  void publish(Generation::Shared& generation) noexcept;
   void take_pages(std::vector<int64_t>& counts);
   void drop_stopped();
   void finish_stopped(Generation::Shared& generation) noexcept;
@@ -59,14 +62,17 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
 
   std::vector<int64_t> plan_step();
   void run_step();
-  void fail_all(const char* why);
-  TokenId pick(Sampler& sampler, const Tensor& logits, size_t row) const;
-  TokenId pick_ranked(Sampler& sampler, const RankedLogits& ranked, size_t row) const;
+  void count_step(std::span<const SequenceStep> steps);
+  void fail_all(ErrorCode code, const char* why);
+  TokenId pick(TokenChooser& chooser, const Tensor& logits, size_t row) const;
+  TokenId pick_ranked(TokenChooser& chooser, const RankedLogits& ranked, size_t row) const;
   void append_draft(Generation::Shared& generation, int64_t room);
   void take_tokens(Generation::Shared& generation, size_t rows, FunctionRef<TokenId(size_t)> pick_row);
   void take_token(Generation::Shared& generation, FunctionRef<TokenId()> pick);
   void emit(Generation::Shared& generation, const TokenEvent& event);
-  void finish(Generation::Shared& generation, FinishReason reason, std::string error = "") noexcept;
+  void finish(Generation::Shared& generation, FinishReason reason, std::string error = "",
+              ErrorCode code = ErrorCode::kInternal) noexcept;
+  void tell_end(Generation::Shared& generation) noexcept;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   LanguageModelOptions options_;
@@ -82,6 +88,7 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   LanguageModelStats counts_;  // without what stats() reads elsewhere
   std::atomic<int64_t> generated_tokens_{0};
   bool was_interrupted_ = false;  // the last step; the scheduler's own
+  MaskWorker masks_;              // likewise
 
   std::shared_ptr<WakeUp> queue_watch_ = std::make_shared<WakeUp>();
   std::thread watch_;  // made under mutex_, joined by run()

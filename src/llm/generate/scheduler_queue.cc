@@ -1,5 +1,6 @@
 // The requests that wait: who is taken in, who is admitted, who gives way.
 #include <algorithm>
+#include <new>
 #include <system_error>
 
 #include "base/error.h"
@@ -75,7 +76,10 @@ Generation Scheduler::submit(GenerationRequest request) {
     fail(ErrorCode::kInvalidArgument, "lookup", "must be in [0, {}], not {}", PromptLookup::kMost,
          request.lookup_tokens);
   }
-  request.sampling.validate();
+  TokenChooser::validate(request,
+                         std::min(runner_.vocab_size(), static_cast<int64_t>(tokenizer_->size_tokens())));
+  if (request.leader && request.leader->shared_->queue_watch != queue_watch_)
+    fail(ErrorCode::kInvalidArgument, "leader", "is an answer of another model");
   const int64_t room = context - prompt_size;
   request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
   if (runner_.pages_for(prompt_size + request.max_tokens) > pages_.total()) {
@@ -125,7 +129,7 @@ void Scheduler::finish_stopped(Generation::Shared& generation) noexcept {
   if (generation.cancel_asked.load()) {
     finish(generation, FinishReason::kCancelled);
   } else {
-    finish(generation, FinishReason::kError, "passed its deadline");
+    finish(generation, FinishReason::kError, "passed its deadline", ErrorCode::kDeadlineExceeded);
   }
 }
 
@@ -157,10 +161,24 @@ bool Scheduler::fits_without_lower(const Generation::Shared& next) const {
   return others < options_.max_sequences && pages <= pages_.total();
 }
 
+// Whether the answer that it follows has still to read the prompt. The leader came first, so it does not wait
+// for ever.
+bool Scheduler::waits_for_leader(Generation::Shared& generation) {
+  std::optional<Generation>& leader = generation.request.leader;
+  if (!leader) return false;
+  if (leader->shared_->first_token == TimePoint{} && !leader->done()) return true;
+  leader.reset();
+  return false;
+}
+
 void Scheduler::admit() {
   std::lock_guard lock(mutex_);
-  while (!waiting_.empty()) {
-    const SharedPtr next = waiting_.front();
+  for (;;) {
+    const auto first = std::find_if(waiting_.begin(), waiting_.end(), [](const SharedPtr& generation) {
+      return !waits_for_leader(*generation);
+    });
+    if (first == waiting_.end()) return;
+    const SharedPtr next = *first;
     if (!fits(*next)) {
       if (active_.empty() || !fits_without_lower(*next)) return;
       preempt_last();
@@ -174,7 +192,7 @@ void Scheduler::admit() {
     }
     adopt(*next);
     insert_in_order(active_, next);
-    waiting_.erase(waiting_.begin());
+    waiting_.erase(first);
   }
 }
 
@@ -197,10 +215,13 @@ void Scheduler::adopt_known_pages() {
 }
 
 // Lets others have what a step has brought into the cache.
-void Scheduler::publish(Generation::Shared& generation) {
+void Scheduler::publish(Generation::Shared& generation) noexcept {
   if (!pages_.has_unpublished(generation.pages, generation.cached)) return;
   std::lock_guard lock(mutex_);
-  pages_.publish(generation.pages, generation.content(), generation.cached);
+  try {
+    pages_.publish(generation.pages, generation.content(), generation.cached);
+  } catch (const std::bad_alloc&) {  // others compute it themselves
+  }
 }
 
 // The youngest of the lowest priority at work gives its pages back and waits again.

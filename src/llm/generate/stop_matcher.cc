@@ -15,23 +15,42 @@ size_t partial_match(std::string_view text, std::string_view stop) {
 
 }  // namespace
 
-std::string StopMatcher::release(std::string_view fresh, bool at_end) {
+StopMatcher::StopMatcher(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops,
+                         bool skip_special, bool include_stop)
+    : decoder_(std::move(tokenizer), {.skip_special = skip_special}),
+      stops_(std::move(stops)),
+      include_stop_(include_stop) {
+  std::erase(stops_, "");
+}
+
+std::optional<StopMatcher::Match> StopMatcher::find_stop() const {
+  std::optional<Match> first;
+  for (const std::string& stop : stops_) {
+    const size_t begin = held_.find(stop, judged_ < stop.size() ? 0 : judged_ - stop.size() + 1);
+    if (begin == std::string::npos) continue;
+    const Match match{begin, begin + stop.size()};
+    if (!first || match.end < first->end || (match.end == first->end && match.begin < first->begin))
+      first = match;
+  }
+  return first;
+}
+
+std::string StopMatcher::release(std::string_view fresh, bool may_stop, bool at_end) {
   if (matched_) return "";
   held_ += fresh;
+  if (may_stop) {
+    if (const std::optional<Match> match = find_stop()) {
+      matched_ = true;
+      return held_.substr(0, include_stop_ ? match->end : match->begin);
+    }
+  }
   size_t keep = 0;
-  size_t first = std::string::npos;
-  for (const std::string& stop : stops_) {
-    if (stop.empty()) continue;
-    first = std::min(first, held_.find(stop));
-    keep = std::max(keep, partial_match(held_, stop));
+  if (!at_end) {
+    for (const std::string& stop : stops_) keep = std::max(keep, partial_match(held_, stop));
   }
-  if (first != std::string::npos) {
-    matched_ = true;
-    return held_.substr(0, first);
-  }
-  if (at_end) keep = 0;
   std::string out = held_.substr(0, held_.size() - keep);
   held_.erase(0, out.size());
+  judged_ = held_.size();
   return out;
 }
 

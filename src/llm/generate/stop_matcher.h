@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,24 +11,33 @@
 
 namespace oag {
 
-// The text of an answer as its tokens arrive: whole characters, cut before the first stop string. Text that
-// may be the beginning of a stop string is held back until that is decided.
+// The text of an answer as its tokens arrive: whole characters, cut before the stop string that is complete
+// first; of several that end at the same place, before the longest. Text that may be the beginning of a stop
+// string is held back until that is decided. How the text is divided into tokens makes no difference.
 class StopMatcher {
  public:
-  StopMatcher(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops)
-      : decoder_(std::move(tokenizer)), stops_(std::move(stops)) {}
+  // With `include_stop` the answer is cut behind the stop string.
+  StopMatcher(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stops,
+              bool skip_special = true, bool include_stop = false);
 
   // The text that `id` lets out. After a stop string was found matched() is true and nothing more comes.
-  std::string push(TokenId id) { return release(decoder_.push(id), false); }
-  std::string flush() { return release(decoder_.flush(), true); }
+  // Without `may_stop` those that are complete now are passed over.
+  std::string push(TokenId id, bool may_stop = true) { return release(decoder_.push(id), may_stop, false); }
+  std::string flush() { return release(decoder_.flush(), true, true); }
   bool matched() const { return matched_; }
 
  private:
-  std::string release(std::string_view fresh, bool at_end);
+  struct Match {
+    size_t begin, end;
+  };
+  std::string release(std::string_view fresh, bool may_stop, bool at_end);
+  std::optional<Match> find_stop() const;
 
   StreamDecoder decoder_;
-  std::vector<std::string> stops_;
+  std::vector<std::string> stops_;  // none of them empty
+  bool include_stop_;
   std::string held_;
+  size_t judged_ = 0;  // bytes of held_: no stop string that ends in them counts
   bool matched_ = false;
 };
 

@@ -12,22 +12,22 @@ namespace {
 // The forms that the client of Open-AutoGLM parses. It reads an action as one Python call whose arguments are
 // literals, so texts keep to one line and escape quotes; coordinates are thousandths of the screen.
 constexpr std::string_view kPhoneAgentAction = R"GBNF(
-root    ::= "do(action=" action ")" | "finish(message=" text
-                                      ")" action :: = "\"Launch\"" sep "app=" text |
-                                                      ("\"Tap\"" | "\"Double Tap\"" | "\"Long Press\"") sep
-                                                      "element=" point(sep "message=" text)
-    ? | ("\"Type\"" | "\"Type_Name\"") sep "text=" text | "\"Swipe\"" sep "start=" point sep "end=" point |
-          ("\"Note\"" | "\"Take_over\"") sep "message=" text | "\"Call_API\"" sep "instruction=" text |
-          "\"Interact\""(sep "message=" text)
-    ? | "\"Back\"" | "\"Home\"" | "\"Wait\"" sep "duration=\"" number("."[0 - 9])
-    ? " second"
-      "s"
-    ? "\"" sep :: =
-          ","
-          " "
-      ? point :: = "[" thousandth sep thousandth "]" thousandth :: =
-            "0" | [1 - 9][0 - 9]{0, 2} | "1000" number :: =
-                "0" | [1 - 9][0 - 9]{0, 2} text :: = "\""([^"\\\x00-\x1F\x7F] | "\\" ["'\\nt] )* "\"" ) ";
+root    ::= "do(action=" action ")" | "finish(message=" text ")"
+action  ::= "\"Launch\"" sep "app=" text
+          | ( "\"Tap\"" | "\"Double Tap\"" | "\"Long Press\"" ) sep "element=" point ( sep "message=" text )?
+          | ( "\"Type\"" | "\"Type_Name\"" ) sep "text=" text
+          | "\"Swipe\"" sep "start=" point sep "end=" point
+          | ( "\"Note\"" | "\"Take_over\"" ) sep "message=" text
+          | "\"Call_API\"" sep "instruction=" text
+          | "\"Interact\"" ( sep "message=" text )?
+          | "\"Back\"" | "\"Home\""
+          | "\"Wait\"" sep "duration=\"" number ( "." [0-9] )? " second" "s"? "\""
+sep     ::= "," " "?
+point   ::= "[" thousandth sep thousandth "]"
+thousandth ::= "0" | [1-9] [0-9]{0,2} | "1000"
+number  ::= "0" | [1-9] [0-9]{0,2}
+text    ::= "\"" ( [^"\\\x00-\x1F\x7F] | "\\" ["'\\nt] )* "\""
+)GBNF";
 
 }  // namespace
 

@@ -23,6 +23,7 @@ struct Format {
 #define OAG_LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define OAG_IPV4 "((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)\\.){3}(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 #define OAG_H16 "[0-9A-Fa-f]{1,4}"
+#define OAG_H16S(more) "(" OAG_H16 "(:" OAG_H16 "){" more "})?"
 #define OAG_URI_CHAR "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 
 // RFC 3339 (years from 1000 on, no leap seconds), RFC 4122, RFC 2673 (ipv4), RFC 4291 (ipv6), RFC 1123
@@ -38,12 +39,12 @@ constexpr Format kFormats[] = {
      "|T(\\d+H(\\d+M(\\d+S)?)?|\\d+M(\\d+S)?|\\d+S))"},
     {"uuid", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"},
     {"ipv4", OAG_IPV4},
-    {"ipv6", "(" OAG_H16 ":){7}" OAG_H16 "|::(" OAG_H16 "(:" OAG_H16 "){0,5})?"
-             "|" OAG_H16 "::(" OAG_H16 "(:" OAG_H16 "){0,4})?|" OAG_H16 "(:" OAG_H16 ")::(" OAG_H16
-             "(:" OAG_H16 "){0,3})?"
-             "|" OAG_H16 "(:" OAG_H16 "){2}::(" OAG_H16 "(:" OAG_H16 "){0,2})?|" OAG_H16 "(:" OAG_H16
-             "){3}::(" OAG_H16 "(:" OAG_H16 ")?)?|" OAG_H16 "(:" OAG_H16 "){4}::(" OAG_H16 ")?|" OAG_H16
-             "(:" OAG_H16 "){5}::"},
+    {"ipv6",
+     "(" OAG_H16 ":){7}" OAG_H16 "|::" OAG_H16S("0,6") "|" OAG_H16 "::" OAG_H16S(
+         "0,5") "|(" OAG_H16
+                ":){2}:" OAG_H16S("0,4") "|(" OAG_H16 ":){3}:" OAG_H16S("0,3") "|(" OAG_H16 ":){4}:" OAG_H16S(
+                    "0,2") "|(" OAG_H16 ":){5}:" OAG_H16S("0,1") "|(" OAG_H16 ":){6}:(" OAG_H16 ")?|(" OAG_H16
+                                                                 ":){7}:"},
     {"hostname", OAG_LABEL "(\\." OAG_LABEL "){0,3}"},
     {"email",
      "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@" OAG_LABEL "(\\." OAG_LABEL ")+"},
@@ -56,6 +57,7 @@ constexpr Format kFormats[] = {
 #undef OAG_LABEL
 #undef OAG_IPV4
 #undef OAG_H16
+#undef OAG_H16S
 #undef OAG_URI_CHAR
 
 struct Lengths {

@@ -313,7 +313,8 @@ class GrammarProgramBuilder {
   void emit_call(uint32_t rule, uint32_t from, uint32_t to) {
     const uint32_t body = rules_.rules()[rule].body;
     if (facts_.copied(rule)) return emit(body, from, to);
-    states_[from].calls.push_back({start_of(rule), to});
+    const uint32_t start = start_of(rule);  // may move states_
+    states_[from].calls.push_back({start, to});
     if (facts_.nullable(body)) states_[from].empties.push_back(to);
   }
 

@@ -34,7 +34,7 @@ constexpr size_t kReadBytes = 16 << 10;
 constexpr size_t kMaxPipelinedBytes = 64 << 10;  // kept while a request is answered; then reading pauses
 constexpr size_t kKeptBufferBytes = 256 << 10;   // capacity that a connection keeps between answers
 constexpr milliseconds kPausedLook{100};         // while reading pauses, the peer's state is polled
-constexpr milliseconds kLinger{2'000};           // for the client to read the last answer and close
+constexpr milliseconds kLingerTime{2'000};       // for the client to read the last answer and close
 
 HttpReaderLimits reader_limits(const HttpServerOptions& options) {
   HttpReaderLimits limits;
@@ -54,10 +54,7 @@ class Session final : public HttpConnection {
         reader_(reader_limits(loop.core->options)),
         peer_(std::move(peer)) {
     if (loop.tls != nullptr) tls_.emplace(socket_, *loop.tls);
-    loop_.connections.insert(this);
   }
-
-  ~Session() override { loop_.connections.erase(this); }
 
   // Takes the socket over; false, and the connection is closed, if the loop cannot watch it.
   bool adopt(int fd);
@@ -88,12 +85,16 @@ class Session final : public HttpConnection {
   void call_handler(HttpRequest request);
   void refuse(const HttpProblem& problem, const HttpHeaders& headers = {});
   void time_out();
+  bool advance_output();
+  bool was_cut() const;
   bool take_output();
+  bool send_now();
   void write();
   void on_write(const error_code& error, size_t count);
-  void end_answer();
+  bool end_answer();
   void linger();
   void reset();
+  void leave_exchange();
   void tell_gone();
   TimePoint next_deadline() const;
   void update_timer();
@@ -125,7 +126,7 @@ class Session final : public HttpConnection {
   std::string sending_;
   size_t sent_ = 0;
   bool writing_ = false;
-  bool reset_at_end_ = false;
+  bool pumping_ = false;
   TimePoint last_progress_;
 };
 
@@ -147,9 +148,10 @@ bool Session::adopt(int fd) {
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&name), &size);
   error_code error;
   std::ignore = socket_.assign(name.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
+  if (!error) socket_.non_blocking(true, error);
   if (!error) return true;
   log(LogLevel::kWarning, "http: a connection was dropped: {}", error.message());
-  ::close(fd);
+  if (!socket_.is_open()) ::close(fd);
   close();
   return false;
 }
@@ -314,28 +316,50 @@ bool Session::take_output() {
 }
 
 void Session::pump() {
-  if (phase_ == Phase::kClosed) return;
-  if (exchange_) {
-    bool cut = false;
-    {
-      const std::lock_guard lock(exchange_->mutex);
-      cut = exchange_->cut;
-    }
-    if (cut) {
-      ++core_.cut;
-      return reset();
-    }
+  if (pumping_) return;  // called by what pump() itself began: it goes on there
+  pumping_ = true;
+  while (advance_output()) continue;
+  pumping_ = false;
+  update_timer();
+}
+
+// Sends what there is, or does what follows when all was sent. True if there may be more.
+bool Session::advance_output() {
+  if (phase_ == Phase::kClosed) return false;
+  if (was_cut()) {
+    ++core_.cut;
+    reset();
+    return false;
   }
-  if (writing_) return;
+  if (writing_) return false;
   if (take_output()) {
     last_progress_ = Clock::now();
-    write();
-  } else if (phase_ == Phase::kRefusing) {
-    linger();
-  } else if (phase_ == Phase::kAnswer) {
-    end_answer();
+    return send_now();
   }
-  update_timer();
+  if (phase_ == Phase::kRefusing) linger();
+  return phase_ == Phase::kAnswer && end_answer();
+}
+
+bool Session::was_cut() const {
+  if (!exchange_) return false;
+  const std::lock_guard lock(exchange_->mutex);
+  return exchange_->cut;
+}
+
+// Mostly the kernel takes all at once, which saves the way through the loop's queue. False if it did not.
+bool Session::send_now() {
+  if (!tls_) {
+    error_code error;
+    sent_ = socket_.write_some(asio::buffer(sending_), error);
+    if (error && error != asio::error::would_block && error != asio::error::try_again) {
+      close();
+      return false;
+    }
+    core_.sent_bytes += sent_;
+    if (sent_ == sending_.size()) return true;
+  }
+  write();
+  return false;
 }
 
 void Session::write() {
@@ -360,13 +384,14 @@ void Session::on_write(const error_code& error, size_t count) {
   pump();
 }
 
-// Goes on to the next request, or closes, if the exchange has ended; everything it had was sent.
-void Session::end_answer() {
+// Goes on to the next request, or closes, if the exchange has ended; everything it had was sent. True if the
+// connection goes on.
+bool Session::end_answer() {
   bool keep_alive = false;
   bool aborted = false;
   {
     const std::lock_guard lock(exchange_->mutex);
-    if (exchange_->phase != HttpExchangeState::Phase::kEnded || !exchange_->pending.empty()) return;
+    if (exchange_->phase != HttpExchangeState::Phase::kEnded || !exchange_->pending.empty()) return false;
     exchange_->closed = true;
     keep_alive = exchange_->keep_alive && !end_of_stream_ && !core_.draining;
     aborted = exchange_->aborted;
@@ -376,17 +401,20 @@ void Session::end_answer() {
   const bool ends_with_connection = exchange_->minor_version == 0;
   exchange_.reset();
   heartbeat_interval_ = milliseconds(0);
-  if (aborted && ends_with_connection) return reset();
-  if (aborted || !keep_alive) return linger();
+  if (aborted || !keep_alive) {
+    aborted&& ends_with_connection ? reset() : linger();
+    return false;
+  }
   paused_ = false;
   enter(Phase::kIdle, core_.options.idle_timeout);
   process();
   read();
+  return true;
 }
 
 void Session::linger() {
   if (end_of_stream_) return close();
-  enter(Phase::kLinger, kLinger);
+  enter(Phase::kLinger, kLingerTime);
   paused_ = false;
   if (tls_) {
     tls_->async_shutdown([self = self()](const error_code&) { self->close(); });
@@ -417,8 +445,12 @@ void Session::close() {
   timer_.cancel();
   error_code ignored;
   std::ignore = socket_.close(ignored);
-  --core_.open;
+  leave_exchange();
   loop_.connections.erase(this);
+  --core_.open;
+}
+
+void Session::leave_exchange() {
   if (!exchange_) return;
   const auto exchange = std::exchange(exchange_, nullptr);
   exchange->connection = nullptr;
@@ -494,6 +526,7 @@ void Session::on_timer() {
 
 void serve_connection(HttpLoop& loop, int fd, std::string peer, bool refuse) {
   const auto session = std::make_shared<Session>(loop, std::move(peer));
+  loop.connections.emplace(session.get(), session);
   if (!session->adopt(fd)) return;
   if (loop.stopped) return session->close();
   refuse ? session->start_refusing() : session->start();

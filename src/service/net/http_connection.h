@@ -2,7 +2,7 @@
 
 #include <memory>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "service/net/http_exchange.h"
 
@@ -23,11 +23,11 @@ struct HttpLoop {
   boost::asio::ssl::context* tls = nullptr;  // null: plain HTTP
   std::shared_ptr<HttpServerCore> core;
   std::shared_ptr<HttpMailbox> mailbox;
-  std::unordered_set<HttpConnection*> connections;
+  std::unordered_map<HttpConnection*, std::shared_ptr<HttpConnection>> connections;  // until they are closed
   bool stopped = false;  // no connection is taken any more
 };
 
-// A client's connection. Every method is for the loop's thread. It keeps itself alive until it is closed.
+// A client's connection. Every method is for the loop's thread. The loop keeps it until it is closed.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
   virtual ~HttpConnection() = default;

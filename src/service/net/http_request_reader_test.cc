@@ -8,6 +8,7 @@
 namespace oag {
 namespace {
 
+using namespace std::string_literals;
 using Step = HttpRequestReader::Step;
 
 struct Outcome {
@@ -102,7 +103,7 @@ TEST(HttpRequestReader, RefusesWhatTwoReadersCouldReadDifferently) {
       "GET / HTTP/1.1\r\nHost : h\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: h\r\n: nameless\r\n\r\n",
-      std::string("GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n", 38),
+      "GET / HTTP/1.1\r\nHost: h\r\nA: b\0c\r\n\r\n"s,
       "GET / HTTP/1.1\r\nHost: h\r\nA: b\x01\r\n\r\n",
       "GET / HTTP/1.1\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",

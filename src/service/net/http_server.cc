@@ -96,7 +96,7 @@ class LoopThread {
   template <typename Action>
   void for_each(Action action) {
     std::vector<std::shared_ptr<HttpConnection>> all;  // actions change the set
-    for (HttpConnection* connection : loop_.connections) all.push_back(connection->shared_from_this());
+    for (const auto& [address, connection] : loop_.connections) all.push_back(connection);
     for (const auto& connection : all) action(*connection);
   }
 

@@ -104,10 +104,10 @@ struct HttpServerCounters {
   uint64_t sent_bytes = 0;
 };
 
-// An HTTP/1.1 server on event loops of its own. The handler runs on a loop and must not block; it may answer
-// at once, or keep the exchange and answer from any thread. Requests of one connection are handled one after
-// the other, in order. Requests that break the protocol or a limit are answered with {"error": {…}} and never
-// reach the handler.
+// An HTTP/1.1 server on event loops of its own. The handler runs on a loop (with several, on several at a
+// time) and must not block; it may answer at once, or keep the exchange and answer from any thread. Requests
+// of one connection are handled one after the other, in order. Requests that break the protocol or a limit
+// are answered with {"error": {…}} and never reach the handler.
 class HttpServer {
  public:
   using Handler = std::function<void(HttpRequest, std::shared_ptr<HttpExchange>)>;

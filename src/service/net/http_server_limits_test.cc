@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.h"
 #include "service/net/http_server.h"
 #include "service/net/http_test_client.h"
 
@@ -192,17 +193,18 @@ TEST(HttpServerLimits, AWholeAnswerMayBeLargerThanTheBoundOfStreams) {
 }
 
 TEST(HttpServerLimits, WithoutFileDescriptorsItWaitsAndGoesOn) {
+  // The warning is left out: UBSan, which opens a pipe to look at an object's type, sees bad types in the
+  // logger.
+  set_log_level(LogLevel::kError);
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
   OkServer server(quick());
-  std::vector<std::unique_ptr<RawClient>> clients;
   RawClient early(server.port());
   early.ask(kGet);
   std::vector<int> taken;
   rlimit low = before;
   low.rlim_cur = 64;
   ::setrlimit(RLIMIT_NOFILE, &low);
-  RawClient waiting_later(server.port());  // its own descriptor, before they run out
   for (int fd = 0; (fd = ::dup(0)) >= 0;) taken.push_back(fd);
   ::close(taken.back());
   taken.pop_back();
@@ -219,6 +221,7 @@ TEST(HttpServerLimits, WithoutFileDescriptorsItWaitsAndGoesOn) {
   EXPECT_LT(cpu_us(used_after) - cpu_us(used_before), 100'000) << "the loop spins";
   for (const int fd : taken) ::close(fd);
   ::setrlimit(RLIMIT_NOFILE, &before);
+  set_log_level(LogLevel::kWarning);
   EXPECT_TRUE(waiting.read_answer().ends_with("ok"));
 }
 

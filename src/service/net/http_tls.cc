@@ -28,11 +28,27 @@ void check_readable(const std::string& path, const char* what) {
   fail(code, path, "the TLS {} cannot be read: {}", what, std::strerror(errno));
 }
 
-// OpenSSL would ask the terminal.
-int refuse_password(char*, int, int, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return -1;
-}
+// OpenSSL would ask the terminal for an encrypted key's pass phrase. Asio's context takes what is left as the
+// callback's data for its own, so it is taken back.
+class PassPhraseRefusal {
+ public:
+  explicit PassPhraseRefusal(SSL_CTX* context) : context_(context) {
+    SSL_CTX_set_default_passwd_cb(context_, [](char*, int, int, void* asked) {
+      *static_cast<bool*>(asked) = true;
+      return -1;
+    });
+    SSL_CTX_set_default_passwd_cb_userdata(context_, &asked_);
+  }
+  ~PassPhraseRefusal() { SSL_CTX_set_default_passwd_cb_userdata(context_, nullptr); }
+  PassPhraseRefusal(const PassPhraseRefusal&) = delete;
+  PassPhraseRefusal& operator=(const PassPhraseRefusal&) = delete;
+
+  bool asked() const { return asked_; }
+
+ private:
+  SSL_CTX* context_;
+  bool asked_ = false;
+};
 
 // Clients that offer HTTP/2 as well get HTTP/1.1; those that offer neither go on without the extension.
 int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
@@ -58,15 +74,13 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_server_context(const std::st
   SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(ctx, select_protocol, nullptr);
-  bool encrypted = false;
-  SSL_CTX_set_default_passwd_cb(ctx, refuse_password);
-  SSL_CTX_set_default_passwd_cb_userdata(ctx, &encrypted);
+  const PassPhraseRefusal refusal(ctx);
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(ctx, certificate.c_str()) != 1) {
     fail(ErrorCode::kCorruptData, certificate, "no TLS certificate in PEM form: {}", last_reason());
   }
   if (SSL_CTX_use_PrivateKey_file(ctx, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    if (encrypted) {
+    if (refusal.asked()) {
       ERR_clear_error();
       fail(ErrorCode::kInvalidArgument, key_file, "the TLS key is encrypted; give one without a pass phrase");
     }
@@ -82,7 +96,6 @@ std::shared_ptr<boost::asio::ssl::context> make_tls_server_context(const std::st
     ERR_clear_error();
     fail(ErrorCode::kInvalidArgument, key_file, "the TLS key is not that of the certificate {}", certificate);
   }
-  SSL_CTX_set_default_passwd_cb_userdata(ctx, nullptr);
   return context;
 }
 

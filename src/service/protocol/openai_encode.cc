@@ -157,13 +157,9 @@ Json choice_json(const AnswerHead& head, const AnswerDelta& delta) {
 
 }  // namespace
 
-std::string sse_event(std::string_view data) {
-  return fmt::format("data: {}\n\n", data);
-}
-
 OpenAiStream::OpenAiStream(const AnswerHead& head, bool include_usage)
     : head_(head), include_usage_(include_usage) {
-  opening_ = "data: {\"id\":";
+  opening_ = "{\"id\":";
   append_json_string(opening_, head.id);
   opening_ += ",\"object\":";
   append_json_string(opening_, object_name(head, true));
@@ -178,12 +174,11 @@ std::string OpenAiStream::finish_chunk(std::string out, const std::optional<Answ
     out += ",\"usage\":" + dumped(usage_json(*usage));
   else if (include_usage_)
     out += ",\"usage\":null";
-  out += "}\n\n";
+  out += '}';
   return out;
 }
 
 std::string OpenAiStream::begin(int64_t choice) const {
-  if (!head_.chat) return "";
   std::string out = opening_;
   fmt::format_to(std::back_inserter(out),
                  "{{\"index\":{},\"delta\":{{\"role\":\"assistant\",\"content\":\"\"}},\"logprobs\":null,"
@@ -212,7 +207,7 @@ std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<An
 std::string OpenAiStream::usage(const AnswerUsage& usage, const AnswerTimings& timings) const {
   std::string out = opening_;
   out +=
-      "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}\n\n";
+      "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}";
   return out;
 }
 

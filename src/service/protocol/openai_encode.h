@@ -10,18 +10,12 @@
 
 namespace oag {
 
-// "data: …\n\n": one event of a stream.
-std::string sse_event(std::string_view data);
-inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
-// A comment, which clients pass over.
-inline constexpr std::string_view kSseComment = ": waiting\n\n";
-
-// Writes the pieces of one streamed answer as OpenAI's chunks, each a whole event. Not thread safe.
+// Writes the pieces of one streamed answer as OpenAI's chunks, each a JSON document on one line.
 class OpenAiStream {
  public:
   OpenAiStream(const AnswerHead& head, bool include_usage);
 
-  // The role, which is the first piece of a chat's choice; "" for completions.
+  // The role, which is the first piece of a chat's choice. Completions have none.
   std::string begin(int64_t choice) const;
   std::string piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage = {}) const;
   // The last chunk, without choices: usage and timings.

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/log.h"
+#include "service/net/sse.h"
 #include "service/protocol/request_error.h"
 #include "service/serve/generation_options.h"
 #include "service/serve/respond.h"
@@ -98,8 +99,8 @@ void TextAnswer::prepare() {
 }
 
 void TextAnswer::begin_stream() {
-  around_.exchange->begin(200, headers("text/event-stream; charset=utf-8"));
-  around_.exchange->heartbeat(around_.comment_interval, std::string(kSseComment));
+  around_.exchange->begin(200, headers(kSseContentType));
+  around_.exchange->heartbeat(around_.comment_interval, sse_comment("waiting"));
 }
 
 void TextAnswer::encode_pictures() {
@@ -198,11 +199,11 @@ void TextAnswer::send(Choice& choice, AnswerDelta delta) {
   }
   if (!choice.begun) {
     choice.begun = true;
-    around_.exchange->write(stream_->begin(choice.index));
+    if (text().chat) around_.exchange->write(sse_event(stream_->begin(choice.index)));
   }
   if (delta.empty()) return;
-  around_.exchange->write(
-      stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt));
+  around_.exchange->write(sse_event(
+      stream_->piece(delta, text().continuous_usage ? std::optional(usage()) : std::nullopt)));
 }
 
 // Of the last parts of an answer that is sent as a whole.
@@ -250,8 +251,8 @@ void TextAnswer::finish() {
   answered_ = true;
   HttpExchange& exchange = *around_.exchange;
   if (stream_) {
-    if (text().include_usage) exchange.write(stream_->usage(usage(), timings()));
-    exchange.write(kSseDone);
+    if (text().include_usage) exchange.write(sse_event(stream_->usage(usage(), timings())));
+    exchange.write(sse_event("[DONE]"));
     exchange.finish();
     return;
   }
