@@ -261,7 +261,7 @@ class Answers(AgentTest):
                            frequency_penalty=0.2)
         content = answer.json["choices"][0]["message"]["content"]
         thoughts = content[:content.index("<answer>")]
-        self.assertLessEqual(len(self.server.post("/tokenize", {"model": MODEL, "prompt": thoughts}).json["tokens"]), 12)
+        self.assertLessEqual(len(self.server.post("/tokenize", {"model": MODEL, "prompt": thoughts}).json["tokens"]), 20)
         parse_action(split_answer(content)[1])
 
     def test_content_is_a_text_or_a_list_in_every_role(self):
@@ -320,7 +320,7 @@ class Failures(AgentTest):
     def test_a_failure_inside_a_stream_is_an_error_event_and_no_end(self):
         connection, response = self.server.open_stream("/v1/completions", {
             "model": MODEL, "prompt": "On and on", "max_tokens": 30000, "ignore_eos": True, "stream": True,
-            "deadline_ms": 1500})
+            "deadline_ms": 300})
         self.addCleanup(connection.close)
         self.assertEqual(response.status, 200)
         with self.assertRaises(StreamFailed):
@@ -345,7 +345,7 @@ class Failures(AgentTest):
         server = self.serve()
         with server:
             connection, response = server.open_stream("/v1/completions", {
-                "model": MODEL, "prompt": "On and on", "max_tokens": 600, "ignore_eos": True, "stream": True})
+                "model": MODEL, "prompt": "On and on", "max_tokens": 8000, "ignore_eos": True, "stream": True})
             response.readline()
             ending = threading.Thread(target=server.stop)
             ending.start()
