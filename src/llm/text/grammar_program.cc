@@ -453,7 +453,7 @@ class GrammarProgramBuilder {
         for (const auto& edge : states_[i].bytes) {
           set(reached, edge.first);
           set(reached, edge.last + size_t{1});
-          follow(edge.target);
+          if (edge.first != '\\' || edge.last != '\\') follow(edge.target);
         }
         for (const auto& call : states_[i].calls) follow(call.start), follow(call.target);
         for (const uint32_t target : states_[i].empties) follow(target);

@@ -42,7 +42,8 @@ class GrammarProgram {
   // The state does nothing but end its rule.
   bool only_ends(uint32_t state) const { return only_ends_[state]; }
 
-  // What the edges that can be followed from a state, without leaving its rule, tell apart.
+  // What the edges tell apart that can be followed from a state without leaving its rule or reading a
+  // backslash: the letters that may follow one would split every word.
   const ByteBoundaries& boundaries(uint32_t state) const { return boundaries_[state]; }
   // A state that takes and refuses the same texts of up to `bytes` bytes: one nearer to the end of a counted
   // repetition that is long enough, else the state itself.

@@ -234,19 +234,17 @@ void GrammarStates::walk(const TokenTrie& trie, Configuration c, uint32_t depth,
   }
 }
 
-void GrammarStates::add_below(Configuration c, uint32_t node, std::span<uint32_t> bits) {
-  const TokenTrie& trie = vocabulary_->trie();
-  walk(trie, c, trie.node(node).depth, node + 1, trie.node(node).end, [&](uint32_t i, Configuration) {
+void GrammarStates::add_tokens(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin,
+                               uint32_t end, std::span<uint32_t> bits) {
+  walk(trie, c, depth, begin, end, [&](uint32_t i, Configuration) {
     for (const TokenId id : trie.tokens_at(i)) set_bit(bits, id);
     return true;
   });
 }
 
-void GrammarStates::add_behind(Configuration c, const TokenTrie& trie, std::span<uint32_t> bits) {
-  walk(trie, c, 0, 0, trie.size(), [&](uint32_t i, Configuration) {
-    for (const TokenId id : trie.tokens_at(i)) set_bit(bits, id);
-    return true;
-  });
+void GrammarStates::add_below(Configuration c, uint32_t node, std::span<uint32_t> bits) {
+  const TokenTrie& trie = vocabulary_->trie();
+  add_tokens(trie, c, trie.node(node).depth, node + 1, trie.node(node).end, bits);
 }
 
 StoredMask GrammarStates::store(std::span<const uint32_t> bits) {
@@ -341,6 +339,12 @@ void GrammarStates::walk_classes(Configuration c, LocalMask& local) {
     if (may_end(at) && trie.node(i).end > i + 1) local.ends.push_back(i);
     return true;
   });
+  const TokenTrie& escaped = vocabulary_->escaped();
+  walk(escaped, c, 0, 0, escaped.size(), [&](uint32_t i, Configuration at) {
+    for (const TokenId id : escaped.tokens_at(i)) set_bit(local_bits_, id);
+    if (may_end(at) && escaped.node(i).end > i + 1) local.escaped_ends.push_back(i);
+    return true;
+  });
 }
 
 const StoredMask& GrammarStates::mask(Configuration c) {
@@ -358,8 +362,13 @@ const StoredMask& GrammarStates::mask(Configuration c) {
       if (local.trie == nullptr) {
         add_below(rest, node, bits);
       } else {
-        add_behind(rest, local.trie->behind(node, *vocabulary_), bits);
+        const TokenTrie& behind = local.trie->behind(node, *vocabulary_);
+        add_tokens(behind, rest, 0, 0, behind.size(), bits);
       }
+    }
+    const TokenTrie& escaped = vocabulary_->escaped();
+    for (const uint32_t node : local.escaped_ends) {
+      add_tokens(escaped, rest, escaped.node(node).depth, node + 1, escaped.node(node).end, bits);
     }
   }
   return masks_.emplace(c, store(bits)).first->second;

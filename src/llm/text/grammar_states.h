@@ -77,6 +77,7 @@ class GrammarStates {
     StoredMask accepted;
     std::vector<uint32_t> ends;
     std::shared_ptr<const ClassTrie> trie;  // whose nodes they are; null: the vocabulary's
+    std::vector<uint32_t> escaped_ends;     // beside a class trie, nodes of the vocabulary's escaped()
   };
   // States with their stacks, while one configuration is being found.
   struct Scratch {
@@ -99,7 +100,8 @@ class GrammarStates {
   uint32_t alike(uint32_t states);
   bool walk_vocabulary(Configuration c, size_t max_nodes, LocalMask& local);
   void walk_classes(Configuration c, LocalMask& local);
-  void add_behind(Configuration c, const TokenTrie& trie, std::span<uint32_t> bits);
+  void add_tokens(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin, uint32_t end,
+                  std::span<uint32_t> bits);
   template <typename Visit>
   void walk(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin, uint32_t end,
             Visit visit);

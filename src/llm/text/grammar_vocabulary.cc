@@ -46,8 +46,14 @@ std::optional<TokenTrie> TokenTrie::merged(const TokenTrie& trie, const std::arr
   const size_t classes = class_byte.size();
   std::vector<uint32_t> children(classes, kNone);  // [merged nodes and the root, classes]
   std::vector<uint32_t> node_of(trie.size()), path(size_t{trie.max_depth()} + 1, 0), counts{0};
-  for (uint32_t i = 0; i < trie.size(); ++i) {
+  std::vector<uint32_t> taken;
+  for (uint32_t i = 0; i < trie.size();) {
     const Node& node = trie.node(i);
+    if (node.byte == '\\') {
+      i = node.end;
+      continue;
+    }
+    taken.push_back(i);
     uint32_t& child = children[path[node.depth - 1u] * classes + class_of[node.byte]];
     if (child == kNone) {
       if (counts.size() > max_nodes) return std::nullopt;
@@ -59,6 +65,7 @@ std::optional<TokenTrie> TokenTrie::merged(const TokenTrie& trie, const std::arr
       node_of[i] = path[node.depth] = child;
     }
     counts[node_of[i]] += static_cast<uint32_t>(trie.tokens_at(i).size());
+    ++i;
   }
   // Depth first, with the numbers of the nodes in that order.
   TokenTrie merged;
@@ -84,7 +91,7 @@ std::optional<TokenTrie> TokenTrie::merged(const TokenTrie& trie, const std::arr
   merged.nodes_.push_back({0, tokens, 0, 0});
   merged.tokens_.resize(tokens);
   std::vector<uint32_t> filled(merged.nodes_.size());
-  for (uint32_t i = 0; i < trie.size(); ++i) {
+  for (const uint32_t i : taken) {
     const uint32_t node = order[node_of[i]];
     for (const TokenId id : trie.tokens_at(i)) {
       merged.tokens_[merged.nodes_[node].first_token + filled[node]++] = id;
@@ -155,7 +162,11 @@ GrammarVocabulary::GrammarVocabulary(const std::vector<std::string_view>& texts,
     const bool ends = std::find(end_ids_.begin(), end_ids_.end(), static_cast<TokenId>(id)) != end_ids_.end();
     if (!ends) entries.push_back({bytes(static_cast<TokenId>(id)), static_cast<TokenId>(id)});
   }
+  std::vector<TokenTrie::Entry> escaped;
+  std::copy_if(entries.begin(), entries.end(), std::back_inserter(escaped),
+               [](const TokenTrie::Entry& entry) { return entry.text.find('\\') != std::string_view::npos; });
   trie_ = TokenTrie(std::move(entries));
+  escaped_ = TokenTrie(std::move(escaped));
 }
 
 std::shared_ptr<const ClassTrie> GrammarVocabulary::class_trie(

@@ -96,6 +96,7 @@ class GrammarVocabulary {
   }
   std::span<const TokenId> end_ids() const { return end_ids_; }
   const TokenTrie& trie() const { return trie_; }
+  const TokenTrie& escaped() const { return escaped_; }  // tokens with a backslash
 
   // The tree for grammars with these boundaries between bytes (see ByteBoundaries), made when first asked for
   // (some 10 ms at 150,000 tokens) and kept while it is one of the kMaxClassTries last used. Null where
@@ -116,7 +117,7 @@ class GrammarVocabulary {
   std::string texts_;  // one after the other
   std::vector<size_t> begin_;
   std::vector<TokenId> end_ids_;
-  TokenTrie trie_;
+  TokenTrie trie_, escaped_;
   mutable std::mutex mutex_;
   mutable std::map<std::array<uint64_t, 4>, CachedTrie> class_tries_;
   mutable uint64_t uses_ = 0;
