@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -11,6 +12,9 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "llm/generate/token_mask.h"
 
 namespace oag {
 namespace {
@@ -190,6 +194,8 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
   refused([](SamplingOptions& o) { o.min_p = -0.1f; });
   refused([](SamplingOptions& o) { o.top_k = -3; });
   refused([](SamplingOptions& o) { o.repeat_penalty = 0; });
+  refused([](SamplingOptions& o) { o.logit_bias = {{1, std::nanf("")}}; });
+  refused([](SamplingOptions& o) { o.bad_words = {{1}, {}}; });
 }
 
 // What RankedLinear gives for a request, worked out from a sort.
@@ -241,8 +247,14 @@ TEST(Sampler, AsksForAllLogitsWhereTheBestAreNotEnough) {
   EXPECT_EQ(Sampler(options, {}).request(64).count, 0);
   options.temperature = 0;
   EXPECT_EQ(Sampler(options, {}).request(64).count, 1);
-  options.repeat_penalty = 1.1f;
-  EXPECT_EQ(Sampler(options, {}).request(64).count, 0);
+  for (const auto& change : std::vector<void (*)(SamplingOptions&)>{
+           [](SamplingOptions& o) { o.repeat_penalty = 1.1f; }, [](SamplingOptions& o) { o.allowed = {1}; },
+           [](SamplingOptions& o) { o.logit_bias = {{1, 2.0f}}; },
+           [](SamplingOptions& o) { o.bad_words = {{1, 2}}; }}) {
+    SamplingOptions changed = options;
+    change(changed);
+    EXPECT_EQ(Sampler(changed, {}).request(64).count, 0);
+  }
 }
 
 // Draws over a whole vocabulary, where weights are summed in blocks.
@@ -254,6 +266,121 @@ TEST(Sampler, DrawsFromALargeVocabularyByItsProbabilities) {
   double low = 0;
   for (const auto& [id, share] : seen) low += id < 500 ? share : 0;
   EXPECT_NEAR(low, 500.0 / 1999, 0.015);
+}
+
+TEST(Sampler, BiasIsAddedToALogit) {
+  SamplingOptions options = plain(1);
+  options.logit_bias = {{3, std::log(4.0f)}, {0, -200.0f}, {3, std::log(2.0f)}};  // 0.1 becomes 0.8
+  const auto seen = frequencies(options, kLogits);
+  EXPECT_FALSE(seen.contains(0));
+  EXPECT_NEAR(seen.at(3), 0.8 / 1.2, 0.015);
+  EXPECT_NEAR(seen.at(1), 0.25 / 1.2, 0.015);
+}
+
+TEST(Sampler, PicksAllowedTokensOnly) {
+  for (const float temperature : {0.0f, 1.0f}) {
+    SamplingOptions options = plain(temperature);
+    options.allowed = {3, 1};
+    for (const auto& [id, share] : frequencies(options, kLogits, {}, 1000)) EXPECT_EQ(id % 2, 1);
+    // A bias does not bring in what is not allowed.
+    options.logit_bias = {{0, 100.0f}};
+    for (const auto& [id, share] : frequencies(options, kLogits, {}, 1000)) EXPECT_EQ(id % 2, 1);
+  }
+}
+
+TEST(Sampler, AMaskAllowsBesideTheAllowedIdsWhatBothHold) {
+  const std::vector<TokenId> from_mask = {0, 2, 3};
+  const std::vector<uint32_t> mask = mask_of(from_mask);
+  SamplingOptions options = plain(0);
+  const auto pick = [&](const PickLimits& limits) { return Sampler(options, {}).pick(kLogits, 4, limits); };
+  EXPECT_EQ(pick({}), 0);
+  EXPECT_EQ(pick({mask}), 0);
+  const std::vector<TokenId> barred = {0};
+  EXPECT_EQ(pick({mask, barred}), 2);
+  EXPECT_EQ(pick({{}, barred}), 1);
+  options.allowed = {1, 3};
+  EXPECT_EQ(pick({mask}), 3);
+  options.logit_bias = {{1, 100.0f}};
+  EXPECT_EQ(pick({mask, barred}), 3);
+}
+
+TEST(Sampler, SaysWhenMasksLeaveNoToken) {
+  SamplingOptions options = plain(0);
+  options.allowed = {1};
+  options.bad_words = {{1}};
+  try {
+    Sampler(options, {}).pick(kLogits, 4);
+    ADD_FAILURE() << "a token was picked";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST(Sampler, NeverCompletesABadWordThatThePromptBegins) {
+  SamplingOptions options = plain(0);
+  options.bad_words = {{7, 8, 0}, {9, 8, 1}};
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{7, 8}).pick(kLogits, 4), 1);
+  EXPECT_EQ(Sampler(options, std::vector<TokenId>{8}).pick(kLogits, 4), 0);
+  Sampler counted(options, std::vector<TokenId>{7});
+  counted.count(8);
+  EXPECT_EQ(counted.pick(kLogits, 4), 1);
+}
+
+TEST(Sampler, ATokenThatWasPutInCountsForPenalties) {
+  SamplingOptions options = plain(0);
+  options.presence_penalty = 1.0f;
+  Sampler sampler(options, {});
+  sampler.count(0);
+  EXPECT_EQ(sampler.pick(kLogits, 4), 1);
+}
+
+// The generator of tools/goldens/make_sampling_cases.py.
+std::vector<float> made_up_logits(uint32_t state, size_t count) {
+  std::vector<float> logits;
+  for (size_t i = 0; i < count; ++i) {
+    state = state * 1664525 + 1013904223;
+    logits.push_back((static_cast<float>((state >> 16) % 128) - 64.0f) / 8.0f);
+  }
+  return logits;
+}
+
+TEST(Sampler, PicksWhatTransformersProcessorsLeave) {
+  const auto file = std::filesystem::path(OAG_SOURCE_DIR) / "tests" / "data" / "sampling" / "cases.json";
+  const Json data = parse_json(read_file(file), "cases.json");
+  const auto vocab = data.at("vocab").get<size_t>();
+  const std::vector<TokenId> end = {data.at("end").get<TokenId>()};
+  for (const Json& item : data.at("cases")) {
+    SamplingOptions options = plain(0);
+    const Json none = Json::array();
+    for (const Json& bias : item.value("logit_bias", none))
+      options.logit_bias.emplace_back(bias.at(0).get<TokenId>(), bias.at(1).get<float>());
+    options.repeat_penalty = item.value("repeat_penalty", 1.0f);
+    options.bad_words = item.value("bad_words", std::vector<std::vector<TokenId>>{});
+    Sampler sampler(options, item.at("prompt").get<std::vector<TokenId>>());
+    std::vector<TokenId> picked;
+    for (uint32_t step = 0; step < 40; ++step) {
+      PickLimits limits;
+      if (step < item.value("min_tokens", 0u)) limits.barred = end;
+      const auto logits = made_up_logits(item.at("seed").get<uint32_t>() + step % 5, vocab);
+      picked.push_back(sampler.pick(logits, static_cast<int64_t>(vocab), limits));
+    }
+    EXPECT_EQ(picked, item.at("tokens").get<std::vector<TokenId>>()) << item.dump();
+  }
+}
+
+TEST(Sampler, RefusesIdsThatTheVocabularyLacks) {
+  const auto refused = [](auto&& change) {
+    SamplingOptions options;
+    change(options);
+    options.validate();
+    EXPECT_THROW(options.validate_ids(10), Error);
+  };
+  refused([](SamplingOptions& o) { o.logit_bias = {{10, 1.0f}}; });
+  refused([](SamplingOptions& o) { o.allowed = {3, -1}; });
+  refused([](SamplingOptions& o) { o.bad_words = {{1, 2}, {1, 10}}; });
+  SamplingOptions options;
+  options.logit_bias = {{9, 1.0f}}, options.allowed = {0, 9}, options.bad_words = {{9, 9}};
+  EXPECT_NO_THROW(options.validate_ids(10));
 }
 
 }  // namespace

@@ -23,7 +23,17 @@ using Rule = GrammarRules::Rule;
 constexpr int kMaxSchemaDepth = 128;
 // Schemas read, each use of one counted: bounds what nested anyOf inside allOf can multiply to.
 constexpr int kMaxSchemasRead = 20'000;
+// Values inside the schemas read, likewise: bounds the time that joining large schemas takes.
+constexpr size_t kMaxSchemaWeight = 3'000'000;
 constexpr size_t kMaxSchemaErrorPath = 300;
+
+size_t weight(const Json& value) {
+  size_t total = 1;
+  if (value.is_structured()) {
+    for (const Json& item : value) total += weight(item);
+  }
+  return total;
+}
 
 class SchemaReader {
  public:
@@ -48,9 +58,11 @@ class SchemaReader {
       fail(ErrorCode::kUnsupported, where.substr(0, kMaxSchemaErrorPath),
            "schemas are nested deeper than {}, or contain themselves through allOf", kMaxSchemaDepth);
     }
-    if (++read_ > kMaxSchemasRead) {
+    weight_ += weight(schema);
+    if (++read_ > kMaxSchemasRead || weight_ > kMaxSchemaWeight) {
       fail(ErrorCode::kUnsupported, where.substr(0, kMaxSchemaErrorPath),
-           "describes more than {} values; simplify it", kMaxSchemasRead);
+           "the schema is too large: more than {} schemas or {} values to look at", kMaxSchemasRead,
+           kMaxSchemaWeight);
     }
     if (schema.is_boolean()) return schema.get<bool>() ? json_.value() : nothing();
     if (!schema.is_object()) {
@@ -420,6 +432,7 @@ class SchemaReader {
   JsonText json_;
   std::map<const Json*, Rule> targets_;
   int read_ = 0;
+  size_t weight_ = 0;
 };
 
 }  // namespace

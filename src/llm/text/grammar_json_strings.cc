@@ -143,7 +143,8 @@ GrammarRules::Expression read_string_schema(const Json& schema, const std::strin
     if (!written->is_string()) fail(ErrorCode::kInvalidArgument, where, "\"pattern\" must be a string");
     pattern = written->get<std::string>();
   } else {
-    return min == 0 && max == kUnbounded ? json.string() : json.string_of_length(min, max);
+    if (min == 0 && max == kUnbounded) return json.string();
+    return rules.rule(rules.add_rule("string", json.string_of_length(min, max), true));
   }
   check_lengths(pattern, match, min, max, where);
   const auto write_chars = [&](std::vector<CharRange> ranges) { return json.plain_form(std::move(ranges)); };

@@ -345,11 +345,14 @@ class GrammarProgramBuilder {
       states_[from].empties.push_back(to);
       return;
     }
+    std::vector<uint32_t> places;
     for (uint32_t i = 0; i < node.min; ++i) {
       const uint32_t next = add_state();
       emit(node.begin, from, next);
       from = next;
+      if (i + 1 < node.min) places.push_back(from);
     }
+    keep_places(node, places);
     if (node.max == kUnbounded) {
       const uint32_t loop = add_state();
       states_[from].empties.push_back(loop);
@@ -357,13 +360,24 @@ class GrammarProgramBuilder {
       states_[loop].empties.push_back(to);
       return;
     }
+    places.clear();
     for (uint32_t i = node.min; i < node.max; ++i) {
       states_[from].empties.push_back(to);
       const uint32_t next = add_state();
       emit(node.begin, from, next);
       from = next;
+      if (i + 1 < node.max) places.push_back(from);
     }
+    keep_places(node, places);
     states_[from].empties.push_back(to);
+  }
+
+  // Places that all must go on, or all may end, differ only in how many parts can follow, and each part takes
+  // a byte unless it may be empty.
+  void keep_places(const Node& node, std::span<const uint32_t> places) {
+    if (facts_.nullable(node.begin)) return;
+    counted_.insert(counted_.end(), places.begin(), places.end());
+    count_end_.resize(counted_.size(), static_cast<uint32_t>(counted_.size()));
   }
 
   std::shared_ptr<const GrammarProgram> finish(uint32_t start) const {
@@ -384,6 +398,11 @@ class GrammarProgramBuilder {
     program->call_begin_.push_back(static_cast<uint32_t>(program->calls_.size()));
     program->empty_begin_.push_back(static_cast<uint32_t>(program->empties_.size()));
     program->only_ends_ = find_only_ends();
+    program->boundaries_ = find_boundaries(boundary);
+    program->counted_ = counted_;
+    program->count_end_ = count_end_;
+    program->count_at_.assign(states_.size(), kNone);
+    for (uint32_t i = 0; i < counted_.size(); ++i) program->count_at_[counted_[i]] = i;
     for (size_t byte = 0; byte < 256; ++byte) {
       if (byte == 0 || boundary[byte]) program->class_bytes_.push_back(static_cast<uint8_t>(byte));
       program->class_of_[byte] = static_cast<uint8_t>(program->class_bytes_.size() - 1);
@@ -416,11 +435,47 @@ class GrammarProgramBuilder {
     return only_ends;
   }
 
+  // From the last state to the first, which settles all but loops at once. Where it does not settle, every
+  // boundary of the grammar stands for those that matter.
+  std::vector<ByteBoundaries> find_boundaries(const std::array<bool, 257>& all) const {
+    constexpr int kPasses = 10;
+    const auto set = [](ByteBoundaries& bits, size_t byte) {
+      if (byte < 256) bits[byte / 64] |= uint64_t{1} << (byte % 64);
+    };
+    std::vector<ByteBoundaries> boundaries(states_.size());
+    for (int pass = 0; pass < kPasses; ++pass) {
+      bool changed = false;
+      for (size_t i = states_.size(); i-- > 0;) {
+        ByteBoundaries reached = boundaries[i];
+        const auto follow = [&](uint32_t target) {
+          for (size_t word = 0; word < reached.size(); ++word) reached[word] |= boundaries[target][word];
+        };
+        for (const auto& edge : states_[i].bytes) {
+          set(reached, edge.first);
+          set(reached, edge.last + size_t{1});
+          if (edge.first != '\\' || edge.last != '\\') follow(edge.target);
+        }
+        for (const auto& call : states_[i].calls) follow(call.start), follow(call.target);
+        for (const uint32_t target : states_[i].empties) follow(target);
+        changed = changed || reached != boundaries[i];
+        boundaries[i] = reached;
+      }
+      if (!changed) return boundaries;
+    }
+    ByteBoundaries every{};
+    for (size_t byte = 0; byte < 256; ++byte) {
+      if (all[byte]) set(every, byte);
+    }
+    boundaries.assign(states_.size(), every);
+    return boundaries;
+  }
+
   const GrammarRules& rules_;
   const RuleFacts facts_;
   std::vector<State> states_;
-  std::vector<uint32_t> starts_;   // by rule
-  std::vector<uint32_t> pending_;  // rules that are called and not yet emitted
+  std::vector<uint32_t> counted_, count_end_;  // as in GrammarProgram
+  std::vector<uint32_t> starts_;               // by rule
+  std::vector<uint32_t> pending_;              // rules that are called and not yet emitted
   size_t byte_edges_ = 0;
 };
 

@@ -216,10 +216,10 @@ GrammarStates::Configuration GrammarStates::behind(uint32_t stack) {
 }
 
 // Visits the nodes begin … end - 1 that can be reached from `c`, which holds at `depth`, with what holds
-// there.
+// there, until `visit` says no.
 template <typename Visit>
-void GrammarStates::walk(Configuration c, uint32_t depth, uint32_t begin, uint32_t end, Visit visit) {
-  const TokenTrie& trie = vocabulary_->trie();
+void GrammarStates::walk(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin, uint32_t end,
+                         Visit visit) {
   path_[depth] = c;
   for (uint32_t i = begin; i < end;) {
     const TokenTrie::Node& node = trie.node(i);
@@ -229,16 +229,22 @@ void GrammarStates::walk(Configuration c, uint32_t depth, uint32_t begin, uint32
       continue;
     }
     path_[node.depth] = next;
-    visit(i, next);
+    if (!visit(i, next)) return;
     ++i;
   }
 }
 
+void GrammarStates::add_tokens(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin,
+                               uint32_t end, std::span<uint32_t> bits) {
+  walk(trie, c, depth, begin, end, [&](uint32_t i, Configuration) {
+    for (const TokenId id : trie.tokens_at(i)) set_bit(bits, id);
+    return true;
+  });
+}
+
 void GrammarStates::add_below(Configuration c, uint32_t node, std::span<uint32_t> bits) {
   const TokenTrie& trie = vocabulary_->trie();
-  walk(c, trie.node(node).depth, node + 1, trie.node(node).end, [&](uint32_t i, Configuration) {
-    for (const TokenId id : trie.tokens_at(i)) set_bit(bits, id);
-  });
+  add_tokens(trie, c, trie.node(node).depth, node + 1, trie.node(node).end, bits);
 }
 
 StoredMask GrammarStates::store(std::span<const uint32_t> bits) {
@@ -260,19 +266,85 @@ StoredMask GrammarStates::store(std::span<const uint32_t> bits) {
   return mask;
 }
 
+// A set of states that takes the same tokens, and often has been asked about: far from the end of a counted
+// repetition, the count does not matter.
+uint32_t GrammarStates::alike(uint32_t states) {
+  const auto known = sets_[states];
+  std::vector<uint32_t> all(known.begin(), known.end());
+  for (uint32_t& state : all) {
+    if (state != program_->final_state()) {
+      state = program_->nearest_alike(state, vocabulary_->trie().max_depth());
+    }
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return sets_.intern(all);
+}
+
 const GrammarStates::LocalMask& GrammarStates::local_mask(uint32_t states) {
+  // Walks that reach more nodes than this are done over classes of bytes, where that helps.
+  constexpr size_t kManyNodes = 4096;
+  states = alike(states);
   if (const auto known = local_masks_.find(states); known != local_masks_.end()) return known->second;
-  const TokenTrie& trie = vocabulary_->trie();
+  ByteBoundaries boundaries{};
+  for (const uint32_t state : sets_[states]) {
+    const ByteBoundaries& more = program_->boundaries(state);
+    for (size_t word = 0; word < boundaries.size(); ++word) boundaries[word] |= more[word];
+  }
   const Item item{states, bottom_};
-  std::fill(local_bits_.begin(), local_bits_.end(), 0);
+  const Configuration c = intern_configuration({&item, 1});
   LocalMask local;
-  walk(intern_configuration({&item, 1}), 0, 0, trie.size(), [&](uint32_t i, Configuration c) {
-    for (const TokenId id : trie.tokens_at(i)) set_bit(local_bits_, id);
-    if (may_end(c) && trie.node(i).end > i + 1) local.ends.push_back(i);
-  });
+  auto tries = class_tries_.find(boundaries);
+  if (tries == class_tries_.end() && !walk_vocabulary(c, kManyNodes, local)) {
+    tries = class_tries_.emplace(boundaries, vocabulary_->class_trie(boundaries)).first;
+  }
+  if (tries != class_tries_.end()) {
+    local.trie = tries->second;
+    if (local.trie != nullptr) {
+      walk_classes(c, local);
+    } else {
+      walk_vocabulary(c, SIZE_MAX, local);
+    }
+  }
   local.accepted = store(local_bits_);
   cached_bytes_ += local.ends.size() * sizeof(uint32_t) + 64;
   return local_masks_.emplace(states, std::move(local)).first->second;
+}
+
+bool GrammarStates::walk_vocabulary(Configuration c, size_t max_nodes, LocalMask& local) {
+  const TokenTrie& trie = vocabulary_->trie();
+  std::fill(local_bits_.begin(), local_bits_.end(), 0);
+  local.ends.clear();
+  size_t nodes = 0;
+  walk(trie, c, 0, 0, trie.size(), [&](uint32_t i, Configuration at) {
+    for (const TokenId id : trie.tokens_at(i)) set_bit(local_bits_, id);
+    if (may_end(at) && trie.node(i).end > i + 1) local.ends.push_back(i);
+    return ++nodes <= max_nodes;
+  });
+  return nodes <= max_nodes;
+}
+
+void GrammarStates::walk_classes(Configuration c, LocalMask& local) {
+  const TokenTrie& trie = local.trie->trie();
+  std::fill(local_bits_.begin(), local_bits_.end(), 0);
+  local.ends.clear();
+  walk(trie, c, 0, 0, trie.size(), [&](uint32_t i, Configuration at) {
+    const auto ids = trie.tokens_at(i);
+    if (ids.size() >= ClassTrie::kDenseTokens) {
+      const auto dense = local.trie->dense(i);
+      for (size_t word = 0; word < dense.size(); ++word) local_bits_[word] |= dense[word];
+    } else {
+      for (const TokenId id : ids) set_bit(local_bits_, id);
+    }
+    if (may_end(at) && trie.node(i).end > i + 1) local.ends.push_back(i);
+    return true;
+  });
+  const TokenTrie& escaped = vocabulary_->escaped();
+  walk(escaped, c, 0, 0, escaped.size(), [&](uint32_t i, Configuration at) {
+    for (const TokenId id : escaped.tokens_at(i)) set_bit(local_bits_, id);
+    if (may_end(at) && escaped.node(i).end > i + 1) local.escaped_ends.push_back(i);
+    return true;
+  });
 }
 
 const StoredMask& GrammarStates::mask(Configuration c) {
@@ -286,7 +358,18 @@ const StoredMask& GrammarStates::mask(Configuration c) {
     local.accepted.add_to(bits);
     if (local.ends.empty() || way.stack == bottom_) continue;
     const Configuration rest = behind(way.stack);
-    for (const uint32_t node : local.ends) add_below(rest, node, bits);
+    for (const uint32_t node : local.ends) {
+      if (local.trie == nullptr) {
+        add_below(rest, node, bits);
+      } else {
+        const TokenTrie& behind = local.trie->behind(node, *vocabulary_);
+        add_tokens(behind, rest, 0, 0, behind.size(), bits);
+      }
+    }
+    const TokenTrie& escaped = vocabulary_->escaped();
+    for (const uint32_t node : local.escaped_ends) {
+      add_tokens(escaped, rest, escaped.node(node).depth, node + 1, escaped.node(node).end, bits);
+    }
   }
   return masks_.emplace(c, store(bits)).first->second;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -75,6 +76,8 @@ class GrammarStates {
   struct LocalMask {
     StoredMask accepted;
     std::vector<uint32_t> ends;
+    std::shared_ptr<const ClassTrie> trie;  // whose nodes they are; null: the vocabulary's
+    std::vector<uint32_t> escaped_ends;     // beside a class trie, nodes of the vocabulary's escaped()
   };
   // States with their stacks, while one configuration is being found.
   struct Scratch {
@@ -94,8 +97,14 @@ class GrammarStates {
   uint32_t intern_stack(std::span<const Frame> frames);
   Configuration intern_configuration(std::span<const Item> items);
   const LocalMask& local_mask(uint32_t states);
+  uint32_t alike(uint32_t states);
+  bool walk_vocabulary(Configuration c, size_t max_nodes, LocalMask& local);
+  void walk_classes(Configuration c, LocalMask& local);
+  void add_tokens(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin, uint32_t end,
+                  std::span<uint32_t> bits);
   template <typename Visit>
-  void walk(Configuration c, uint32_t depth, uint32_t begin, uint32_t end, Visit visit);
+  void walk(const TokenTrie& trie, Configuration c, uint32_t depth, uint32_t begin, uint32_t end,
+            Visit visit);
   StoredMask store(std::span<const uint32_t> bits);
   void spend(uint64_t work);
 
@@ -112,6 +121,8 @@ class GrammarStates {
   std::unordered_map<Configuration, StoredMask> masks_;
   std::unordered_map<uint32_t, LocalMask> local_masks_;  // by set
   std::unordered_map<uint64_t, uint32_t> joined_;        // pairs of stacks
+  std::map<ByteBoundaries, std::shared_ptr<const ClassTrie>>
+      class_tries_;  // of states that many tokens follow
   Scratch closing_, expanding_;
   std::vector<Configuration> path_;  // of walk(), by depth
   std::vector<uint32_t> local_bits_;

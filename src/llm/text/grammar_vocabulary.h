@@ -1,10 +1,15 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +35,11 @@ class TokenTrie {
   // Entries without text are left out.
   explicit TokenTrie(std::vector<Entry> entries);
 
+  // The tree over the classes of the bytes, each written as `class_byte[class]`: tokens that are alike class
+  // by class share a node. Nothing when it would have more than `max_nodes` nodes.
+  static std::optional<TokenTrie> merged(const TokenTrie& trie, const std::array<uint8_t, 256>& class_of,
+                                         std::span<const uint8_t> class_byte, uint32_t max_nodes);
+
   uint32_t size() const { return nodes_.empty() ? 0 : static_cast<uint32_t>(nodes_.size() - 1); }
   const Node& node(uint32_t index) const { return nodes_[index]; }
   uint32_t max_depth() const { return max_depth_; }
@@ -45,6 +55,28 @@ class TokenTrie {
   std::vector<Node> nodes_;  // and one behind the last
   std::vector<TokenId> tokens_;
   uint32_t max_depth_ = 0;
+};
+
+// The vocabulary as a grammar sees it that tells only some bytes apart: for text within a string, say, most
+// letters are one. Far fewer nodes than the whole tree, so it is walked where that would take long. Thread
+// safe.
+class ClassTrie {
+ public:
+  static constexpr size_t kDenseTokens = 512;
+
+  ClassTrie(TokenTrie trie, size_t tokens);
+
+  const TokenTrie& trie() const { return trie_; }
+  // The tokens of a node that has at least kDenseTokens, as a mask; empty for others.
+  std::span<const uint32_t> dense(uint32_t node) const;
+  // What the tokens below a node hold behind the node, byte for byte.
+  const TokenTrie& behind(uint32_t node, const class GrammarVocabulary& vocabulary) const;
+
+ private:
+  TokenTrie trie_;
+  std::unordered_map<uint32_t, std::vector<uint32_t>> dense_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<uint32_t, TokenTrie> behind_;
 };
 
 // What constraints know of a tokenizer: the bytes of each token, sorted for walks. Immutable and thread safe;
@@ -64,14 +96,31 @@ class GrammarVocabulary {
   }
   std::span<const TokenId> end_ids() const { return end_ids_; }
   const TokenTrie& trie() const { return trie_; }
+  const TokenTrie& escaped() const { return escaped_; }  // tokens with a backslash
+
+  // The tree for grammars with these boundaries between bytes (see ByteBoundaries), made when first asked for
+  // (some 10 ms at 150,000 tokens) and kept while it is one of the kMaxClassTries last used. Null where
+  // classes would not make it much smaller.
+  std::shared_ptr<const ClassTrie> class_trie(const std::array<uint64_t, 4>& boundaries) const;
 
  private:
+  static constexpr size_t kMaxClassTries = 16;
+
+  struct CachedTrie {
+    std::shared_ptr<const ClassTrie> trie;
+    uint64_t used = 0;
+  };
+
+  std::shared_ptr<const ClassTrie> make_class_trie(const std::array<uint64_t, 4>& boundaries) const;
   GrammarVocabulary(const std::vector<std::string_view>& texts, std::vector<TokenId> end_ids);
 
   std::string texts_;  // one after the other
   std::vector<size_t> begin_;
   std::vector<TokenId> end_ids_;
-  TokenTrie trie_;
+  TokenTrie trie_, escaped_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::array<uint64_t, 4>, CachedTrie> class_tries_;
+  mutable uint64_t uses_ = 0;
 };
 
 }  // namespace oag
