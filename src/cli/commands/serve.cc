@@ -117,7 +117,6 @@ void declare_network(CLI::App& command, ServeFlags& flags) {
                   "Seconds without a step after which /progressz is 503")
       ->check(whole_number(1, 86400))
       ->capture_default_str();
-  command.add_flag("--log-content", flags.serve.log_content, "Prompts and answers in the log (OAG_LOG=info)");
   command.add_option("--config", flags.config,
                      "JSON file of these options (docs/schemas/serve.json); the command line wins");
 }
@@ -150,6 +149,10 @@ void complete(ServeFlags& flags) {
   };
   add_keys(serve.api_keys, flags.api_key_file);
   add_keys(serve.admin_keys, flags.admin_key_file);
+  if (std::ranges::find(serve.api_keys, "") != serve.api_keys.end())
+    usage_error("--api-key", "is empty, which anybody has");
+  if (!flags.vision_file.empty() && flags.sources.size() > 1)
+    usage_error("--mmproj", "is for one model; load the others with /admin/models/load");
   serve.settings.cache_dtype = *dtype_from_name(flags.machine.cache);
   serve.settings.detect_repetition = !flags.no_repetition;
   if (flags.thinking >= 0) serve.settings.thinking_budget = flags.thinking;

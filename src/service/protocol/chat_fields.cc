@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "service/protocol/json_shape.h"
+#include "service/protocol/message_schema.h"
 #include "service/protocol/openai_fields.h"
 #include "service/protocol/request_error.h"
 
@@ -9,26 +10,6 @@ namespace oag {
 namespace {
 
 constexpr std::string_view kBoolean = R"({"type":"boolean"})";
-
-// Parts are lists of objects with a type; which types there are is said where they are read, since models
-// differ.
-constexpr std::string_view kMessages =
-    R"({"type":"array","minItems":1,"maxItems":8192,"items":{"type":"object",
- "required":["role"],"properties":{
-  "role":{"type":"string","enum":["system","developer","user","assistant","tool","function"]},
-  "content":{"anyOf":[{"type":"string"},{"type":"array","maxItems":4096,"items":{"type":"object","required":["type"],"properties":{
-    "type":{"type":"string","enum":["text","image_url","image","refusal","thinking"]},
-    "text":{"type":"string"},"image_url":{"anyOf":[{"type":"string"},{"type":"object","required":["url"],"properties":{"url":{"type":"string"},"detail":{"type":"string"}}}]}}}}]},
-  "name":{"type":"string"},
-  "tool_call_id":{"type":"string"},
-  "tool_calls":{"type":"array","maxItems":512,"items":{"type":"object","required":["function"],"properties":{"id":{"type":"string"},"type":{"type":"string"},
-    "function":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"arguments":{"type":["string","object"]}}}}}},
-  "reasoning_content":{"type":"string"}}}})";
-
-constexpr std::string_view kTools =
-    R"({"type":"array","maxItems":512,"items":{"type":"object","required":["type","function"],"properties":{
-  "type":{"type":"string","enum":["function"]},
-  "function":{"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1,"maxLength":256},"description":{"type":"string"},"parameters":{"type":"object"},"strict":{"type":"boolean"}}}}}})";
 
 constexpr std::string_view kToolChoice =
     R"({"anyOf":[{"type":"string","enum":["none","auto","required"]},{"type":"object","required":["function"],"properties":{
@@ -91,7 +72,7 @@ void read_image_arguments(const Json& value, Request& request) {
 std::span<const Field> chat_fields() {
   using enum FieldUse;
   static constexpr Field kFields[] = {
-      {"messages", kHonoured, kMessages, [](const Json& v, Request& r) { text_of(r).messages = v; },
+      {"messages", kHonoured, kMessagesSchema, [](const Json& v, Request& r) { text_of(r).messages = v; },
        "The conversation. Content is a text or a list of parts of type text or image_url (a data URI: "
        "addresses are not fetched)."},
       {"max_completion_tokens", kHonoured, R"({"type":"integer","minimum":0,"maximum":2147483647})",
@@ -112,7 +93,7 @@ std::span<const Field> chat_fields() {
        R"({"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["text","json_object","json_schema"]},"json_schema":{"type":"object","required":["schema"],"properties":{"name":{"type":"string"},"description":{"type":"string"},"schema":{"type":["object","boolean"]},"strict":{"type":"boolean"}}}}})",
        [](const Json& v, Request& r) { read_response_format(v, text_of(r).output); },
        "What the answer has to be: text, json_object, or json_schema."},
-      {"tools", kHonoured, kTools, [](const Json& v, Request& r) { text_of(r).tools = v; },
+      {"tools", kHonoured, kToolsSchema, [](const Json& v, Request& r) { text_of(r).tools = v; },
        "Functions that the model may call."},
       {"tool_choice", kHonoured, kToolChoice,
        [](const Json& v, Request& r) { text_of(r).tool_choice = tool_choice_of(v); },

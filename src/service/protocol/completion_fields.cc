@@ -1,5 +1,6 @@
 // Fields of the endpoints that take texts: completions, embeddings, tokens.
 #include "service/protocol/json_shape.h"
+#include "service/protocol/message_schema.h"
 #include "service/protocol/openai_fields.h"
 #include "service/protocol/request_error.h"
 
@@ -42,6 +43,17 @@ std::vector<PromptText> prompts_of(const Json& value, const std::string& name, s
 
 TokenizeRequest& tokenize_of(Request& request) {
   return std::get<TokenizeRequest>(request.payload);
+}
+
+// A text or a conversation.
+void set_source(Request& request, const Json& value) {
+  TokenizeRequest& tokenize = tokenize_of(request);
+  if (tokenize.source.index() != 0)
+    reject("invalid_value", "messages", "stand beside a prompt; one of them is enough");
+  if (value.is_string())
+    tokenize.source = value.get<std::string>();
+  else
+    tokenize.source = value;
 }
 
 }  // namespace
@@ -98,13 +110,12 @@ std::span<const Field> tokenize_fields() {
       {"model", kHonoured, R"({"type":"string","maxLength":1024})",
        [](const Json& v, Request& r) { r.context.model = v.get<std::string>(); },
        "The model's name, as /v1/models lists it."},
-      {"prompt", kHonoured, R"({"type":"string"})",
-       [](const Json& v, Request& r) { tokenize_of(r).source = v.get<std::string>(); }, "A text."},
-      {"messages", kHonoured,
-       R"({"type":"array","minItems":1,"maxItems":8192,"items":{"type":"object","required":["role"]}})",
-       [](const Json& v, Request& r) { tokenize_of(r).source = v; }, "A conversation, in place of prompt."},
-      {"tools", kHonoured, R"({"type":"array","maxItems":512,"items":{"type":"object"}})",
-       [](const Json& v, Request& r) { tokenize_of(r).tools = v; }, "Functions, with messages."},
+      {"prompt", kHonoured, R"({"type":"string"})", [](const Json& v, Request& r) { set_source(r, v); },
+       "A text."},
+      {"messages", kHonoured, kMessagesSchema, [](const Json& v, Request& r) { set_source(r, v); },
+       "A conversation, in place of prompt."},
+      {"tools", kHonoured, kToolsSchema, [](const Json& v, Request& r) { tokenize_of(r).tools = v; },
+       "Functions, with messages."},
       {"chat_template_kwargs", kHonoured, R"({"type":"object"})",
        [](const Json& v, Request& r) { tokenize_of(r).template_arguments = v; },
        "More variables of the chat template."},

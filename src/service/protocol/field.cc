@@ -70,7 +70,8 @@ Json FieldTable::schema() const {
   for (const Entry& entry : entries_) {
     Json shape = entry.schema;
     const bool required = std::find(required_.begin(), required_.end(), entry.field->name) != required_.end();
-    if (entry.field->use == FieldUse::kUnneeded) shape = {{"enum", entry.neutral}};
+    if (entry.field->use == FieldUse::kUnneeded)
+      shape = entry.neutral.empty() ? Json{{"type", "null"}} : Json{{"enum", entry.neutral}};
     if (!required) shape = {{"anyOf", {shape, {{"type", "null"}}}}};
     std::string about(entry.field->about);
     if (entry.field->use == FieldUse::kNoEffect) about += about.empty() ? "No effect." : " No effect.";

@@ -63,6 +63,11 @@ std::string joined_types(const std::vector<std::string>& types) {
   return words;
 }
 
+size_t characters(std::string_view text) {
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+}
+
 std::string shown(const Json& value) {
   constexpr size_t kMost = 60;
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -162,8 +167,8 @@ void check_shape(const Json& schema, const Json& value, const std::string& path)
   }
   if (value.is_number()) check_bounds(schema, value.get<double>(), "minimum", "maximum", path, "");
   if (value.is_string()) {
-    check_bounds(schema, static_cast<double>(value.get_ref<const std::string&>().size()), "minLength",
-                 "maxLength", path, " bytes long");
+    check_bounds(schema, static_cast<double>(characters(value.get_ref<const std::string&>())), "minLength",
+                 "maxLength", path, " characters long");
   }
   if (value.is_array()) {
     check_bounds(schema, static_cast<double>(value.size()), "minItems", "maxItems", path, " items long");

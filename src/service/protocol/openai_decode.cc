@@ -108,6 +108,8 @@ Request OpenAiDecoder::tokenize(std::string_view body) const {
   Request request;
   request.payload.emplace<TokenizeRequest>();
   read(tokenize_, body, "tokenize", request);
+  if (std::get<TokenizeRequest>(request.payload).source.index() == 0)
+    reject("missing_required_parameter", "prompt", "is missing, and so is messages");
   return request;
 }
 

@@ -33,7 +33,10 @@ Json parameters_of(std::string_view path) {
 Json operation_of(const RouteDescription& route) {
   Json content = {{std::string(route.media), {{"schema", parse_json(route.answer, route.path)}}}};
   if (route.streams) content["text/event-stream"] = {{"schema", {{"type", "string"}}}};
-  Json answers = {{"200", {{"description", "done"}, {"content", std::move(content)}}}};
+  Json answers = {{"200", {{"description", "done"}, {"content", content}}}};
+  // Where a negative answer looks like a good one.
+  if (route.fails_alike) answers["503"] = {{"description", "not now"}, {"content", content}};
+  answers["default"] = error_answer("refused, or failed; the message says why");
   if (!route.open) answers["401"] = error_answer("the key is missing or wrong");
   if (route.body != nullptr) {
     answers["400"] = error_answer("the request is wrong; the message says where");
@@ -46,10 +49,11 @@ Json operation_of(const RouteDescription& route) {
   if (!route.open) answers["503"] = error_answer("the server is not ready, or is ending");
   Json operation = {{"operationId", route.operation}, {"summary", route.summary}};
   if (!parameters.empty()) operation["parameters"] = parameters;
-  if (route.body != nullptr) {
-    operation["requestBody"] = {{"required", true},
-                                {"content", {{"application/json", {{"schema", route.body->schema()}}}}}};
-  }
+  const Json body = route.body != nullptr        ? route.body->schema()
+                    : !route.body_schema.empty() ? parse_json(route.body_schema, route.path)
+                                                 : Json();
+  if (!body.is_null())
+    operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", body}}}}}};
   operation["responses"] = std::move(answers);
   operation["security"] = Json::array();
   if (!route.open) operation["security"].push_back({{"key", Json::array()}});

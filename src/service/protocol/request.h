@@ -115,7 +115,7 @@ struct EmbeddingRequest {
 };
 
 struct TokenizeRequest {
-  std::variant<std::string, Json> source;  // a text, or messages
+  std::variant<std::monostate, std::string, Json> source;  // a text, or messages
   Json tools = Json::array();
   Json template_arguments = Json::object();
   bool add_special_tokens = true;

@@ -26,6 +26,13 @@ enum class Access {
   kAdmin,  // those with an admin's key
 };
 
+// Where an endpoint runs.
+enum class Lane {
+  kLoop,    // the event loop: it is done at once
+  kWorker,  // a request worker: it prepares, what takes long runs elsewhere
+  kSlow,    // a thread of its own: it computes or loads until it is done
+};
+
 // A route, as a constant of a file in endpoints/. The table in endpoint_list.inc is what routes, and what
 // /openapi.json is made of.
 struct Endpoint {
@@ -34,11 +41,14 @@ struct Endpoint {
   std::string_view operation;
   std::string_view summary;
   Access access = Access::kKey;
+  Lane lane = Lane::kLoop;
   const FieldTable& (OpenAiDecoder::*fields)() const = nullptr;  // of a JSON body
+  std::string_view body_schema = {};                             // the same where there is no table
   std::string_view answer = "{}";                                // JSON Schema
   std::string_view media = "application/json";
   bool streams = false;
-  // Runs on a request worker where there is a body, else on the event loop; an Error becomes the answer.
+  bool fails_alike = false;  // a 503 has the same form
+  // An Error becomes the answer.
   void (*handle)(Service& service, Call call) = nullptr;
 };
 

@@ -83,9 +83,11 @@ void constrain(GenerationRequest& generation, const TextRequest& text, ServedMod
   } else if (text.chat && settings.agent_grammar) {
     generation.constraint = agent_constraint(model.grammars());
   }
+  // Thoughts have no place in an answer that has to match something.
+  const bool thinks = text.chat && output.kind == StructuredOutput::Kind::kNone;
   const std::optional<int64_t> budget =
       text.thinking ? std::optional(text.thinking->tokens) : settings.thinking_budget;
-  if (text.chat && budget) generation.thinking = thinking_limit(*model.tokenizer(), *budget);
+  if (thinks && budget) generation.thinking = thinking_limit(*model.tokenizer(), *budget);
 }
 
 }  // namespace

@@ -55,18 +55,22 @@ void ModelHost::make_room(uint64_t bytes) {
     for (const Entry& entry : entries_) sum += entry.model->memory_bytes();
     return sum;
   };
+  uint64_t busy = 0;
+  for (const Entry& entry : entries_) busy += entry.model->admitted() > 0 ? entry.model->memory_bytes() : 0;
+  if (busy + bytes > memory_budget_) {
+    throw RequestError(
+        507, "out_of_memory_budget", "model",
+        fmt::format(
+            "needs about {} MB, and models at work take {} of {} MB; unload one or raise --memory-budget",
+            bytes / 1'000'000, busy / 1'000'000, memory_budget_ / 1'000'000));
+  }
   while (used() + bytes > memory_budget_) {
     auto idle = entries_.end();
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
       if (entry->model->admitted() == 0 && (idle == entries_.end() || entry->last_used < idle->last_used))
         idle = entry;
     }
-    if (idle == entries_.end()) {
-      throw RequestError(507, "out_of_memory_budget", "model",
-                         fmt::format("needs about {} MB, and {} of {} MB are taken by models at work; unload "
-                                     "one or raise --memory-budget",
-                                     bytes / 1'000'000, used() / 1'000'000, memory_budget_ / 1'000'000));
-    }
+    if (idle == entries_.end()) break;  // one has found work since
     log(LogLevel::kWarning, "model \"{}\" is unloaded to make room", idle->model->name());
     dropped.push_back(std::move(idle->model));
     entries_.erase(idle);

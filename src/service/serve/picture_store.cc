@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/image.h"
 #include "service/net/sha256.h"
 #include "service/protocol/request_error.h"
 
@@ -48,8 +49,9 @@ Picture PictureStore::open(std::string_view source, const std::string& where) {
     std::lock_guard lock(mutex_);
     if (find(picture)) return picture;
   }
-  picture.pixels = std::make_shared<const RgbImage>(decode_data_uri(source, where));
-  picture.grid = encoder_->merged_grid_of(picture.pixels->width, picture.pixels->height, where);
+  const RgbImage pixels = decode_data_uri(source, where);
+  picture.grid = encoder_->merged_grid_of(pixels.width, pixels.height, where);
+  picture.source = std::make_shared<const std::string>(source);
   return picture;
 }
 
@@ -74,7 +76,7 @@ bool PictureStore::find(Picture& picture) {
   cache_.splice(cache_.begin(), cache_, known);
   picture.grid = known->grid;
   picture.rows = known->rows;
-  picture.pixels.reset();
+  picture.source.reset();
   ++stats_.hits;
   return true;
 }
@@ -94,18 +96,19 @@ void PictureStore::keep(const Picture& picture) {
 void PictureStore::run(Job& job) {
   for (size_t i = 0; i < job.pictures.size(); ++i) {
     Picture& picture = job.pictures[i];
-    if (!picture.pixels) continue;
+    if (!picture.source) continue;
     {
       // Another request may have brought it meanwhile.
       std::lock_guard lock(mutex_);
       if (find(picture)) continue;
     }
+    const std::string where = fmt::format("picture {}", i + 1);
     EncodedImage encoded;
     const RunState state =
-        encoder_->encode(*picture.pixels, fmt::format("picture {}", i + 1), *job.control, encoded);
+        encoder_->encode(decode_data_uri(*picture.source, where), where, *job.control, encoded);
     if (state != RunState::kDone) fail(ErrorCode::kCancelled, "picture", "was cancelled");
     picture.rows = encoded.rows;
-    picture.pixels.reset();
+    picture.source.reset();
     std::lock_guard lock(mutex_);
     keep(picture);
   }

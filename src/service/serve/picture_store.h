@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/image.h"
 #include "base/run_control.h"
 #include "llm/generate/generation.h"
 #include "llm/generate/vision_encoder.h"
@@ -20,10 +19,12 @@ namespace oag {
 
 // A picture of a request: how many tokens it takes is known, its rows come later.
 struct Picture {
-  ContentHash hash;                        // of the file's bytes
-  ImageGrid grid;                          // of merged patches
-  std::shared_ptr<const RgbImage> pixels;  // null where the rows are known
-  Tensor rows;                             // [grid.patches(), hidden size] f32; without a buffer until known
+  ContentHash hash;  // of the file's bytes
+  ImageGrid grid;    // of merged patches
+  // The data URI; null where the rows are known. Pixels take a hundred times as much and are made again when
+  // the tower comes to the picture.
+  std::shared_ptr<const std::string> source;
+  Tensor rows;  // [grid.patches(), hidden size] f32; without a buffer until known
 };
 
 // The vision tower of a model, with what it made of pictures before, found by content. The tower works on one
@@ -35,8 +36,8 @@ class PictureStore {
   PictureStore(const PictureStore&) = delete;
   PictureStore& operator=(const PictureStore&) = delete;
 
-  // Decodes a data URI and measures the picture. `where` names it in errors. Errors: those of decode_data_uri
-  // and smart_resize; RequestError for an address, which is never fetched.
+  // Decodes a data URI to see that it is whole and how large. `where` names it in errors. Errors: those of
+  // decode_data_uri and smart_resize; RequestError for an address, which is never fetched.
   Picture open(std::string_view source, const std::string& where);
 
   // Fills the rows of `pictures` and calls `done` on the store's thread, with an error's text or "". A

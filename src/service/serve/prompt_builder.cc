@@ -6,6 +6,7 @@
 #include "llm/generate/prompt_images.h"
 #include "llm/text/answer_parser.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/respond.h"
 
 namespace oag {
 namespace {
@@ -35,14 +36,15 @@ void check_length(const ServedModel& model, std::string_view param, Prompt& prom
   if (prompt.total_tokens() >= model.context_tokens()) fail_length(model, param, prompt.total_tokens());
 }
 
+// Of all texts but addresses of pictures.
 size_t text_bytes(const Json& value) {
-  if (value.is_string())
-    return value.get_ref<const std::string&>().starts_with("data:")
-               ? 0
-               : value.get_ref<const std::string&>().size();
+  if (value.is_string()) return value.get_ref<const std::string&>().size();
   size_t bytes = 0;
-  if (value.is_structured()) {
-    for (const Json& member : value) bytes += text_bytes(member);
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.items())
+      bytes += name == "image_url" || name == "image" ? 0 : text_bytes(member);
+  } else if (value.is_array()) {
+    for (const Json& item : value) bytes += text_bytes(item);
   }
   return bytes;
 }
@@ -76,14 +78,36 @@ void parse_arguments(Json& message) {
   }
 }
 
-// Messages as templates know them: "developer" is what OpenAI calls the system's role now.
-Json template_messages(const Json& messages) {
+// Calls and their results as text, as describe_tools() asks for them, where a template would leave them out.
+void write_calls_as_text(Json& message) {
+  if (message["role"] == "tool" || message["role"] == "function") {
+    message["role"] = "user";
+    if (message["content"].is_string())
+      message["content"] = "<tool_response>\n" + message["content"].get<std::string>() + "\n</tool_response>";
+  }
+  const auto calls = message.find("tool_calls");
+  if (calls == message.end() || !calls->is_array()) return;
+  std::string text = message["content"].is_string() ? message["content"].get<std::string>() : "";
+  for (const Json& call : *calls) {
+    const Json written = {{"name", call["function"]["name"]},
+                          {"arguments", call["function"].value("arguments", Json::object())}};
+    text += (text.empty() ? "" : "\n") + ("<tool_call>\n" + json_line(written) + "\n</tool_call>");
+  }
+  message["content"] = text;
+  message.erase("tool_calls");
+}
+
+// Messages as templates know them: "developer" is what OpenAI calls the system's role now, and no content is
+// an empty one.
+Json template_messages(const ServedModel& model, const Json& messages) {
+  const bool knows = knows_tools(model.chat_template().source());
   Json out = messages;
   for (Json& message : out) {
-    if (!message.is_object()) continue;
-    if (message.value("role", Json()) == "developer") message["role"] = "system";
+    if (message["role"] == "developer") message["role"] = "system";
     if (const auto calls = message.find("tool_calls"); calls != message.end() && calls->is_array())
       parse_arguments(message);
+    if (!message.contains("content") || message["content"].is_null()) message["content"] = "";
+    if (!knows) write_calls_as_text(message);
   }
   return out;
 }
@@ -119,12 +143,21 @@ std::string rendered_chat(const ServedModel& model, const Json& messages, const 
   }
 }
 
+Picture open_picture(ServedModel& model, const std::string& source, const std::string& where) {
+  try {
+    return model.pictures().open(source, where);
+  } catch (const Error& error) {
+    const ApiProblem problem = problem_of(error);
+    throw RequestError(problem.status, problem.code, "messages", error.what());
+  }
+}
+
 Prompt rendered_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   const Tokenizer& tokenizer = *model.tokenizer();
   const bool offers = !text.tools.empty() && text.tool_choice.kind != ToolChoice::Kind::kNone;
   const Json tools = offers ? text.tools : Json::array();
-  Json messages = template_messages(text.messages);
+  Json messages = template_messages(model, text.messages);
   if (offers && !knows_tools(model.chat_template().source())) describe_in_system_message(messages, tools);
   const ChatMessages chat = read_chat_messages(tokenizer, messages, model.settings().content_format);
   if (!chat.pictures.empty()) model.pictures();
@@ -135,7 +168,7 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
   prompt.text = shown_chat(rendered);
   for (size_t i = 0; i < chat.pictures.size(); ++i) {
-    prompt.pictures.push_back(model.pictures().open(chat.pictures[i], fmt::format("picture {}", i + 1)));
+    prompt.pictures.push_back(open_picture(model, chat.pictures[i], fmt::format("picture {}", i + 1)));
     prompt.picture_tokens += prompt.pictures.back().grid.patches();
   }
   if (model.bundle().image_token)
@@ -209,8 +242,8 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
   model.language_model();
   const Json& messages = std::get<Json>(request.source);
   check_bytes(model, "messages", text_bytes(messages));
-  const ChatMessages chat =
-      read_chat_messages(*model.tokenizer(), template_messages(messages), model.settings().content_format);
+  const ChatMessages chat = read_chat_messages(*model.tokenizer(), template_messages(model, messages),
+                                               model.settings().content_format);
   const Json variables =
       template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
   return encode_rendered_chat(*model.tokenizer(), rendered_chat(model, chat.list, variables));

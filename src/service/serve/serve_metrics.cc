@@ -87,15 +87,6 @@ constexpr ModelFigure kModelFigures[] = {
      [](const LanguageModelStats& s) { return double(s.steps); }},
 };
 
-// Operators that no kernel of a device takes and the reference runs.
-double fallback_nodes(const LanguageModel& model) {
-  double nodes = 0;
-  for (const ExplainRow& row : explain(model.runner().session().program())) {
-    if (row.kernel.starts_with("reference")) nodes += static_cast<double>(row.nodes);
-  }
-  return nodes;
-}
-
 void add_network(Snapshot& snapshot, const HttpServerCounters& network) {
   snapshot.add(kGauge, "oag_http_connections", "Open connections", double(network.open_connections));
   snapshot.add(kCounter, "oag_http_requests_total", "Requests that came in whole", double(network.requests));
@@ -132,7 +123,7 @@ struct ServeMetrics::Registry {
   prom::Registry registry;
   prom::Histogram& first_token = prom::BuildHistogram()
                                      .Name("oag_time_to_first_token_seconds")
-                                     .Help("From a request's submission to its first token")
+                                     .Help("From a request's arrival to its first token, pictures included")
                                      .Register(registry)
                                      .Add({}, kFirstToken);
   prom::Histogram& next_token = prom::BuildHistogram()
@@ -165,8 +156,11 @@ void ServeMetrics::observe_gap(double milliseconds) {
   registry_->next_token.Observe(milliseconds / 1000);
 }
 
+void ServeMetrics::observe_first(double milliseconds) {
+  registry_->first_token.Observe(milliseconds / 1000);
+}
+
 void ServeMetrics::observe_end(const GenerationResult& result) {
-  if (result.ttft_ms > 0) registry_->first_token.Observe(result.ttft_ms / 1000);
   registry_->queue.Observe(result.queue_ms / 1000);
   registry_->endings.Add({{"reason", std::string(finish_reason_name(result.finish_reason))}}).Increment();
 }
@@ -182,17 +176,17 @@ void ServeMetrics::count_disconnect() {
 std::string ServeMetrics::text(const std::vector<std::shared_ptr<ServedModel>>& models,
                                const HttpServerCounters& network) const {
   Snapshot snapshot;
-  for (const ModelFigure& figure : kModelFigures) {
-    for (const auto& model : models) {
-      if (model->generates())
-        snapshot.add(figure.type, figure.name, figure.help, figure.read(model->language_model().stats()),
-                     model->name());
-    }
-  }
+  std::vector<std::pair<const ServedModel*, LanguageModelStats>> stats;
   for (const auto& model : models) {
-    if (model->generates())
-      snapshot.add(kGauge, "oag_fallback_operators", "Operators that run on the reference kernel",
-                   fallback_nodes(model->language_model()), model->name());
+    if (model->generates()) stats.emplace_back(model.get(), model->language_model().stats());
+  }
+  for (const ModelFigure& figure : kModelFigures) {
+    for (const auto& [model, figures] : stats)
+      snapshot.add(figure.type, figure.name, figure.help, figure.read(figures), model->name());
+  }
+  for (const auto& [model, figures] : stats) {
+    snapshot.add(kGauge, "oag_fallback_operators", "Operators that run on the reference kernel",
+                 static_cast<double>(model->fallback_operators()), model->name());
   }
   add_pictures(snapshot, models);
   add_network(snapshot, network);

@@ -19,7 +19,8 @@ class ServeMetrics {
   ServeMetrics(const ServeMetrics&) = delete;
   ServeMetrics& operator=(const ServeMetrics&) = delete;
 
-  void observe_gap(double milliseconds);  // between two tokens of an answer
+  void observe_first(double milliseconds);  // from a request's arrival to its first token
+  void observe_gap(double milliseconds);    // between two tokens of an answer
   void observe_end(const GenerationResult& result);
   void count_rejection(std::string_view reason);
   void count_disconnect();

@@ -46,7 +46,6 @@ struct ServeOptions {
   std::vector<std::string> admin_keys;  // none: nobody may load and unload
   uint64_t memory_budget = 0;           // bytes, of all models; 0: what is free
   bool strict_fields = false;
-  bool log_content = false;  // prompts and answers, at level info
   std::chrono::milliseconds comment_interval{5'000};
   std::chrono::milliseconds drain_timeout{60'000};
   std::chrono::milliseconds progress_timeout{60'000};

@@ -58,7 +58,21 @@ RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const Mode
       settings.cache_tokens > 0
           ? settings.cache_tokens
           : std::max(runner.context_tokens, std::min(runner.context_tokens * settings.parallel, affordable));
+  if (runner.cache_tokens < runner.context_tokens) {
+    fail(ErrorCode::kInvalidArgument, "--cache-tokens",
+         "is {}, less than the context of {} tokens that one answer may take", runner.cache_tokens,
+         runner.context_tokens);
+  }
   return runner;
+}
+
+// Operators that no kernel of a device takes and the reference runs.
+int64_t count_fallbacks(const Program& program) {
+  int64_t nodes = 0;
+  for (const ExplainRow& row : explain(program)) {
+    if (row.kernel.starts_with("reference")) nodes += static_cast<int64_t>(row.nodes);
+  }
+  return nodes;
 }
 
 }  // namespace
@@ -93,6 +107,7 @@ void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime,
   options.max_waiting = capacity() + 1;
   language_model_ = std::make_unique<LanguageModel>(runtime, bundle_, options);
   const ModelRunner& runner = language_model_->runner();
+  fallback_operators_ = count_fallbacks(runner.session().program());
   memory_bytes_ = memory_need(runtime, bundle_, runner.options()).weights + runner.cache_bytes();
   grammars_ = std::make_unique<GrammarCache>(bundle_.tokenizer);
   if (bundle_.vision) {

@@ -35,6 +35,7 @@ class ServedModel {
   bool sees() const { return pictures_ != nullptr; }
 
   const ModelBundle& bundle() const { return bundle_; }
+  int64_t fallback_operators() const { return fallback_operators_; }  // that run on the reference kernel
   const std::shared_ptr<const Tokenizer>& tokenizer() const;
   const ChatTemplate& chat_template() const { return *template_; }
   int64_t context_tokens() const;
@@ -63,6 +64,7 @@ class ServedModel {
   ModelSettings settings_;
   int64_t created_;
   uint64_t memory_bytes_ = 0;
+  int64_t fallback_operators_ = 0;
   size_t longest_token_ = 1;
   ModelBundle bundle_;
   std::optional<ChatTemplate> template_;

@@ -30,7 +30,9 @@ constexpr const Endpoint* kEndpoints[] = {
 #undef OAG_ENDPOINT
 };
 
+// Of calls that wait for a worker.
 constexpr size_t kMostWaitingCalls = 4096;
+constexpr size_t kMostWaitingBytes = size_t{512} << 20;
 
 // Whether `path` is the route's; what stands in its braces goes to `argument`.
 bool matches(std::string_view route, std::string_view path, std::string& argument) {
@@ -50,6 +52,8 @@ std::string openapi_text(const OpenAiDecoder& decoder) {
     route.operation = endpoint->operation;
     route.summary = endpoint->summary;
     if (endpoint->fields != nullptr) route.body = &(decoder.*endpoint->fields)();
+    route.body_schema = endpoint->body_schema;
+    route.fails_alike = endpoint->fails_alike;
     route.answer = endpoint->answer;
     route.media = endpoint->media;
     route.streams = endpoint->streams;
@@ -85,6 +89,20 @@ std::string_view bearer_key(const HttpRequest& request) {
   return bearer ? value.substr(kScheme.size()) : std::string_view{};
 }
 
+void check_json(const HttpRequest& http) {
+  const std::string* type = http.find_header("Content-Type");
+  if (type != nullptr && type->find("json") != std::string::npos) return;
+  throw RequestError(415, "unsupported_media_type", "",
+                     "the body has to be JSON: send Content-Type: application/json");
+}
+
+bool is_loopback_name(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
+    host = host.substr(0, colon);
+  return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
+}
+
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve)
@@ -94,13 +112,15 @@ Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, 
       openapi_(openapi_text(decoder_)),
       key_digests_(digests_of(options.api_keys)),
       admin_digests_(digests_of(options.admin_keys)),
-      workers_(std::make_unique<Workers>(options.request_workers, kMostWaitingCalls)) {
+      workers_(std::make_unique<Workers>(options.request_workers, kMostWaitingCalls, kMostWaitingBytes)),
+      slow_workers_(std::make_unique<Workers>(1, kMostWaitingCalls, kMostWaitingBytes)) {
   options_.api_keys.clear();
   options_.admin_keys.clear();
 }
 
 Service::~Service() {
   workers_.reset();
+  slow_workers_.reset();
   if (server_) server_->stop();
 }
 
@@ -126,6 +146,16 @@ void Service::drain(const std::atomic<bool>& hurry) {
   while (!hurry && Clock::now() < deadline && !server_->wait_idle(std::min(deadline, Clock::now() + kLook))) {
   }
   server_->stop();
+}
+
+// A page of another site may make a browser ask a server on its own machine under a name of that site's
+// (DNS rebinding); where no key protects it, the name does.
+void Service::check_origin(const HttpRequest& request) const {
+  if (!key_digests_.empty() || !is_loopback_name(options_.http.host)) return;
+  const std::string* host = request.find_header("Host");
+  if (host == nullptr || is_loopback_name(*host)) return;
+  throw RequestError(403, "wrong_host", "",
+                     "a server on the loopback without a key answers under its own names only");
 }
 
 void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
@@ -156,14 +186,18 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
       continue;
     }
     Call call{std::move(request), std::move(exchange), std::move(argument)};
-    if (endpoint->method == "GET") {
+    if (endpoint->lane == Lane::kLoop) {
       run(*endpoint, std::move(call));
       return;
     }
+    const size_t bytes = call.http.body.size();
     const auto shared = std::make_shared<Call>(std::move(call));
-    if (!workers_->submit([this, endpoint, shared] { run(*endpoint, std::move(*shared)); }))
+    Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
+    if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
+      metrics_.count_rejection("workers_busy");
       shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full",
                                       "", {{"Retry-After", "1"}});
+    }
     return;
   }
   if (methods.empty())
@@ -176,7 +210,11 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
 void Service::run(const Endpoint& endpoint, Call call) {
   const std::shared_ptr<HttpExchange> exchange = call.exchange;
   try {
+    check_origin(call.http);
     check_access(endpoint, call.http);
+    if (endpoint.method == "POST") check_json(call.http);
+    if (draining() && endpoint.access != Access::kOpen)
+      throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
     if (exchange->gone()) return;
     endpoint.handle(*this, std::move(call));
   } catch (const Error& error) {

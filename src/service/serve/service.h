@@ -41,6 +41,7 @@ class Service {
  private:
   void route(HttpRequest request, std::shared_ptr<HttpExchange> exchange);
   void run(const Endpoint& endpoint, Call call);
+  void check_origin(const HttpRequest& request) const;
   void check_access(const Endpoint& endpoint, const HttpRequest& request) const;
 
   ServeOptions options_;
@@ -51,7 +52,7 @@ class Service {
   std::vector<std::string> key_digests_, admin_digests_;
   std::atomic<bool> draining_{false};
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<Workers> workers_;  // they use everything above
+  std::unique_ptr<Workers> workers_, slow_workers_;  // they use everything above
 };
 
 }  // namespace oag

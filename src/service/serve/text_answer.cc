@@ -55,8 +55,10 @@ TextAnswer::TextAnswer(Request request, Surroundings around)
 }
 
 HttpHeaders TextAnswer::headers(std::string_view content_type) const {
-  HttpHeaders headers = {
-      {"Content-Type", std::string(content_type)}, {"Cache-Control", "no-cache"}, {"X-Request-Id", head_.id}};
+  HttpHeaders headers = {{"Content-Type", std::string(content_type)},
+                         {"Cache-Control", "no-cache"},
+                         {"X-Accel-Buffering", "no"},
+                         {"X-Request-Id", head_.id}};
   if (!request_.warnings.empty()) headers.push_back({"X-OAG-Warning", warning_header(request_.warnings)});
   return headers;
 }
@@ -64,6 +66,9 @@ HttpHeaders TextAnswer::headers(std::string_view content_type) const {
 void TextAnswer::start() {
   prepare();
   const auto answers = static_cast<int64_t>(prompts_.size()) * text().n;
+  if (answers > around_.model->capacity())
+    reject("invalid_value", "n", "asks for {} answers, at most {} are made at once", answers,
+           around_.model->capacity());
   ticket_ = around_.model->admit(answers);
   if (!ticket_) {
     around_.metrics->count_rejection("queue_full");
@@ -82,7 +87,7 @@ void TextAnswer::start() {
       if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
-  for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
+  for (const std::string& warning : request_.warnings) log(LogLevel::kDebug, "{}: {}", head_.id, warning);
   around_.exchange->on_gone([self = weak_from_this()] {
     if (const auto answer = self.lock()) answer->cancel();
   });
@@ -107,7 +112,8 @@ void TextAnswer::begin_stream() {
 
 void TextAnswer::encode_pictures() {
   std::vector<Picture>& pictures = prompts_.front().pictures;
-  const bool known = std::ranges::all_of(pictures, [](const Picture& picture) { return !picture.pixels; });
+  const bool known =
+      std::ranges::all_of(pictures, [](const Picture& picture) { return picture.source == nullptr; });
   if (known) {
     submit();
     return;
@@ -166,7 +172,10 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   if (cancelled_ || answered_) return false;
   Choice& choice = choices_[at];
   const TimePoint now = Clock::now();
-  if (choice.made++ > 0) around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
+  if (choice.made++ > 0)
+    around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
+  else
+    around_.metrics->observe_first(elapsed_ms(request_.context.arrival, now));
   choice.last_token = now;
   AnswerDelta delta = delta_of(
       choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
@@ -235,7 +244,10 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
   if (result.finish_reason == FinishReason::kError) {
-    fail_locked(problem_of(Error(result.error_code, "", result.error)));
+    // What the model computed wrongly is no fault of the request.
+    const bool own =
+        result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
+    fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
   } else if (result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
         problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));

@@ -4,12 +4,13 @@
 
 namespace oag {
 
-Workers::Workers(int threads, size_t max_waiting) : max_waiting_(max_waiting) {
+Workers::Workers(int threads, size_t max_waiting, size_t max_bytes)
+    : max_waiting_(max_waiting), max_bytes_(max_bytes) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
 }
 
 Workers::~Workers() {
-  std::deque<std::function<void()>> dropped;
+  std::deque<Job> dropped;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -19,11 +20,13 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool Workers::submit(std::function<void()> job) {
+bool Workers::submit(size_t bytes, std::function<void()> job) {
   {
     std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= max_waiting_) return false;
-    jobs_.push_back(std::move(job));
+    if (stopping_ || jobs_.size() >= max_waiting_ || (!jobs_.empty() && bytes_ + bytes > max_bytes_))
+      return false;
+    jobs_.push_back({bytes, std::move(job)});
+    bytes_ += bytes;
   }
   changed_.notify_one();
   return true;
@@ -31,15 +34,16 @@ bool Workers::submit(std::function<void()> job) {
 
 void Workers::work() {
   for (;;) {
-    std::function<void()> job;
+    Job job;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      bytes_ -= job.bytes;
     }
-    job();
+    job.run();
   }
 }
 

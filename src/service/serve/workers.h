@@ -14,21 +14,28 @@ namespace oag {
 // in order of arrival.
 class Workers {
  public:
-  Workers(int threads, size_t max_waiting);
+  // `max_bytes`: of what waits, as submit() is told.
+  Workers(int threads, size_t max_waiting, size_t max_bytes);
   ~Workers();  // jobs that wait are dropped
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // False, and nothing happens, where too many wait.
-  bool submit(std::function<void()> job);
+  // False, and nothing happens, where too many wait, or what they hold is too much.
+  bool submit(size_t bytes, std::function<void()> job);
 
  private:
   void work();
 
-  const size_t max_waiting_;
+  struct Job {
+    size_t bytes = 0;
+    std::function<void()> run;
+  };
+
+  const size_t max_waiting_, max_bytes_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
+  std::deque<Job> jobs_;
+  size_t bytes_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

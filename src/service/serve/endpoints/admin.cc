@@ -8,7 +8,12 @@
 namespace oag {
 namespace {
 
-Json body_of(const Call& call, const char* schema) {
+constexpr std::string_view kLoad =
+    R"({"type":"object","required":["source"],"properties":{"source":{"type":"string","minLength":1},"name":{"type":"string","minLength":1},"mmproj":{"type":"string"},"text_only":{"type":"boolean"}},"additionalProperties":false})";
+constexpr std::string_view kUnload =
+    R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})";
+
+Json body_of(const Call& call, std::string_view schema) {
   Json body = parse_json(call.http.body, "the request's body");
   check_shape(parse_json(schema, "schema"), body, "");
   return body;
@@ -16,9 +21,7 @@ Json body_of(const Call& call, const char* schema) {
 
 // Blocks a request worker while it loads: that is what this call is for.
 void load(Service& service, Call call) {
-  const Json body = body_of(
-      call,
-      R"({"type":"object","required":["source"],"properties":{"source":{"type":"string","minLength":1},"name":{"type":"string","minLength":1},"mmproj":{"type":"string"},"text_only":{"type":"boolean"}},"additionalProperties":false})");
+  const Json body = body_of(call, kLoad);
   ModelSpec spec;
   spec.source = body["source"];
   spec.name = member_or<std::string>(body, "name", "");
@@ -29,9 +32,7 @@ void load(Service& service, Call call) {
 }
 
 void unload(Service& service, Call call) {
-  const Json body = body_of(
-      call,
-      R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})");
+  const Json body = body_of(call, kUnload);
   service.models().unload(body["name"].get<std::string>());
   respond_json(*call.exchange, {{"unloaded", body["name"]}});
 }
@@ -43,9 +44,12 @@ extern constinit const Endpoint kLoadModel = {"POST",
                                               "loadModel",
                                               "Load a model: {source, name, mmproj, text_only}",
                                               Access::kAdmin,
+                                              Lane::kSlow,
                                               nullptr,
+                                              kLoad,
                                               R"({"type":"object"})",
                                               "application/json",
+                                              false,
                                               false,
                                               load};
 extern constinit const Endpoint kUnloadModel = {"POST",
@@ -53,9 +57,12 @@ extern constinit const Endpoint kUnloadModel = {"POST",
                                                 "unloadModel",
                                                 "Unload a model that has no work: {name}",
                                                 Access::kAdmin,
+                                                Lane::kSlow,
                                                 nullptr,
+                                                kUnload,
                                                 R"({"type":"object"})",
                                                 "application/json",
+                                                false,
                                                 false,
                                                 unload};
 

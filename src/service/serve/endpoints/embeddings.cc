@@ -49,9 +49,12 @@ extern constinit const Endpoint kEmbeddings = {
     "createEmbedding",
     "Vectors of texts",
     Access::kKey,
+    Lane::kSlow,
     &OpenAiDecoder::embedding_table,
+    {},
     R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array"},"model":{"type":"string"},"usage":{"type":"object"}}})",
     "application/json",
+    false,
     false,
     embed};
 

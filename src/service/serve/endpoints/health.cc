@@ -62,36 +62,30 @@ void openapi(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kHealth = {"GET",         "/healthz", "healthz", "The process lives",
-                                           Access::kOpen, nullptr,    kStatus,   "application/json",
-                                           false,         healthy};
+extern constinit const Endpoint kHealth = {"GET",         "/healthz",         "healthz", "The process lives",
+                                           Access::kOpen, Lane::kLoop,        nullptr,   {},
+                                           kStatus,       "application/json", false,     false,
+                                           healthy};
 extern constinit const Endpoint kReady = {
-    "GET",         "/readyz", "readyz", "Models are loaded and the queue takes requests; 503 otherwise",
-    Access::kOpen, nullptr,   kStatus,  "application/json",
-    false,         ready};
+    "GET",         "/readyz",
+    "readyz",      "Models are loaded and the queue takes requests; 503 otherwise",
+    Access::kOpen, Lane::kLoop,
+    nullptr,       {},
+    kStatus,       "application/json",
+    false,         true,
+    ready};
 extern constinit const Endpoint kProgress = {
-    "GET",         "/progressz", "progressz", "Work that is there gets done; 503 where it hangs",
-    Access::kOpen, nullptr,      kStatus,     "application/json",
-    false,         progress};
-extern constinit const Endpoint kMetrics = {"GET",
-                                            "/metrics",
-                                            "metrics",
-                                            "Figures for Prometheus",
-                                            Access::kOpen,
-                                            nullptr,
-                                            R"({"type":"string"})",
-                                            "text/plain",
-                                            false,
-                                            metrics};
-extern constinit const Endpoint kOpenApi = {"GET",
-                                            "/openapi.json",
-                                            "openapi",
-                                            "This API's description",
-                                            Access::kOpen,
-                                            nullptr,
-                                            R"({"type":"object"})",
-                                            "application/json",
-                                            false,
-                                            openapi};
+    "GET",         "/progressz",       "progressz", "Work that is there gets done; 503 where it hangs",
+    Access::kOpen, Lane::kLoop,        nullptr,     {},
+    kStatus,       "application/json", false,       true,
+    progress};
+extern constinit const Endpoint kMetrics = {
+    "GET",       "/metrics", "metrics", "Figures for Prometheus", Access::kOpen,
+    Lane::kLoop, nullptr,    {},        R"({"type":"string"})",   "text/plain",
+    false,       false,      metrics};
+extern constinit const Endpoint kOpenApi = {
+    "GET",       "/openapi.json", "openapi", "This API's description", Access::kOpen,
+    Lane::kLoop, nullptr,         {},        R"({"type":"object"})",   "application/json",
+    false,       false,           openapi};
 
 }  // namespace oag

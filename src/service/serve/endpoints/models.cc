@@ -37,14 +37,17 @@ extern constinit const Endpoint kListModels = {
     "listModels",
     "The models that are loaded",
     Access::kKey,
+    Lane::kLoop,
     nullptr,
+    {},
     R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array"}}})",
     "application/json",
+    false,
     false,
     list};
 
 extern constinit const Endpoint kGetModel = {
-    "GET",  "/v1/models/{model}", "getModel", "One model", Access::kKey, nullptr,
-    kModel, "application/json",   false,      get};
+    "GET",  "/v1/models/{model}", "getModel", "One model", Access::kKey, Lane::kLoop, nullptr, {},
+    kModel, "application/json",   false,      false,       get};
 
 }  // namespace oag

@@ -24,8 +24,8 @@ void page(Service&, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kPage = {
-    "GET",       "/",   "page", "A chat in the browser", Access::kOpen, nullptr, R"({"type":"string"})",
-    "text/html", false, page};
+extern constinit const Endpoint kPage = {"GET",       "/",     "page", "A chat in the browser", Access::kOpen,
+                                         Lane::kLoop, nullptr, {},     R"({"type":"string"})",  "text/html",
+                                         false,       false,   page};
 
 }  // namespace oag

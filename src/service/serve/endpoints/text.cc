@@ -1,5 +1,4 @@
 // /v1/chat/completions and /v1/completions
-#include "service/protocol/request_error.h"
 #include "service/serve/endpoint.h"
 #include "service/serve/service.h"
 #include "service/serve/text_answer.h"
@@ -11,16 +10,7 @@ constexpr std::string_view kAnswer =
     R"({"type":"object","required":["id","object","created","model","choices","usage"],"properties":{
  "id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"model":{"type":"string"},"choices":{"type":"array"},"usage":{"type":"object"}}})";
 
-void check_json_body(const HttpRequest& http) {
-  const std::string* type = http.find_header("Content-Type");
-  if (type != nullptr && type->find("json") != std::string::npos) return;
-  throw RequestError(415, "unsupported_media_type", "",
-                     "the body has to be JSON: send Content-Type: application/json");
-}
-
 void answer(Service& service, Call call, Request request) {
-  if (service.draining())
-    throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
   TextAnswer::Surroundings around;
   around.model = service.models().find(request.context.model);
   around.exchange = std::move(call.exchange);
@@ -30,13 +20,11 @@ void answer(Service& service, Call call, Request request) {
 }
 
 void chat(Service& service, Call call) {
-  check_json_body(call.http);
   Request request = service.decoder().chat(call.http.body);
   answer(service, std::move(call), std::move(request));
 }
 
 void completion(Service& service, Call call) {
-  check_json_body(call.http);
   Request request = service.decoder().completion(call.http.body);
   answer(service, std::move(call), std::move(request));
 }
@@ -49,10 +37,13 @@ extern constinit const Endpoint kChatCompletions = {
     "createChatCompletion",
     "Answer a conversation, with pictures where the model sees",
     Access::kKey,
+    Lane::kWorker,
     &OpenAiDecoder::chat_table,
+    {},
     kAnswer,
     "application/json",
     true,
+    false,
     chat};
 
 extern constinit const Endpoint kCompletions = {"POST",
@@ -60,10 +51,13 @@ extern constinit const Endpoint kCompletions = {"POST",
                                                 "createCompletion",
                                                 "Go on from a text or from token ids",
                                                 Access::kKey,
+                                                Lane::kWorker,
                                                 &OpenAiDecoder::completion_table,
+                                                {},
                                                 kAnswer,
                                                 "application/json",
                                                 true,
+                                                false,
                                                 completion};
 
 }  // namespace oag

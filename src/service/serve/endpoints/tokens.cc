@@ -8,10 +8,14 @@
 namespace oag {
 namespace {
 
+constexpr size_t kMostBytes = size_t{4} << 20;
+
 std::vector<TokenId> tokens_of(ServedModel& model, const TokenizeRequest& request) {
   if (std::holds_alternative<Json>(request.source)) return tokenize_messages(model, request);
-  return model.tokenizer()->encode(std::get<std::string>(request.source),
-                                   {.parse_special = true, .add_special = request.add_special_tokens});
+  const auto& text = std::get<std::string>(request.source);
+  if (text.size() > kMostBytes)
+    reject("invalid_value", "prompt", "has {} bytes, at most {} are taken", text.size(), kMostBytes);
+  return model.tokenizer()->encode(text, {.parse_special = true, .add_special = request.add_special_tokens});
 }
 
 void tokenize(Service& service, Call call) {
@@ -52,9 +56,12 @@ extern constinit const Endpoint kTokenize = {
     "tokenize",
     "Token ids of a text or a conversation",
     Access::kKey,
+    Lane::kWorker,
     &OpenAiDecoder::tokenize_table,
+    {},
     R"({"type":"object","required":["count","tokens"],"properties":{"count":{"type":"integer"},"tokens":{"type":"array","items":{"type":"integer"}}}})",
     "application/json",
+    false,
     false,
     tokenize};
 
@@ -64,9 +71,12 @@ extern constinit const Endpoint kDetokenize = {
     "detokenize",
     "The text of token ids",
     Access::kKey,
+    Lane::kWorker,
     &OpenAiDecoder::detokenize_table,
+    {},
     R"({"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"}}})",
     "application/json",
+    false,
     false,
     detokenize};
 
