@@ -187,7 +187,7 @@ inline std::filesystem::path hugging_face_folder(const std::string& model) {
                                        is_bf16 ? DType::kBF16 : DType::kF32));
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
       if (entry.path().extension() != ".safetensors") continue;
-      const std::string hash = fmt::format("{:016x}", tiny_models_detail::fnv1a(read_file(entry.path())));
+      const std::string hash = fnv1a(read_file(entry.path()));
       if (hash != golden_file_hash(model, entry.path().filename().string()))
         throw std::runtime_error(entry.path().string() + " differs from the file that transformers wrote");
     }

@@ -1,5 +1,4 @@
-// A tiny BERT encoder against sentence-transformers and tokenizers, see tests/data/bert/README.md.
-#include <fmt/ranges.h>
+// A tiny BERT encoder against sentence-transformers, see tests/data/bert/README.md.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +14,6 @@ namespace oag::test {
 namespace {
 
 constexpr double kTolerance = 1e-5;
-constexpr int kGroups = 25, kTextsOfGroup = 100;
 
 std::filesystem::path bert_data() {
   return std::filesystem::path(OAG_SOURCE_DIR) / "tests" / "data" / "bert";
@@ -82,56 +80,11 @@ TEST(BertEncoder, WithoutModulesPoolsTheMeanAtLengthOneAndCutsWhereItIsTold) {
     EXPECT_THROW(TextEmbedder(two_threads(), bundle, tokens), Error) << tokens;
 }
 
-// --- the tokenizer, on texts that tools/goldens/make_bert_cases.py makes alike
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint32_t below(uint32_t limit) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<uint32_t>((state_ >> 33) % limit);
-  }
-
- private:
-  uint64_t state_;
-};
-
-std::string random_text(Random& random, const std::vector<std::string>& fragments) {
-  std::string text;
-  for (uint32_t count = random.below(12); count > 0; --count) {
-    const uint32_t kind = random.below(4);
-    if (kind < 2) {
-      text += fragments[random.below(static_cast<uint32_t>(fragments.size()))];
-    } else if (kind == 2) {
-      text += static_cast<char>(32 + random.below(95));
-    } else {
-      const uint32_t code_point = random.below(2) != 0 ? random.below(0x3400) : random.below(0x110000);
-      const bool surrogate = code_point >= 0xD800 && code_point < 0xE000;
-      append_utf8(text, surrogate ? '?' : code_point);
-    }
-  }
-  return text;
-}
-
-TEST(BertTokenizer, GivesTheIdsOfTokenizersOn2500Texts) {
-  const auto tokenizer = load_tokenizer(bert_data());
-  const auto fragments = read_test_json(bert_data() / "fragments.json").get<std::vector<std::string>>();
-  std::istringstream hashes(read_file(bert_data() / "hashes.txt"));
-  for (int group = 0; group < kGroups; ++group) {
-    Random random(static_cast<uint64_t>(group) + 1);
-    std::string ids;
-    for (int i = 0; i < kTextsOfGroup; ++i)
-      ids += fmt::format("{}\n", fmt::join(tokenizer->encode(random_text(random, fragments)), " "));
-    std::string expected;
-    ASSERT_TRUE(hashes >> expected);
-    EXPECT_EQ(fmt::format("{:016x}", tiny_models_detail::fnv1a(ids)), expected)
-        << "in group " << group << "; make_bert_cases.py --show prints what its texts should give";
-  }
-}
-
 TEST(BertTokenizer, JoinsPiecesToWordsAgain) {
   const auto tokenizer = load_tokenizer(bert_data());
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("The Naïve phone's apps")), "the naive phone ' s apps");
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("tap , wait [MASK] .", {.add_special = false}), false),
+            "tap, wait [MASK].");
 }
 
 // --- what is not a model of this kind

@@ -59,6 +59,13 @@ class GeneratedTexts {
     }
   }
 
+  std::vector<std::string> make_all() const {
+    std::vector<std::string> texts;
+    for (int i = 0; i < kGeneratedBlocks * kTextsOfBlock; ++i)
+      texts.push_back(make(static_cast<uint64_t>(i)));
+    return texts;
+  }
+
   std::string make(uint64_t index) const {
     SplitMix random(index);
     std::string text;

@@ -1,11 +1,12 @@
 // Ids and decoded text of 10,000 generated texts a tokenizer against the tokenizers package (chatglm3: the
-// sentencepiece package), see tests/data/tokenizer/README.md. The vocabularies are small ones: the real files
-// of these families are too large for the tree or not free to copy, their pre-tokenizers, normalizers and
-// special tokens are the real ones. "llama", "bert" and those ending in "_trained" were trained as the family
-// cuts text; the others share merges that were learned on uncut text, so that a wrong cut always shows.
+// sentencepiece package), see tests/data/tokenizer/generated/README.md. The vocabularies are small ones: the
+// real files of these families are too large for the tree or not free to copy, their pre-tokenizers,
+// normalizers and special tokens are the real ones. "llama", "bert" and those ending in "_trained" were
+// trained as the family cuts text; the others share merges that were learned on uncut text, so that a wrong
+// cut always shows.
 #include <gtest/gtest.h>
 
-#include <map>
+#include <algorithm>
 
 #include "llm/text/tokenizer_json.h"
 #include "tests/support/generated_texts.h"
@@ -17,13 +18,7 @@ namespace {
 using testing::compare_generated;
 
 const std::vector<std::string>& generated_texts() {
-  static const std::vector<std::string> kTexts = [] {
-    const testing::GeneratedTexts generator;
-    std::vector<std::string> texts;
-    for (int i = 0; i < testing::kGeneratedBlocks * testing::kTextsOfBlock; ++i)
-      texts.push_back(generator.make(static_cast<uint64_t>(i)));
-    return texts;
-  }();
+  static const std::vector<std::string> kTexts = testing::GeneratedTexts().make_all();
   return kTexts;
 }
 
