@@ -18,7 +18,6 @@ BINARY = os.environ.get("OAG_BINARY", "oag")
 SMOLLM2 = os.environ.get("OAG_TEST_MODEL")
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 TINY = str(DATA / "models/llama/llama.bf16.gguf")
-GLM4V = DATA / "glm4v"
 SCHEMAS = DATA.parent.parent / "tools/check_schemas.py"
 LIMIT_S = 120
 
@@ -95,15 +94,6 @@ class CliTest(unittest.TestCase):
         for needle in needles:
             self.assertIn(needle, lines[0])
         return lines[0]
-
-
-def make_models(test):
-    """The folder of the models that make_test_models writes."""
-    maker = os.environ.get("OAG_MAKE_TEST_MODELS")
-    if not maker:
-        test.skipTest("OAG_MAKE_TEST_MODELS is not set")
-    subprocess.run([maker, str(test.folder)], check=True, timeout=LIMIT_S)
-    return test.folder
 
 
 def accepted_by_schema(test, document):

@@ -6,7 +6,8 @@ import pathlib
 import shutil
 import unittest
 
-from cli import DATA, GLM4V, TINY, accepted_by_schema, CliTest, make_models, oag, with_template
+from cli import DATA, TINY, CliTest, accepted_by_schema, oag, with_template
+from made_models import GLM4V, MADE
 
 
 class Doctor(CliTest):
@@ -75,8 +76,7 @@ class Doctor(CliTest):
             self.assertIn(said, found["text"])
 
     def test_a_model_that_does_not_fit_is_bad_with_what_would_fit(self):
-        make_models(self)
-        document = self.doctor(self.folder / "long_context.gguf", "--quick", "--ctx", 1_000_000_000, code=3)
+        document = self.doctor(MADE / "long_context.gguf", "--quick", "--ctx", 1_000_000_000, code=3)
         self.assertEqual(document["by_name"]["memory"]["verdict"], "bad")
         self.assertGreater(document["memory"]["largest_context_f16"], 0)
         self.assertIn("--ctx", document["by_name"]["memory"]["advice"])

@@ -12,7 +12,8 @@ import subprocess
 import time
 import unittest
 
-from cli import BINARY, DATA, LIMIT_S, SMOLLM2, TINY, CliTest, environment, make_models, oag, on_terminal, run_json, started, with_template
+from cli import BINARY, DATA, LIMIT_S, SMOLLM2, TINY, CliTest, environment, oag, on_terminal, run_json, started, with_template
+from made_models import MADE
 
 
 class Limits(CliTest):
@@ -32,7 +33,7 @@ class Limits(CliTest):
 
     def test_a_cache_that_no_machine_can_hold_is_refused_with_what_would_fit(self):
         # 1,536 bytes a position: 1.5 TB.
-        model = make_models(self) / "long_context.gguf"
+        model = MADE / "long_context.gguf"
         result = oag("run", model, "--raw", "-p", "x", "--kv", "f32", "--ctx", 1_000_000_000, "-n", 1)
         line = self.assert_refused(result, 1, str(model), "1536000 MB", "1000000000", "--ctx")
         fitting = int(re.search(r"a context of (\d+) tokens would fit", line)[1])

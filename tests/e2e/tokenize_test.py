@@ -5,15 +5,13 @@ import base64
 import json
 import unittest
 
-from cli import DATA, GLM4V, accepted_by_schema, CliTest, make_models, oag, run_json
+from cli import DATA, CliTest, accepted_by_schema, oag, run_json
+from made_models import GLM4V, MADE
 
 
 class Tokenize(CliTest):
-    def setUp(self):
-        make_models(self)
-
     def test_a_sentencepiece_llama_without_a_template_gets_that_of_llama_2(self):
-        model = self.folder / "sentencepiece.gguf"
+        model = MADE / "sentencepiece.gguf"
         result = oag("run", model, "-p", "hello", "-n", 0, "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn(b'"llama-2"', result.stderr)
@@ -26,7 +24,7 @@ class Tokenize(CliTest):
         bos = fixture["vocabulary"]["bos"]
         cases = [c for c in fixture["suites"][0]["cases"] if "text" in c and c["text"].strip() and "\0" not in c["text"]][:12]
         for case in cases:
-            result = oag("tokenize", self.folder / "sentencepiece.gguf", "--ids", stdin=case["text"].encode())
+            result = oag("tokenize", MADE / "sentencepiece.gguf", "--ids", stdin=case["text"].encode())
             self.assertEqual(result.returncode, 0, result.stderr)
             lines = result.stdout.decode().splitlines()
             self.assertEqual(len(lines), 1)

@@ -9,8 +9,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tests/glm4v_folder.h"
 #include "tests/golden/model_probe.h"
-#include "tests/hugging_face_folder.h"
 #include "tests/npy.h"
 
 namespace oag::test {
@@ -19,10 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm"};
-
-fs::path glm4v_data() {
-  return fs::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
-}
 
 ConvertOptions with(std::optional<QuantRecipe> recipe) {
   ConvertOptions options;
@@ -179,7 +175,7 @@ TEST(ConvertVision, FolderBecomesATextFileAndAVisionFile) {
   const fs::path folder = fresh_folder("convert_glm4v");
   ConvertOptions options = with(std::nullopt);
   options.vision_recipe = QuantRecipe::kF32;
-  const ConvertReport report = convert_model(glm4v_data(), folder / "out.gguf", options);
+  const ConvertReport report = convert_model(glm4v_folder(), folder / "out.gguf", options);
   ASSERT_EQ(report.files.size(), 2u);
   EXPECT_EQ(report.files[1].path.filename(), "mmproj-out.gguf");
   const auto text = GgufFile::open(folder / "out.gguf"), tower = GgufFile::open(report.files[1].path);
@@ -196,7 +192,7 @@ TEST(ConvertVision, VisionFileKeepsVectorsAndPositionsExactAndKernelsAsHalves) {
   const fs::path out = fresh_folder("convert_glm4v_q8") / "out.gguf";
   ConvertOptions options = with(QuantRecipe::kQ8_0);
   options.vision_recipe = QuantRecipe::kQ8_0;
-  const ConvertReport report = convert_model(glm4v_data(), out, options);
+  const ConvertReport report = convert_model(glm4v_folder(), out, options);
   const auto tower = GgufFile::open(report.files.at(1).path);
   EXPECT_EQ(tower->tensor("v.position_embd.weight").dtype, DType::kF32);
   EXPECT_EQ(tower->tensor("v.patch_embd.weight.1").dtype, DType::kF16);
@@ -288,7 +284,8 @@ TEST(ConvertRefuses, ToOverwriteUnlessAllowed) {
 TEST(ConvertRefuses, TheVisionFileThatExistsBeforeTheTextIsWritten) {
   const fs::path folder = fresh_folder("overwrite_vision");
   write_test_file(folder / "mmproj-out.gguf", "mine");
-  const Error error = error_of([&] { convert_model(glm4v_data(), folder / "out.gguf", with(std::nullopt)); });
+  const Error error =
+      error_of([&] { convert_model(glm4v_folder(), folder / "out.gguf", with(std::nullopt)); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
   EXPECT_FALSE(fs::exists(folder / "out.gguf"));
 }

@@ -12,6 +12,7 @@
 #include "llm/generate/language_model.h"
 #include "llm/generate/prompt_images.h"
 #include "llm/generate/vision_encoder.h"
+#include "tests/glm4v_folder.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/value_keeper.h"
 #include "tests/npy.h"
@@ -23,7 +24,7 @@ namespace {
 constexpr double kTolerance = 1e-4;
 
 std::filesystem::path data() {
-  return std::filesystem::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
+  return glm4v_folder();
 }
 std::filesystem::path reference(const std::string& name) {
   return data() / "ref" / name;
