@@ -32,6 +32,19 @@ inline MadeTensor join_frames(const MadeTensor& first, const MadeTensor& second)
   return joined;
 }
 
+// Rows of each head from halves (j, j + r/2) to pairs (2j, 2j + 1), where r of its values are rotated: GGUF
+// files of models with M-RoPE have the first order, transformers the second.
+inline void rows_to_pairs(MadeTensor& tensor, int64_t head_size, int64_t rotated) {
+  const size_t row = tensor.bytes.size() / static_cast<size_t>(tensor.dims[0]);
+  const std::vector<std::byte> from = tensor.bytes;
+  for (int64_t i = 0; i < tensor.dims[0]; ++i) {
+    const int64_t head = i / head_size, at = i % head_size, half = rotated / 2;
+    if (at >= rotated) continue;
+    const int64_t to = head * head_size + at % half * 2 + at / half;
+    std::memcpy(&tensor.bytes[static_cast<size_t>(to) * row], &from[static_cast<size_t>(i) * row], row);
+  }
+}
+
 // The tensors of the Hugging Face folder, by name.
 inline MadeTensors glm4v_tensors() {
   const Json json = read_test_json(glm4v_data() / "config.json");
@@ -45,7 +58,9 @@ inline MadeTensors glm4v_tensors() {
       const auto made =
           hugging_face_tensor_name(of_tower ? kGlm4vVisionNames : config.family.type.names, from.name);
       if (!made) throw std::runtime_error("no Hugging Face name for " + from.name);
-      tensors.emplace(*made, as_bf16(from));
+      MadeTensor& tensor = tensors.emplace(*made, as_bf16(from)).first->second;
+      if (from.name.find("attn_q.") != std::string::npos || from.name.find("attn_k.") != std::string::npos)
+        rows_to_pairs(tensor, config.text.head_size, config.text.rope_dims);
     }
     if (const GgufTensor* second = file->find_tensor("v.patch_embd.weight.1"))
       tensors.emplace("model.visual.patch_embed.proj.weight",
@@ -80,7 +95,7 @@ inline void write_glm4v_folder(const std::filesystem::path& folder) {
 // The folder, made on first use.
 inline const std::filesystem::path& glm4v_folder() {
   static const std::filesystem::path folder = [] {
-    std::filesystem::path made = tiny_models_detail::scratch_folder() / "glm4v";
+    std::filesystem::path made = tiny_models_detail::scratch_folder() / "made_glm4v";
     write_glm4v_folder(made);
     return made;
   }();
