@@ -10,6 +10,7 @@ import subprocess
 import unittest
 
 from cli import BINARY, DATA, LIMIT_S, TINY, CliTest, environment, oag, started, with_template
+from made_models import GLM4V
 
 
 class WrongModels(CliTest):
@@ -42,10 +43,8 @@ class WrongModels(CliTest):
         self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "mamba", "llama")
 
     def test_a_hugging_face_folder_runs_like_a_gguf(self):
-        folder = pathlib.Path(__file__).parent.parent / "data" / "hugging_face"
-        model = self.folder / "llama_k"
-        shutil.copytree(folder / "llama_k", model)
-        shutil.copy(folder / "tokenizers" / "llama" / "tokenizer.json", model)
+        model = self.folder / "hugging_face"
+        shutil.copytree(GLM4V, model, ignore=shutil.ignore_patterns("*.gguf", "ref"))
         for args in (["run", model, "--raw", "-p", "x", "-n", 1], ["tokenize", model, "hello"], ["inspect", model, "--json"],
                      ["bench", model, "--prefill", 8, "--decode", 2, "--repeats", 1]):
             result = oag(*args)
