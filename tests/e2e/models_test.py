@@ -43,7 +43,7 @@ class WrongModels(CliTest):
         self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "mamba", "llama")
 
     def test_a_hugging_face_folder_runs_like_a_gguf(self):
-        model = self.folder / "hugging_face"
+        model = self.folder / "runs"
         shutil.copytree(GLM4V, model, ignore=shutil.ignore_patterns("*.gguf", "ref"))
         for args in (["run", model, "--raw", "-p", "x", "-n", 1], ["tokenize", model, "hello"], ["inspect", model, "--json"],
                      ["bench", model, "--prefill", 8, "--decode", 2, "--repeats", 1]):
