@@ -86,13 +86,15 @@ def run_json(*arguments, **options):
 
 
 class ChatOnTerminal:
-    """A chat with the default model on a terminal of its own; killed in the end if it has not ended."""
+    """A chat on a terminal of its own, with the default model unless `arguments` say otherwise; killed in the end if it has not
+    ended."""
 
-    def __init__(self, case):
+    def __init__(self, case, *arguments):
         self.case, self.shown = case, b""
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
-            os.execve(BINARY, [BINARY, "run", SMOLLM2, "--greedy", "--ignore-eos"], environment(TERM="dumb"))
+            command = [BINARY, "run", *(arguments or [SMOLLM2]), "--greedy", "--ignore-eos"]
+            os.execve(BINARY, [os.fspath(word) for word in command], environment(TERM="dumb"))
 
     def __enter__(self):
         return self
@@ -838,6 +840,32 @@ class TokenizeChat(CliTest):
         accepted_by_schema(self, result.stdout)
         return json.loads(result.stdout)
 
+    def test_a_chat_shows_a_picture_with_the_next_message(self):
+        with ChatOnTerminal(self, GLM4V, "-n", "8", "--max-pixels", "50176") as chat:
+            chat.read_until(b">>> ")
+            for line, answer in ((b"/help", b"/image FILE"), (b"/image", b"which picture?"),
+                                 (b"/image /no/such.png", b"oag: /no/such.png: "),
+                                 (b"/image " + os.fsencode(GLM4V / "config.json"), b"oag: "),
+                                 (b"/image " + os.fsencode(GLM4V / "ref/img_b.image0.png"), b"(a picture of 168x84"),
+                                 (b"What is on the screen?", b"(the answer reached its limit"),
+                                 (b"/stats", b"pictures 18 tokens, "), (b"And now?", b"(the answer reached its limit"),
+                                 (b"/stats", b"pictures 18 tokens, 0 ms"), (b"/reset", b"forgotten"),
+                                 (b"Hello", b"(the answer reached its limit"), (b"/stats", b"prompt ")):
+                chat.write(line + b"\n")
+                chat.read_until(answer)
+                chat.read_until(b">>> ")
+            chat.write(b"/exit\n")
+            self.assertEqual(chat.exit_code(), 0)
+
+    def test_a_chat_without_a_tower_says_why_it_takes_no_picture(self):
+        alone = self.folder / "alone.gguf"
+        shutil.copy(GLM4V / "glm4v.bf16.gguf", alone)
+        with ChatOnTerminal(self, alone, "-n", "1") as chat:
+            chat.read_until(b">>> ")
+            chat.write(b"/image " + os.fsencode(GLM4V / "ref/img_b.image0.png") + b"\n")
+            chat.read_until(b"mmproj")
+            chat.read_until(b">>> ")
+
     def test_both_layouts_are_those_of_transformers_and_vllm(self):
         for form, between in (("list", ""), ("string", "\n")):
             chat = self.document("--content-format", form)["chat"]
@@ -846,6 +874,20 @@ class TokenizeChat(CliTest):
             self.assertEqual(chat["content_format"], form)
         bare = self.document("--no-generation-prompt")["chat"]
         self.assertTrue(bare["prompt"].endswith("and now?"))
+
+    def test_a_model_named_autoglm_has_the_layout_of_its_service_unless_told_otherwise(self):
+        named = self.folder / "AutoGLM-Phone-9B"
+        shutil.copytree(GLM4V, named, ignore=shutil.ignore_patterns("ref"))
+        cached = self.folder / "models--zai-org--AutoGLM-Phone-9B" / "snapshots" / "0123abcd"
+        cached.parent.mkdir(parents=True)
+        named.rename(cached)
+        gguf = self.folder / "autoglm.q8_0.gguf"
+        shutil.copy(GLM4V / "glm4v.bf16.gguf", gguf)
+        for model in (cached, gguf):
+            self.assertEqual(self.document(model=model)["chat"]["content_format"], "string")
+            self.assertEqual(self.document("--content-format", "auto", model=model)["chat"]["content_format"], "string")
+            self.assertEqual(self.document("--content-format", "list", model=model)["chat"]["content_format"], "list")
+        self.assertEqual(self.document()["chat"]["content_format"], "list")
 
     def test_a_picture_is_expanded_and_its_positions_are_those_of_transformers(self):
         # 100x150 becomes 112x140 pixels: 5 rows of 4 tokens.
@@ -904,6 +946,7 @@ class Doctor(CliTest):
         for document in documents:
             self.assertEqual((document["test_screen"]["tokens"], document["vision"]["there"]), (3354, True))
             self.assertEqual(document["memory"]["kv_bytes_per_token"], 2 * 2 * 2 * 32 * 2)
+            self.assertEqual(document["content_format"], "list")
             self.assertEqual({f["verdict"] for f in document["findings"]} - {"ok", "note", "warning"}, set())
             for name in ("computing", "picture", "test screen", "memory"):
                 self.assertEqual(document["by_name"][name]["verdict"], "ok", name)
