@@ -95,7 +95,7 @@ TEST_P(Pictures, MoreOrFewerThanPlacesAreRefused) {
 TEST_P(Pictures, ABadPictureIsNamed) {
   EXPECT_EQ(refusal({.prompt = conversation({{}})}).where(), "image 0");
   EXPECT_EQ(refusal({.prompt = conversation({{.source = "a", .bytes = "b"}})}).where(), "image 0");
-  EXPECT_EQ(refusal({.prompt = conversation({{.bytes = "no picture"}})}).code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(refusal({.prompt = conversation({{.bytes = "no picture"}})}).code(), ErrorCode::kCorruptData);
   const Error missing = refusal({.prompt = conversation({{.source = "/no/such/picture.png"}})});
   EXPECT_EQ(missing.code(), ErrorCode::kNotFound);
   EXPECT_NE(std::string(missing.what()).find("/no/such/picture.png"), std::string::npos);

@@ -61,7 +61,10 @@ PackedMatrices::PackedMatrices(const MicroKernels& micro, const KernelQuery& que
     : micro_(micro), first_(first), step_(step) {
   for (size_t i = first; i < query.node.inputs.size(); i += step) {
     const Tensor* stored = query.constant(i);
-    if (stored == nullptr) return stored_.clear();
+    if (stored == nullptr) {
+      stored_.clear();
+      return;
+    }
     stored_.push_back(*stored);
   }
 }

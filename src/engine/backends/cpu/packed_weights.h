@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/backends/cpu/micro_kernels.h"
+#include "engine/device/kernel_table.h"
 #include "engine/ops/kernel.h"
 #include "engine/tensor/tensor.h"
 
