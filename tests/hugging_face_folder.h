@@ -119,14 +119,22 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
   return tensors;
 }
 
-// Writes the tensors `names` as safetensors' own library does for transformers: by name.
+// Writes the tensors `names` as safetensors' own library does for transformers: wider types first, then by
+// name.
 inline void write_safetensors(const std::filesystem::path& path, const MadeTensors& tensors,
                               const std::set<std::string>& names) {
   SafetensorsWriter writer(path);
   writer.set("format", "pt");
-  for (const std::string& name : names)
-    writer.declare_tensor(name, tensors.at(name).dtype, tensors.at(name).dims);
-  for (const std::string& name : names) writer.write(name, tensors.at(name).bytes);
+  const auto each = [&](const auto& take) {
+    for (const bool wide : {true, false}) {
+      for (const std::string& name : names)
+        if ((tensors.at(name).dtype == DType::kF32) == wide) take(name, tensors.at(name));
+    }
+  };
+  each([&](const std::string& name, const MadeTensor& made) {
+    writer.declare_tensor(name, made.dtype, made.dims);
+  });
+  each([&](const std::string& name, const MadeTensor& made) { writer.write(name, made.bytes); });
   writer.finish();
 }
 

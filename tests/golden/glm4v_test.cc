@@ -254,15 +254,17 @@ TEST(Glm4vTower, HalvesGiveTheRowsOfTransformers) {
 
 // In Q8_0, a value of a block of 32 is off by up to half a step of max / 127: for normal values, whose
 // largest of 32 is about 2.2 standard deviations, 0.5 % root mean square. Weights and activations are rounded
-// so, which is 0.7 % of a product. 14 products follow each other or add up (queries to down of two blocks,
-// with gate and up counted apart, then fc to down of the merger; patches and the merger's kernels are f16),
-// and what is independent adds up in squares: √14 · 0.7 % = 2.6 %. The largest of 11,000 normal values is 4
+// so, which makes p = 0.7 % of a product; patches and the merger's kernels are f16. A product passes the
+// relative error e of its input on and adds its own, in squares; a gated network doubles it, as both factors
+// have it: (2e)² + 3p². A block's branch is taken to be as large as what it is added to. Attention (qkv,
+// softmax, out: 3p²) and network of two blocks, fc and Gelu (1.15 in squares), then the merger's network give
+// e² of 1.5, 5.2, 6.8, 18.4, 22, 92 p²: 7 %. Products of normal values have tails: the largest of 11,000 is 6
 // of these.
 TEST(Glm4vTower, Q8WeightsStayWithinTheErrorOfRounding) {
   const auto [rms, largest] = row_error(QuantRecipe::kQ8_0);
   fmt::print("error of rows: {:.4f} root mean square, {:.3f} at most\n", rms, largest);
-  EXPECT_LE(rms, 0.026);
-  EXPECT_LE(largest, 0.13);
+  EXPECT_LE(rms, 0.07);
+  EXPECT_LE(largest, 0.42);
   EXPECT_GT(rms, 1e-4);  // else nothing was rounded
 }
 
