@@ -107,9 +107,11 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
     if (!name) throw std::runtime_error("no Hugging Face name for " + from.name);
     std::vector<float> values(static_cast<size_t>(element_count(Dims(from.dims))));
     decode_blocks(from.dtype, from.bytes, values);
-    MadeTensor made = {dtype, Dims(from.dims), {}};
-    made.bytes.resize(row_bytes(dtype, static_cast<int64_t>(values.size())));
-    quantize_rows(dtype, values, static_cast<int64_t>(values.size()), made.bytes);
+    // transformers keeps the biases that choose experts in f32.
+    const DType stored = from.name.find("exp_probs_b") != std::string::npos ? DType::kF32 : dtype;
+    MadeTensor made = {stored, Dims(from.dims), {}};
+    made.bytes.resize(row_bytes(stored, static_cast<int64_t>(values.size())));
+    quantize_rows(stored, values, static_cast<int64_t>(values.size()), made.bytes);
     const bool is_rotated =
         from.name.find("attn_q.") != std::string::npos || from.name.find("attn_k.") != std::string::npos;
     if (gguf_model.starts_with("llama") && is_rotated) rows_to_halves(made, config.text.head_size);
@@ -118,14 +120,22 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
   return tensors;
 }
 
-// Writes the tensors `names` as safetensors' own library does for transformers: by name.
+// Writes the tensors `names` as safetensors' own library does for transformers: wider types first, then by
+// name.
 inline void write_safetensors(const std::filesystem::path& path, const MadeTensors& tensors,
                               const std::set<std::string>& names) {
   SafetensorsWriter writer(path);
   writer.set("format", "pt");
-  for (const std::string& name : names)
-    writer.declare_tensor(name, tensors.at(name).dtype, tensors.at(name).dims);
-  for (const std::string& name : names) writer.write(name, tensors.at(name).bytes);
+  const auto each = [&](const auto& take) {
+    for (const bool wide : {true, false}) {
+      for (const std::string& name : names)
+        if ((tensors.at(name).dtype == DType::kF32) == wide) take(name, tensors.at(name));
+    }
+  };
+  each([&](const std::string& name, const MadeTensor& made) {
+    writer.declare_tensor(name, made.dtype, made.dims);
+  });
+  each([&](const std::string& name, const MadeTensor& made) { writer.write(name, made.bytes); });
   writer.finish();
 }
 

@@ -49,7 +49,8 @@ void expect_reference(const ModelBundle& bundle, const Reference& reference) {
 }
 
 std::filesystem::path reference_folder(const std::string& model) {
-  return tiny_models_folder() / (model == "qwen3_bf16" ? "qwen3" : model) / "ref";
+  const std::string weights = model.ends_with("_bf16") ? model.substr(0, model.size() - 5) : model;
+  return tiny_models_folder() / weights / "ref";
 }
 
 class HuggingFaceModel : public ::testing::TestWithParam<const char*> {};
@@ -76,10 +77,12 @@ TEST_P(HuggingFaceModel, IsReadAlikeFromTheConfigOfTransformers5) {
 TEST_P(HuggingFaceModel, IsDescribedAsItIsStored) {
   const ModelBundle bundle = load_bundle(hugging_face_folder(GetParam()));
   const std::string model = GetParam();
-  const bool is_bf16 = model == "qwen3_bf16";
+  const bool is_bf16 = model.ends_with("_bf16");
   EXPECT_EQ(bundle.precision(), is_bf16 ? "bf16" : "f32");
   EXPECT_EQ(bundle.name(), "hf_" + model);
-  EXPECT_EQ(bundle.weight_bytes(), static_cast<uint64_t>(bundle.parameters()) * (is_bf16 ? 2 : 4));
+  const uint64_t in_f32 = model == "glm4moe_bf16" ? 2 * 8 : 0;  // the biases of two layers of experts
+  EXPECT_EQ(bundle.weight_bytes(),
+            (static_cast<uint64_t>(bundle.parameters()) - in_f32) * (is_bf16 ? 2 : 4) + in_f32 * 4);
   for (const StoredTensor& tensor : bundle.weights->tensors()) {
     EXPECT_EQ(
         hugging_face_tensor_name(
@@ -94,7 +97,7 @@ TEST_P(HuggingFaceModel, IsDescribedAsItIsStored) {
 
 INSTANTIATE_TEST_SUITE_P(All, HuggingFaceModel,
                          ::testing::Values("llama", "llama3", "qwen2", "qwen3", "qwen3_bf16", "glm4", "glm",
-                                           "glm4moe"),
+                                           "glm4moe", "glm4moe_bf16"),
                          [](const auto& info) { return std::string(info.param); });
 
 // --- other configs over the same weights

@@ -50,6 +50,10 @@ struct BundleOptions {
 // a vision tower is asked for and there is none.
 ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& options = {});
 
+// Adds the model's vision tower to what was opened without, before its graph is built. `given` is its file;
+// empty: as in BundleOptions. Errors: those of load_bundle for a tower.
+void add_vision(ModelBundle& bundle, const std::filesystem::path& given = {});
+
 // Opens only what a tokenizer needs.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);
 std::shared_ptr<const Tokenizer> load_tokenizer(const GgufFile& file);

@@ -115,6 +115,10 @@ class MessageReader {
 
 }  // namespace
 
+std::string_view content_format_name(ContentFormat format) {
+  return format == ContentFormat::kList ? "list" : "string";
+}
+
 ChatMessages read_chat_messages(const Tokenizer& tokenizer, const Json& messages, ContentFormat format,
                                 std::string_view where) {
   if (!messages.is_array() || messages.empty()) {

@@ -16,6 +16,9 @@ enum class ContentFormat {
   kString,  // one text, the pictures' tokens first, joined by newlines: vLLM's "string"
 };
 
+// "list" or "string".
+std::string_view content_format_name(ContentFormat format);
+
 // A conversation as chat templates take it.
 struct ChatMessages {
   Json list = Json::array();          // for render_chat

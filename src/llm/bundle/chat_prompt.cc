@@ -40,7 +40,17 @@ std::vector<TokenId> encode_shielded(const Tokenizer& tokenizer, std::string_vie
   return ids;
 }
 
+bool says_autoglm(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return text.find("autoglm") != std::string::npos;
+}
+
 }  // namespace
+
+ContentFormat own_content_format(const ModelBundle& bundle) {
+  const bool served_as_string = says_autoglm(bundle.name()) || says_autoglm(bundle.path.filename().string());
+  return served_as_string ? ContentFormat::kString : ContentFormat::kList;
+}
 
 ChatTemplate compile_chat_template(const ModelBundle& bundle) {
   if (bundle.template_is_fallback()) {

@@ -6,10 +6,15 @@
 
 #include "base/json.h"
 #include "llm/bundle/bundle.h"
+#include "llm/bundle/chat_messages.h"
 #include "llm/text/chat_template.h"
 #include "llm/text/tokenizer.h"
 
 namespace oag {
+
+// The layout of messages that a model was served with where its makers say so: kString for one whose name or
+// file says AutoGLM, whose project starts vLLM with --chat-template-content-format string; else kList.
+ContentFormat own_content_format(const ModelBundle& bundle);
 
 // The model's chat template, ready to render; warns where it is not the file's own. Errors: as
 // ChatTemplate::compile.

@@ -28,6 +28,10 @@ std::string title_of(const fs::path& folder) {
   std::error_code error;
   fs::path full = fs::canonical(folder, error);
   if (error) full = folder;
+  // A snapshot of the hub's cache is named after its revision: models--ORG--NAME/snapshots/REVISION.
+  const std::string cached = full.parent_path().parent_path().filename().string();
+  if (full.parent_path().filename() == "snapshots" && cached.starts_with("models--"))
+    return cached.substr(cached.rfind("--") + 2);
   return full.filename().empty() ? folder.string() : full.filename().string();
 }
 
