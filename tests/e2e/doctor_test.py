@@ -25,6 +25,7 @@ class Doctor(CliTest):
         for document in documents:
             self.assertEqual((document["test_screen"]["tokens"], document["vision"]["there"]), (3354, True))
             self.assertEqual(document["memory"]["kv_bytes_per_token"], 2 * 2 * 2 * 32 * 2)
+            self.assertEqual(document["content_format"], "list")
             self.assertEqual({f["verdict"] for f in document["findings"]} - {"ok", "note", "warning"}, set())
             for name in ("computing", "picture", "test screen", "memory"):
                 self.assertEqual(document["by_name"][name]["verdict"], "ok", name)

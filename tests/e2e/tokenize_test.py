@@ -3,6 +3,7 @@
 
 import base64
 import json
+import shutil
 import unittest
 
 from cli import DATA, CliTest, accepted_by_schema, oag, run_json
@@ -56,6 +57,20 @@ class TokenizeChat(CliTest):
             self.assertEqual(chat["content_format"], form)
         bare = self.document("--no-generation-prompt")["chat"]
         self.assertTrue(bare["prompt"].endswith("and now?"))
+
+    def test_a_model_named_autoglm_has_the_layout_of_its_service_unless_told_otherwise(self):
+        named = self.folder / "AutoGLM-Phone-9B"
+        shutil.copytree(GLM4V, named, ignore=shutil.ignore_patterns("ref"))
+        cached = self.folder / "models--zai-org--AutoGLM-Phone-9B" / "snapshots" / "0123abcd"
+        cached.parent.mkdir(parents=True)
+        named.rename(cached)
+        gguf = self.folder / "autoglm.q8_0.gguf"
+        shutil.copy(GLM4V / "glm4v.bf16.gguf", gguf)
+        for model in (cached, gguf):
+            self.assertEqual(self.document(model=model)["chat"]["content_format"], "string")
+            self.assertEqual(self.document("--content-format", "auto", model=model)["chat"]["content_format"], "string")
+            self.assertEqual(self.document("--content-format", "list", model=model)["chat"]["content_format"], "list")
+        self.assertEqual(self.document()["chat"]["content_format"], "list")
 
     def test_a_picture_is_expanded_and_its_positions_are_those_of_transformers(self):
         # 100x150 becomes 112x140 pixels: 5 rows of 4 tokens.
