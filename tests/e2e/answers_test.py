@@ -13,6 +13,7 @@ from cli import DATA, LIMIT_S, SMOLLM2, CliTest, oag, run_json, started
 CAPITAL = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
 
 
+@unittest.skipUnless(SMOLLM2, "OAG_TEST_MODEL is not set")
 class RealAnswers(CliTest):
     @classmethod
     def setUpClass(cls):

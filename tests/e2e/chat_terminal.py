@@ -64,6 +64,3 @@ class ChatOnTerminal:
                 time.sleep(0.05)
         self.pid = 0
         return os.waitstatus_to_exitcode(ended[1])
-
-
-@unittest.skipUnless(SMOLLM2, "OAG_TEST_MODEL is not set")
