@@ -12,8 +12,8 @@
 namespace oag {
 namespace {
 
-constexpr int64_t kTileValues = int64_t{1} << 17;  // 512 kB of f32: stays in a core's cache
-constexpr uint64_t kPieceBytes = uint64_t{32} << 20;
+constexpr int64_t kTileValues = int64_t{1} << 15;  // 128 kB of f32: stays in a core's cache
+constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
 constexpr int64_t kNsPerValue = 2;
 
 // The bytes of whole rows `first`, `first` + 1, … of a stored tensor, counted in rows of `row_values`.
