@@ -63,8 +63,7 @@ std::string render_test(const ModelBundle& bundle, const ChatTemplate& chat_temp
 }  // namespace
 
 bool Doctor::load(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const bool folder = std::filesystem::is_directory(path, ignored);
+  const bool folder = is_folder(path);
   figures_["format"] = folder ? "hugging_face" : "gguf";
   const bool loaded =
       attempt("model", "fetch the model again, or choose another one", [&] { bundle_ = load_bundle(path); });

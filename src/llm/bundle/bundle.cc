@@ -8,14 +8,11 @@
 #include "llm/text/chat_template.h"
 
 namespace oag {
-namespace {
 
 bool is_folder(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
 }
-
-}  // namespace
 
 void add_vision(ModelBundle& bundle, const std::filesystem::path& given) {
   const std::string& where = bundle.weights->where();

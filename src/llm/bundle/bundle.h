@@ -27,7 +27,8 @@ struct ModelBundle {
   std::string title;                   // the model's own name, or the file's or folder's
   std::string chat_template;           // Jinja; the file's own, or the family's
   std::string_view fallback_template;  // the name of the family's, where the file has none; else empty
-  std::shared_ptr<const VisionBundle> vision;  // where it was asked for
+  bool has_tower = false;              // a folder whose config.json has a vision tower
+  std::shared_ptr<const VisionBundle> vision;  // the tower, where it was asked for
   std::optional<TokenId> image_token;          // which stands for a picture, where it has one
 
   Graph build_graph() const { return architecture->build(config, *weights); }
@@ -38,6 +39,9 @@ struct ModelBundle {
   bool template_is_fallback() const { return !fallback_template.empty(); }
   std::string precision() const;  // the storage that holds most bytes: "q4_1"
 };
+
+// Whether it is a folder that can be read; a link to one is.
+bool is_folder(const std::filesystem::path& path);
 
 struct BundleOptions {
   bool vision = false;                // the model's vision tower too

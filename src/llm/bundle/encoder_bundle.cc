@@ -71,8 +71,7 @@ int64_t read_max_tokens(const fs::path& folder, const EncoderConfig& config) {
 }  // namespace
 
 std::shared_ptr<const EncoderBundle> load_encoder_bundle(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
+  if (!is_folder(folder)) {
     fail(ErrorCode::kUnsupported, folder.string(),
          "is no Hugging Face folder, the only form in which text encoders are read");
   }

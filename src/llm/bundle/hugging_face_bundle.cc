@@ -192,6 +192,7 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
   bundle.title = title_of(folder);
   bundle.architecture = &config.family.architecture;
   bundle.config = config.text;
+  bundle.has_tower = config.has_vision;
   bundle.weights = std::make_shared<const Weights>(
       open_safetensors(folder),
       Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,

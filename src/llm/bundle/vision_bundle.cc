@@ -87,8 +87,7 @@ std::vector<float> VisionBundle::position_table() const {
 
 std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
                                                        const std::filesystem::path& given) {
-  std::error_code ignored;
-  if (given.empty() && std::filesystem::is_directory(model, ignored)) return open_folder(model);
+  if (given.empty() && is_folder(model)) return open_folder(model);
   return open_mmproj(given.empty() ? vision_file_beside(model) : given);
 }
 

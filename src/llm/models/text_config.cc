@@ -100,11 +100,10 @@ void read_experts(const GgufMetadata& metadata, const KeyReader& keys, TextConfi
   experts.scale = keys.number("expert_weights_scale", 1.0);
   if (experts.scale == 0) experts.scale = 1;  // which is how gguf-py writes that there is none
   experts.normed = metadata.find_bool(config.architecture + ".expert_weights_norm").value_or(true);
-  constexpr uint64_t kSigmoid = 2;  // gguf-py's ExpertGatingFuncType
   const std::string gating = config.architecture + ".expert_gating_func";
-  if (const auto kind = metadata.find_u64(gating).value_or(kSigmoid); kind != kSigmoid) {
+  if (const auto kind = metadata.find_u64(gating).value_or(kSigmoidGating); kind != kSigmoidGating) {
     fail(ErrorCode::kUnsupported, metadata.where(), "key {}: {} is not supported; known: {} (sigmoid)",
-         gating, kind, kSigmoid);
+         gating, kind, kSigmoidGating);
   }
 }
 

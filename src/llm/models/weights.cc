@@ -200,7 +200,7 @@ std::vector<Tensor> Weights::get_stack(std::string_view name, int64_t count, con
   std::vector<Tensor> parts;
   const std::string stem(name), stacked = stem + ".weight";
   if (!has(stacked)) {
-    for (int64_t i = 0; i < count; ++i) parts.push_back(get(fmt::format("{}.{}.weight", stem, i), dims));
+    for (int64_t i = 0; i < count; ++i) parts.push_back(get(expert_tensor_name(stem, i), dims));
     return parts;
   }
   Dims all = dims;
