@@ -46,6 +46,24 @@ inline std::string golden_hash(const std::string& model, const std::string& type
   throw std::runtime_error("derived_hashes.txt has no " + model + " " + type);
 }
 
+}  // namespace tiny_models_detail
+
+// Writes `from` again with some keys changed.
+inline void rewrite_keys(const std::filesystem::path& from,
+                         const std::vector<std::pair<std::string, GgufValue>>& keys,
+                         const std::filesystem::path& to) {
+  const auto file = GgufFile::open(from);
+  GgufWriter writer(to, {.overwrite = true});
+  for (const auto& [key, value] : file->entries()) writer.set(key, value);
+  for (const auto& [key, value] : keys) writer.set(key, value);
+  for (const GgufTensor& tensor : file->tensors())
+    writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
+  for (const GgufTensor& tensor : file->tensors()) writer.write(tensor.name, tensor.bytes);
+  writer.finish();
+}
+
+namespace tiny_models_detail {
+
 // Writes `from` again with every matrix stored as `type`.
 inline void rewrite(const GgufFile& from, const std::string& type, const std::filesystem::path& to) {
   const DType wanted = dtype_from_name(type).value();

@@ -95,7 +95,7 @@ Json read_messages(const std::string& name) {
   const std::string where = piped ? "standard input" : printable(name);
   const std::string text =
       piped ? std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>())
-            : read_file(name, kMostMessageBytes);
+            : read_stream(name, kMostMessageBytes);
   Json document = parse_json(text, where);
   if (!document.is_object()) return document;
   if (document.contains("tools") && !document["tools"].empty())

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "llm/bundle/bundle.h"
 #include "llm/generate/text_embedder.h"
+#include "service/hub/huggingface_selection.h"
 #include "tests/hugging_face_folder.h"
 
 namespace oag::test {
@@ -72,6 +73,25 @@ TEST(BertEncoder, GivesTheVectorsOfSentenceTransformersForBothPoolings) {
   }
 }
 
+TEST(BertEncoder, GivesTheSameVectorsFromThePartOfARepositoryThatAPullTakes) {
+  const std::filesystem::path source = bert_folder("source"), pulled = fresh_folder("bert_pulled");
+  write_modules(source, "pooling_mode_cls_token", false);
+  write_test_file(source / "modules.json",
+                  R"([{"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "pooler", "type": "sentence_transformers.models.Pooling"}])");
+  std::filesystem::rename(source / "1_Pooling", source / "pooler");
+  std::vector<HubFile> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(source)) {
+    if (entry.is_regular_file()) files.push_back({entry.path().lexically_relative(source).string()});
+  }
+  for (const HubFile& file : select_model(files, {}, "source").files) {
+    std::filesystem::create_directories((pulled / file.path).parent_path());
+    std::filesystem::copy_file(source / file.path, pulled / file.path);
+  }
+  EXPECT_EQ(load_encoder_bundle(pulled)->max_tokens, load_encoder_bundle(source)->max_tokens);
+  expect_vectors(TextEmbedder(two_threads(), load_encoder_bundle(pulled)), "cls");
+}
+
 TEST(BertEncoder, WithoutModulesPoolsTheMeanAtLengthOneAndCutsWhereItIsTold) {
   const auto bundle = load_encoder_bundle(bert_data());
   EXPECT_EQ(bundle->max_tokens, 48);
@@ -106,6 +126,7 @@ TEST(BertEncoder, OtherModelsPoolingsAndVariantsAreRefusedInOneLine) {
       {"is_decoder", true, "is_decoder"},
       {"num_attention_heads", 5, "does not divide hidden_size 32"},
       {"vocab_size", 20, "the embedding only 20 rows"},
+      {"num_hidden_layers", 1, "stands in layer 1, counted from 0"},
       {"layer_norm_eps", 0, "layer_norm_eps is not above 0"},
       {"intermediate_size", 63, "is [64, 32], expected [63, 32]"}};
   for (const auto& [key, value, words] : changes) {

@@ -278,6 +278,69 @@ std::string message_of(const std::function<void()>& work) {
   return "accepted";
 }
 
+// The model's files in a folder of the test's own, with one number of a file changed.
+std::filesystem::path changed_folder(const char* file, const std::function<void(Json&)>& change) {
+  const std::filesystem::path folder = fresh_folder("glm4v_changed");
+  for (const char* name : {"config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json",
+                           "tokenizer_config.json"})
+    std::filesystem::copy_file(data() / name, folder / name);
+  Json json = read_test_json(folder / file);
+  change(json);
+  write_test_file(folder / file, json.dump());
+  return folder;
+}
+
+TEST(Glm4vFolder, PicturesMustBeCutAsTheTowerTakesThem) {
+  for (const auto& [key, value, said] :
+       {std::tuple("merge_size", 1, "merge_size is 1, but spatial_merge_size"),
+        std::tuple("merge_size", 4, "merge_size is 4, but spatial_merge_size"),
+        std::tuple("patch_size", 7, "patch_size is 7, but patch_size"),
+        std::tuple("temporal_patch_size", 1, "temporal_patch_size is 1, but temporal_patch_size")}) {
+    const auto folder = changed_folder("preprocessor_config.json", [&](Json& json) { json[key] = value; });
+    const std::string line = message_of([&] { load_bundle(folder, {.vision = true}); });
+    EXPECT_NE(line.find(said), std::string::npos) << line;
+    EXPECT_NE(line.find("preprocessor_config.json"), std::string::npos) << line;
+    EXPECT_NE(line.find((folder / "config.json").string()), std::string::npos) << line;
+  }
+}
+
+std::string vision_refusal(const std::filesystem::path& model) {
+  return message_of([&] { load_bundle(model, {.vision = true}).vision->build_graph(); });
+}
+
+TEST(Glm4vFolder, BlocksThatTheConfigDoesNotCountAreRefused) {
+  const auto folder = changed_folder("config.json", [](Json& json) { json["vision_config"]["depth"] = 1; });
+  EXPECT_NE(vision_refusal(folder).find("visual.blocks.1."), std::string::npos) << vision_refusal(folder);
+  EXPECT_EQ(vision_refusal(data()), "accepted");
+}
+
+TEST(Glm4vGguf, NumbersThatContradictTheTowerAreRefused) {
+  const std::filesystem::path folder = fresh_folder("glm4v_gguf");
+  std::filesystem::copy_file(data() / "glm4v.bf16.gguf", folder / "glm4v.gguf");
+  for (const auto& [key, value, said] :
+       {std::tuple("clip.vision.block_count", GgufValue::of(uint32_t{1}), "v.blk.1."),
+        std::tuple("clip.vision.attention.layer_norm_epsilon", GgufValue::of(INFINITY), "epsilon inf")}) {
+    rewrite_keys(data() / "mmproj-glm4v.bf16.gguf", {{key, value}}, folder / "mmproj.gguf");
+    const std::string line = vision_refusal(folder / "glm4v.gguf");
+    EXPECT_NE(line.find(said), std::string::npos) << line;
+  }
+}
+
+TEST(Glm4vGguf, OnlyZerosBehindTheSectionsArePadding) {
+  const std::filesystem::path path = fresh_folder("glm4v_sections") / "glm4v.gguf";
+  const auto with_sections = [&](const std::vector<int32_t>& sections) {
+    rewrite_keys(data() / "glm4v.bf16.gguf",
+                 {{"glm4.rope.dimension_sections", GgufValue::of_array(std::span<const int32_t>(sections))}},
+                 path);
+    return message_of([&] { load_bundle(path); });
+  };
+  const std::vector<int64_t> own = load_bundle(data() / "glm4v.bf16.gguf").config.rope_sections;
+  ASSERT_EQ(own.size(), 3u);
+  const auto time = static_cast<int32_t>(own[0]), rest = static_cast<int32_t>(own[1] + own[2]);
+  EXPECT_EQ(with_sections({time, rest, 0, 0}), "accepted");
+  EXPECT_NE(with_sections({time, 0, rest, 0}), "accepted");
+}
+
 TEST(Glm4vPrompts, PicturesAndPlacesMustMatch) {
   const EncodedImage image = {{1, 1, 2}, Tensor::host(DType::kF32, {2, 128})};
   std::vector<TokenId> prompt = {1, 506, 2};

@@ -57,6 +57,12 @@ ModelDescription describe_model(const std::filesystem::path& path) {
   return is_folder(path) ? describe_hugging_face(path) : describe_gguf(path);
 }
 
+Graph ModelBundle::build_graph() const {
+  Graph graph = architecture->build(config, *weights);
+  weights->refuse_unread();
+  return graph;
+}
+
 int64_t ModelBundle::parameters() const {
   int64_t total = 0;
   for (const StoredTensor& tensor : weights->tensors()) total += element_count(tensor.dims);

@@ -31,7 +31,8 @@ struct ModelBundle {
   std::shared_ptr<const VisionBundle> vision;  // the tower, where it was asked for
   std::optional<TokenId> image_token;          // which stands for a picture, where it has one
 
-  Graph build_graph() const { return architecture->build(config, *weights); }
+  // Errors: those of Weights, also for tensors that the graph leaves out.
+  Graph build_graph() const;
   const std::string& name() const { return title; }
   int64_t parameters() const;     // elements of all tensors
   uint64_t weight_bytes() const;  // as stored

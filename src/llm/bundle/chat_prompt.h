@@ -25,9 +25,12 @@ std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& toke
                         bool add_generation_prompt = true);
 
 // The text of a user as the content of a message: what looks like a control token in it is marked, and
-// becomes plain text again in encode_rendered_chat. The mark is the noncharacter U+FDD0, which texts lose
-// there.
+// becomes plain text again in encode_rendered_chat. The mark is the noncharacter U+FDD0; a text's own are
+// doubled until then.
 std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text);
+
+// The same for a text whose control tokens are meant: only its own U+FDD0 are doubled.
+std::string keep_control_tokens(std::string_view text);
 
 // A rendered prompt as people may read it: without the marks of shield_control_tokens.
 std::string shown_chat(std::string_view rendered);

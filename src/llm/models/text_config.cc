@@ -77,9 +77,9 @@ void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, Text
 void read_rope_sections(const GgufMetadata& metadata, TextConfig& config) {
   const auto sections = metadata.find_i32_array(config.architecture + ".rope.dimension_sections");
   if (!sections) return;
-  for (const int32_t section : *sections) {
-    if (section != 0) config.rope_sections.push_back(section);
-  }
+  // Files have four, of which those at the end may be no more than padding.
+  config.rope_sections.assign(sections->begin(), sections->end());
+  while (!config.rope_sections.empty() && config.rope_sections.back() == 0) config.rope_sections.pop_back();
 }
 
 // Layers that predict further tokens stand behind the others and count as blocks.

@@ -71,9 +71,10 @@ double causal_bias(int64_t, int64_t, int64_t query, int64_t key) {
 
 TEST_P(StreamedAttentionOnIsa, MatchesSumsInDoubleForEveryShape) {
   const auto device = make_device(GetParam(), 2);
-  for (const Sizes& s : {Sizes{1, 1, 1, 1, 1, 1, 1}, Sizes{2, 4, 2, 5, 7, 32, 32},
-                         Sizes{1, 2, 1, 97, 300, 80, 40}, Sizes{1, 1, 1, 193, 513, 128, 128},
-                         Sizes{1, 3, 3, 13, 257, 256, 64}, Sizes{2, 2, 2, 40, 64, 72, 33}}) {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1, 1, 1, 1, 1}, Sizes{2, 4, 2, 5, 7, 32, 32}, Sizes{1, 2, 1, 97, 300, 80, 40},
+        Sizes{1, 1, 1, 193, 513, 128, 128}, Sizes{1, 3, 3, 13, 257, 256, 64}, Sizes{1, 1, 1, 5, 9, 640, 520},
+        Sizes{2, 2, 2, 40, 64, 72, 33}}) {
     const Tensor q = random_f32({s.batch, s.heads, s.queries, s.size}, 1, -2, 2),
                  k = random_f32({s.batch, s.key_heads, s.keys, s.size}, 2, -2, 2),
                  v = random_f32({s.batch, s.key_heads, s.keys, s.value_size}, 3);
