@@ -95,10 +95,11 @@ inline std::vector<GgufTensor> separate_tensors(const GgufFile& file, const Text
   return tensors;
 }
 
-// The tensors of a tiny model as transformers names and orders them, made from its bf16 GGUF file.
+// The tensors of a tiny model as transformers names and orders them, made from its bf16 GGUF file; llama_k,
+// of which there are K types alone, from q6_k.
 inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFaceConfig& config, DType dtype) {
   MadeTensors tensors;
-  const auto file = GgufFile::open(tiny_model(gguf_model, "bf16"));
+  const auto file = GgufFile::open(tiny_model(gguf_model, gguf_model == "llama_k" ? "q6_k" : "bf16"));
   const NameTable& names = config.family.type.names;
   for (const GgufTensor& from : separate_tensors(*file, config.text)) {
     if (from.name == "rope_freqs.weight") continue;  // which config.json says as numbers
@@ -106,9 +107,11 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
     if (!name) throw std::runtime_error("no Hugging Face name for " + from.name);
     std::vector<float> values(static_cast<size_t>(element_count(Dims(from.dims))));
     decode_blocks(from.dtype, from.bytes, values);
-    MadeTensor made = {dtype, Dims(from.dims), {}};
-    made.bytes.resize(row_bytes(dtype, static_cast<int64_t>(values.size())));
-    quantize_rows(dtype, values, static_cast<int64_t>(values.size()), made.bytes);
+    // transformers keeps the biases that choose experts in f32.
+    const DType stored = from.name.find("exp_probs_b") != std::string::npos ? DType::kF32 : dtype;
+    MadeTensor made = {stored, Dims(from.dims), {}};
+    made.bytes.resize(row_bytes(stored, static_cast<int64_t>(values.size())));
+    quantize_rows(stored, values, static_cast<int64_t>(values.size()), made.bytes);
     const bool is_rotated =
         from.name.find("attn_q.") != std::string::npos || from.name.find("attn_k.") != std::string::npos;
     if (gguf_model.starts_with("llama") && is_rotated) rows_to_halves(made, config.text.head_size);
@@ -117,14 +120,22 @@ inline MadeTensors made_tensors(const std::string& gguf_model, const HuggingFace
   return tensors;
 }
 
-// Writes the tensors `names` as safetensors' own library does for transformers: by name.
+// Writes the tensors `names` as safetensors' own library does for transformers: wider types first, then by
+// name.
 inline void write_safetensors(const std::filesystem::path& path, const MadeTensors& tensors,
                               const std::set<std::string>& names) {
   SafetensorsWriter writer(path);
   writer.set("format", "pt");
-  for (const std::string& name : names)
-    writer.declare_tensor(name, tensors.at(name).dtype, tensors.at(name).dims);
-  for (const std::string& name : names) writer.write(name, tensors.at(name).bytes);
+  const auto each = [&](const auto& take) {
+    for (const bool wide : {true, false}) {
+      for (const std::string& name : names)
+        if ((tensors.at(name).dtype == DType::kF32) == wide) take(name, tensors.at(name));
+    }
+  };
+  each([&](const std::string& name, const MadeTensor& made) {
+    writer.declare_tensor(name, made.dtype, made.dims);
+  });
+  each([&](const std::string& name, const MadeTensor& made) { writer.write(name, made.bytes); });
   writer.finish();
 }
 
@@ -174,7 +185,8 @@ inline std::filesystem::path fresh_folder(const std::string& name) {
 }
 
 // The Hugging Face folder of a tiny model (see tests/data/hugging_face/README.md), made on first use. Its
-// files have the hashes of those that transformers wrote. Throws std::runtime_error otherwise.
+// files have the hashes of those that transformers wrote (llama_k has values that no folder of theirs had).
+// Throws std::runtime_error otherwise.
 inline std::filesystem::path hugging_face_folder(const std::string& model) {
   const std::filesystem::path folder = tiny_models_detail::scratch_folder() / ("hf_" + model);
   if (std::filesystem::exists(folder / "done")) return folder;
@@ -186,8 +198,8 @@ inline std::filesystem::path hugging_face_folder(const std::string& model) {
     write_weights(folder, made_tensors(is_bf16 ? model.substr(0, model.size() - 5) : model, config,
                                        is_bf16 ? DType::kBF16 : DType::kF32));
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (entry.path().extension() != ".safetensors") continue;
-      const std::string hash = fmt::format("{:016x}", tiny_models_detail::fnv1a(read_file(entry.path())));
+      if (entry.path().extension() != ".safetensors" || model == "llama_k") continue;
+      const std::string hash = fnv1a(read_file(entry.path()));
       if (hash != golden_file_hash(model, entry.path().filename().string()))
         throw std::runtime_error(entry.path().string() + " differs from the file that transformers wrote");
     }

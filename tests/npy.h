@@ -32,6 +32,8 @@ template <>
 inline constexpr std::string_view kDescr<int64_t> = "<i8";
 template <>
 inline constexpr std::string_view kDescr<uint8_t> = "|u1";
+template <>
+inline constexpr std::string_view kDescr<uint16_t> = "<f2";  // the bits of halves
 
 // The text after `key` in the header's dictionary, up to `end`.
 inline std::string field(const std::string& header, std::string_view key, char end, const std::string& path) {
@@ -44,7 +46,8 @@ inline std::string field(const std::string& header, std::string_view key, char e
 
 }  // namespace npy_detail
 
-// Reads a .npy file of exactly this element type (f32, i32, i64 or u8). Throws std::runtime_error otherwise.
+// Reads a .npy file of exactly this element type (f32, f16, i32, i64 or u8). Throws std::runtime_error
+// otherwise.
 template <typename T>
 Npy<T> load_npy(const std::filesystem::path& file) {
   const std::string path = file.string();

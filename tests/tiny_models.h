@@ -16,6 +16,7 @@
 #include "engine/formats/gguf/gguf_writer.h"
 #include "engine/tensor/block_format.h"
 #include "engine/tensor/quantize.h"
+#include "tests/support/fnv1a.h"
 
 namespace oag::test {
 
@@ -25,12 +26,6 @@ inline std::filesystem::path tiny_models_folder() {
 }
 
 namespace tiny_models_detail {
-
-inline uint64_t fnv1a(std::string_view bytes) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211u;
-  return hash;
-}
 
 // general.file_type as llama.cpp numbers it.
 inline uint32_t file_type_of(std::string_view type) {
@@ -42,14 +37,32 @@ inline uint32_t file_type_of(std::string_view type) {
   throw std::runtime_error("no tiny model of type " + std::string(type));
 }
 
-inline uint64_t golden_hash(const std::string& model, const std::string& type) {
+inline std::string golden_hash(const std::string& model, const std::string& type) {
   std::istringstream lines(read_file(tiny_models_folder() / "derived_hashes.txt"));
   std::string line_model, line_type, hash;
   while (lines >> line_model >> line_type >> hash) {
-    if (line_model == model && line_type == type) return std::stoull(hash, nullptr, 16);
+    if (line_model == model && line_type == type) return hash;
   }
   throw std::runtime_error("derived_hashes.txt has no " + model + " " + type);
 }
+
+}  // namespace tiny_models_detail
+
+// Writes `from` again with some keys changed.
+inline void rewrite_keys(const std::filesystem::path& from,
+                         const std::vector<std::pair<std::string, GgufValue>>& keys,
+                         const std::filesystem::path& to) {
+  const auto file = GgufFile::open(from);
+  GgufWriter writer(to, {.overwrite = true});
+  for (const auto& [key, value] : file->entries()) writer.set(key, value);
+  for (const auto& [key, value] : keys) writer.set(key, value);
+  for (const GgufTensor& tensor : file->tensors())
+    writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
+  for (const GgufTensor& tensor : file->tensors()) writer.write(tensor.name, tensor.bytes);
+  writer.finish();
+}
+
+namespace tiny_models_detail {
 
 // Writes `from` again with every matrix stored as `type`.
 inline void rewrite(const GgufFile& from, const std::string& type, const std::filesystem::path& to) {
@@ -105,9 +118,9 @@ inline std::filesystem::path tiny_model(const std::string& model, const std::str
   if (std::filesystem::exists(stored)) return stored;
   const std::filesystem::path derived = detail::scratch_folder() / name;
   if (std::filesystem::exists(derived)) return derived;
-  const uint64_t expected = detail::golden_hash(model, type);
+  const std::string expected = detail::golden_hash(model, type);
   detail::rewrite(*GgufFile::open(tiny_models_folder() / model / (model + ".bf16.gguf")), type, derived);
-  if (detail::fnv1a(read_file(derived)) != expected) {
+  if (fnv1a(read_file(derived)) != expected) {
     std::filesystem::remove(derived);
     throw std::runtime_error(name + " differs from the file that gguf-py wrote");
   }

@@ -106,12 +106,20 @@ typedef struct oag_model_options {
   int64_t cache_tokens;   /* attention cache of all answers together; 0: one full context */
   const char* cache;      /* its storage, "f32", "f16" or "q8_0"; NULL: "f16" */
   int32_t max_parallel;   /* answers at work at once; more wait; 0: 8 */
+  const char*
+      vision_file; /* of the vision tower (mmproj); NULL: the one beside the model, or in its folder */
+  int64_t max_image_pixels;   /* pixel budget of a picture, counted twice as the model's own is; 0: that */
+  const char* content_format; /* how pictures and text of a message join: "list", as in transformers;
+                                 "string", with a newline between, as vLLM's --chat-template-content-format
+                                 string; "auto" or NULL: string for AutoGLM, else list */
+  int32_t vision;             /* not 0: load the vision tower too, so that prompts may have pictures */
 } oag_model_options;
 
-#define OAG_MODEL_OPTIONS_INIT {sizeof(oag_model_options), 0, 0, NULL, 0}
+#define OAG_MODEL_OPTIONS_INIT {sizeof(oag_model_options), 0, 0, NULL, 0, NULL, 0, NULL, 0}
 
-/* Loads `model`, which is a GGUF file, a folder that holds one, or a name that `oag models` lists and that
- * was pulled (in builds with the network part). Blocks. A NULL runtime gives the model one of its own. */
+/* Loads `model`, which is a GGUF file, a folder that holds one, a Hugging Face folder, or a name that `oag
+ * models` lists and that was pulled (in builds with the network part). Blocks. A NULL runtime gives the model
+ * one of its own. */
 OAG_API oag_status oag_model_load(oag_runtime* runtime, const char* model, const oag_model_options* options,
                                   oag_model** out);
 
@@ -141,13 +149,29 @@ OAG_API oag_status oag_model_get_info(const oag_model* model, oag_model_info* in
  * `capacity` nothing is written and the status is OAG_ERROR_BUFFER_TOO_SMALL, or OAG_OK when the buffer is
  * NULL and capacity 0, which asks for the size. Texts get no NUL. */
 
+/* A picture (PNG, JPEG, WebP, told apart by its content): source or bytes is set. */
+typedef struct oag_image {
+  size_t struct_size;
+  const char* source; /* a file, or a data URI */
+  const void* bytes;  /* what such a file holds */
+  size_t byte_count;
+} oag_image;
+
+#define OAG_IMAGE_SOURCE(source) {sizeof(oag_image), source, NULL, 0}
+#define OAG_IMAGE_BYTES(bytes, byte_count) {sizeof(oag_image), NULL, bytes, byte_count}
+
+/* Control tokens written in a content, such as "<|im_end|>", stay text, but for the assistant's. */
 typedef struct oag_message {
   size_t struct_size;
   const char* role; /* "system", "user", "assistant", or what else the model's template knows */
   const char* content;
+  const oag_image* images; /* shown before the content, in this order */
+  size_t image_count;
 } oag_message;
 
-#define OAG_MESSAGE(role, content) {sizeof(oag_message), role, content}
+#define OAG_MESSAGE(role, content) {sizeof(oag_message), role, content, NULL, 0}
+#define OAG_MESSAGE_WITH_IMAGES(role, content, images, image_count) \
+  {sizeof(oag_message), role, content, images, image_count}
 
 /* parse_special: control tokens written in the text become those tokens (off for text of strangers).
  * add_special: the begin and end tokens that the model asks for are added. */
@@ -158,7 +182,8 @@ OAG_API oag_status oag_encode(const oag_model* model, const char* text, size_t t
 OAG_API oag_status oag_decode(const oag_model* model, const int32_t* ids, size_t count, int skip_special,
                               char* text, size_t capacity, size_t* needed);
 
-/* The messages as the prompt text that the model was trained on. */
+/* The messages as the prompt text that the model was trained on. One image token stands for each picture,
+ * which is not looked at. */
 OAG_API oag_status oag_apply_chat_template(const oag_model* model, const oag_message* messages, size_t count,
                                            int add_generation_prompt, char* text, size_t capacity,
                                            size_t* needed);
@@ -210,6 +235,11 @@ typedef struct oag_request {
   int64_t deadline_ms; /* from now; past it the answer ends as OAG_FINISH_ERROR; 0: none */
   oag_token_callback on_token;
   void* user_data;
+  /* For a text or token ids: each picture takes the next image token of the prompt ("<|image|>" with
+   * parse_special), which becomes as many as the picture takes. Those of a conversation stand in its
+   * messages. Needs oag_model_options.vision. */
+  const oag_image* images;
+  size_t image_count;
 } oag_request;
 
 /* clang-format off */
@@ -217,11 +247,12 @@ typedef struct oag_request {
   {sizeof(oag_request), NULL, OAG_NUL_TERMINATED, NULL, 0, NULL, 0, /* prompt */ \
    1, 1, -1,                                                  /* to max_tokens */ \
    0.7f, 40, 0.95f, 0.05f, 1.0f, 0.0f, 0.0f, 0,                     /* to seed */ \
-   NULL, 0, 0, 0, 0, NULL, NULL}
+   NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0}
 /* clang-format on */
 
-/* Queues a request and returns at once. The callback may run before this returns. OAG_ERROR_BUSY when too
- * many requests wait already. */
+/* Queues a request and returns at once, but for pictures: the vision tower reads them first, on the calling
+ * thread, which takes seconds for a whole screen (OAG_ERROR_DEADLINE_EXCEEDED when that is too long). The
+ * callback may run before this returns. OAG_ERROR_BUSY when too many requests wait already. */
 OAG_API oag_status oag_generate_submit(oag_model* model, const oag_request* request, oag_generation** out);
 
 /* *done becomes 1 when the generation has ended, else 0. Never blocks. */

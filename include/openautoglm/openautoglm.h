@@ -111,9 +111,17 @@ class OPENAUTOGLM_API Runtime {
 
 using TokenId = int32_t;
 
+// A picture (PNG, JPEG, WebP, told apart by its content): source or bytes is set.
+struct Image {
+  std::string source = {};  // a file, or a data URI
+  std::string bytes = {};   // what such a file holds
+};
+
+// Control tokens written in a content, such as "<|im_end|>", stay text, but for the assistant's.
 struct Message {
   std::string role;  // "system", "user", "assistant", or what else the model's template knows
   std::string content;
+  std::vector<Image> images = {};  // shown before the content, in this order
 };
 
 struct EncodeOptions {
@@ -158,6 +166,10 @@ struct Request {
   int priority = 0;                    // higher ones are admitted, and their prompts read, first
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  // past it, the answer ends as kError
   TokenCallback on_token = {};
+  // For a text or token ids: each picture takes the next image token of the prompt ("<|image|>" with
+  // encode.parse_special), which becomes as many as the picture takes. Those of a conversation stand in its
+  // messages. Needs ModelOptions::vision.
+  std::vector<Image> images = {};
 };
 
 enum class FinishReason { kStop, kLength, kCancelled, kError };
@@ -204,10 +216,16 @@ class OPENAUTOGLM_API Generation {
 };
 
 struct ModelOptions {
-  int64_t context_tokens = 0;  // longest prompt and answer together; 0: the model's, at most 4096
-  int64_t cache_tokens = 0;    // attention cache of all answers together; 0: one full context
-  std::string cache = "f16";   // its storage: "f32", "f16" or "q8_0"
-  int max_parallel = 8;        // answers at work at once, at least 1; more wait
+  int64_t context_tokens = 0;    // longest prompt and answer together; 0: the model's, at most 4096
+  int64_t cache_tokens = 0;      // attention cache of all answers together; 0: one full context
+  std::string cache = "f16";     // its storage: "f32", "f16" or "q8_0"
+  int max_parallel = 8;          // answers at work at once, at least 1; more wait
+  bool vision = false;           // load the vision tower too, so that prompts may have pictures
+  std::string vision_file = {};  // its file (mmproj); empty: the one beside the model, or in its folder
+  int64_t max_image_pixels = 0;  // pixel budget of a picture, counted twice as the model's own is; 0: that
+  // How pictures and text of a message join: "list", as in transformers; "string", with a newline between, as
+  // vLLM's --chat-template-content-format string; "auto": string for AutoGLM, else list.
+  std::string content_format = "auto";
 };
 
 struct ModelInfo {
@@ -226,9 +244,10 @@ struct ModelInfo {
 // A loaded language model that answers many requests at once.
 class OPENAUTOGLM_API Model {
  public:
-  // `model` is a GGUF file, a folder that holds one, or a name that `oag models` lists (in builds with the
-  // network part; what was not pulled yet is not fetched here). Blocks while it loads. Errors: kNotFound,
-  // kCorruptData, kUnsupported, kOutOfMemory before memory is taken, kInvalidArgument for options.
+  // `model` is a GGUF file, a folder that holds one, a Hugging Face folder, or a name that `oag models` lists
+  // (in builds with the network part; what was not pulled yet is not fetched here). Blocks while it loads.
+  // Errors: kNotFound, kCorruptData, kUnsupported, kOutOfMemory before memory is taken, kInvalidArgument for
+  // options; with `vision` also for a model that has no tower.
   Model(const Runtime& runtime, const std::string& model, const ModelOptions& options = {});
   // Cancels its generations and waits for them. Inside a callback of one of them it only cancels.
   ~Model();
@@ -245,11 +264,15 @@ class OPENAUTOGLM_API Model {
   std::string decode(std::span<const TokenId> ids, bool skip_special = true) const;
 
   // A conversation as the prompt text that the model was trained on, with the start of the next answer when
-  // add_generation_prompt. Errors: kInvalidArgument with the template's own message for what it refuses.
+  // add_generation_prompt. One image token stands for each picture, which is not looked at. Errors:
+  // kInvalidArgument with the template's own message for what it refuses.
   std::string apply_chat_template(std::span<const Message> messages, bool add_generation_prompt = true) const;
 
-  // Queues a request and returns at once. Errors: kInvalidArgument for an empty prompt, one longer than the
-  // context, or options out of range; kBusy when 1,024 requests wait already.
+  // Queues a request and returns at once, but for pictures: the vision tower reads them first, on the calling
+  // thread, which takes seconds for a whole screen. Errors: kInvalidArgument for an empty prompt, one longer
+  // than the context, options out of range, or pictures without a place in the prompt and the reverse; kBusy
+  // when 1,024 requests wait already; for pictures also kNotFound, kCorruptData, kUnsupported, kOutOfMemory,
+  // and kDeadlineExceeded when the deadline comes before they are read.
   [[nodiscard]] Generation submit(Request request);
 
  private:

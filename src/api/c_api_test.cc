@@ -263,12 +263,16 @@ TEST_F(CApi, StructSizesTellOldAndNewHeadersApart) {
     uint64_t later_field;
   } newer = {greedy(1), 0};
   oag_generation* answer = nullptr;
-  for (const size_t wrong : {size_t{0}, sizeof(oag_request) - 8, size_t{0xdeadbeef}}) {
+  for (const size_t wrong : {size_t{0}, offsetof(oag_request, images) - 8, size_t{0xdeadbeef}}) {
     newer.request.struct_size = wrong;
     expect_failed(oag_generate_submit(model_, &newer.request, &answer), OAG_ERROR_INVALID_ARGUMENT,
                   "struct_size");
     EXPECT_EQ(answer, nullptr);
   }
+  // A program that was built before requests had pictures.
+  newer.request.struct_size = offsetof(oag_request, images);
+  ASSERT_EQ(oag_generate_submit(model_, &newer.request, &answer), OAG_OK) << oag_last_error();
+  oag_generation_free(answer);
   newer.request.struct_size = sizeof newer;
   ASSERT_EQ(oag_generate_submit(model_, &newer.request, &answer), OAG_OK) << oag_last_error();
   oag_generation_free(answer);

@@ -64,6 +64,7 @@ Request request_of(const oag_request& from) {
     to.deadline =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(std::min(from.deadline_ms, kLongestMs));
   }
+  to.images = openautoglm::images_of(from.images, from.image_count);
   if (from.on_token != nullptr) to.on_token = callback_of(from.on_token, from.user_data);
   return to;
 }

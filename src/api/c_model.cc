@@ -52,6 +52,10 @@ openautoglm::ModelOptions model_options(const oag_model_options* options) {
   wanted.cache_tokens = given.cache_tokens;
   if (given.cache != nullptr) wanted.cache = given.cache;
   if (given.max_parallel != 0) wanted.max_parallel = given.max_parallel;
+  wanted.vision = given.vision != 0;
+  if (given.vision_file != nullptr) wanted.vision_file = given.vision_file;
+  wanted.max_image_pixels = given.max_image_pixels;
+  if (given.content_format != nullptr) wanted.content_format = given.content_format;
   return wanted;
 }
 

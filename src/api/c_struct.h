@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
 #include "base/error.h"
+#include "openautoglm/c_api.h"
 
 namespace openautoglm {
 
@@ -12,6 +14,12 @@ namespace openautoglm {
 // had in the first version is the least that is accepted; a struct that grows gets a specialisation here.
 template <typename T>
 inline constexpr size_t kFirstSize = sizeof(T);
+template <>
+inline constexpr size_t kFirstSize<oag_model_options> = offsetof(oag_model_options, vision_file);
+template <>
+inline constexpr size_t kFirstSize<oag_message> = offsetof(oag_message, images);
+template <>
+inline constexpr size_t kFirstSize<oag_request> = offsetof(oag_request, images);
 
 // No struct grows past this; more is memory that was never set.
 inline constexpr size_t kMaxStructBytes = 4096;

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
 #include "api/generation_impl.h"
 #include "api/model_path.h"
+#include "api/pictures.h"
 #include "api/runtime_impl.h"
 #include "api/translate.h"
 #include "llm/bundle/chat_prompt.h"
@@ -45,11 +47,34 @@ oag::LanguageModelOptions internal_options(const ModelOptions& options, const oa
   return internal;
 }
 
+oag::ContentFormat wanted_content_format(const ModelOptions& options, const oag::ModelBundle& bundle) {
+  if (options.content_format == "auto") return oag::own_content_format(bundle);
+  if (options.content_format == "list") return oag::ContentFormat::kList;
+  if (options.content_format == "string") return oag::ContentFormat::kString;
+  fail(InternalCode::kInvalidArgument, "content_format", "must be auto, list or string, not \"{}\"",
+       options.content_format);
+}
+
+// All pictures of a request, in the order of their places.
+std::vector<Image> pictures_of(Request& request) {
+  auto* messages = std::get_if<std::vector<Message>>(&request.prompt);
+  if (messages == nullptr) return std::move(request.images);
+  if (!request.images.empty()) {
+    fail(InternalCode::kInvalidArgument, "images",
+         "are given beside a conversation, whose pictures stand in its messages");
+  }
+  std::vector<Image> images;
+  for (Message& message : *messages) std::ranges::move(message.images, std::back_inserter(images));
+  return images;
+}
+
 }  // namespace
 
 struct Model::Impl {
   Impl(const std::shared_ptr<oag::Runtime>& runtime, const std::string& name, const ModelOptions& options)
-      : bundle(oag::load_bundle(oag::find_model_file(name))),
+      : bundle(oag::load_bundle(oag::find_model_file(name), {options.vision, options.vision_file})),
+        content_format(wanted_content_format(options, bundle)),
+        pictures(runtime, bundle, options),
         model(runtime, bundle, internal_options(options, bundle)) {
     const oag::RunnerOptions& runner = model.runner().options();
     info = {bundle.name(),
@@ -65,10 +90,13 @@ struct Model::Impl {
   }
 
   oag::ChatTemplate compiled_template();
+  // With the marks of shield_control_tokens.
   std::string render(std::span<const Message> messages, bool add_generation_prompt);
   std::vector<oag::TokenId> prompt_ids(const Request& request);
 
   oag::ModelBundle bundle;
+  oag::ContentFormat content_format;
+  Pictures pictures;
   ModelInfo info;
   std::shared_ptr<CallbackThread> callback_thread = std::make_shared<CallbackThread>();
   std::mutex mutex;
@@ -84,9 +112,13 @@ oag::ChatTemplate Model::Impl::compiled_template() {
 
 std::string Model::Impl::render(std::span<const Message> messages, bool add_generation_prompt) {
   oag::Json list = oag::Json::array();
-  for (const Message& message : messages)
-    list.push_back({{"role", message.role}, {"content", message.content}});
-  return oag::render_chat(compiled_template(), *bundle.tokenizer, list, add_generation_prompt);
+  for (const Message& message : messages) {
+    oag::Json made = oag::user_message(message.content, message.images.size());
+    made["role"] = message.role;
+    list.push_back(std::move(made));
+  }
+  const oag::ChatMessages chat = oag::read_chat_messages(*bundle.tokenizer, list, content_format);
+  return oag::render_chat(compiled_template(), *bundle.tokenizer, chat.list, add_generation_prompt);
 }
 
 std::vector<oag::TokenId> Model::Impl::prompt_ids(const Request& request) {
@@ -121,7 +153,7 @@ std::string Model::decode(std::span<const TokenId> ids, bool skip_special) const
 }
 
 std::string Model::apply_chat_template(std::span<const Message> messages, bool add_generation_prompt) const {
-  return translated([&] { return impl_->render(messages, add_generation_prompt); });
+  return translated([&] { return oag::shown_chat(impl_->render(messages, add_generation_prompt)); });
 }
 
 Generation Model::submit(Request request) {
@@ -135,6 +167,7 @@ Generation Model::submit(Request request) {
     internal.lookup_tokens = request.lookup_tokens;
     internal.priority = request.priority;
     internal.deadline = request.deadline;
+    impl_->pictures.place(pictures_of(request), internal);
     std::shared_ptr<MutableCallback> callback;
     if (request.on_token) {
       callback = std::make_shared<MutableCallback>(std::move(request.on_token), impl_->callback_thread);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,45 @@ void advise(std::span<const std::byte> range, int advice) {
   const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
   const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+}
+
+// Closes `fd`.
+std::string read_all(int fd, const std::filesystem::path& path, size_t limit_bytes) {
+  std::string text;
+  char chunk[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(fd, chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int error = errno;
+      ::close(fd);
+      fail(ErrorCode::kIo, path.string(), "cannot read: {}", std::strerror(error));
+    }
+    if (got == 0) break;
+    text.append(chunk, static_cast<size_t>(got));
+    if (text.size() > limit_bytes) {
+      ::close(fd);
+      fail(ErrorCode::kInvalidArgument, path.string(), "is larger than the limit of {} bytes", limit_bytes);
+    }
+  }
+  ::close(fd);
+  return text;
+}
+
+// A new file of this name with six more characters, open for writing. Its mode is that of any new file: the
+// process's mask, which threads share, is the system's to apply.
+int create_beside(const std::string& prefix, std::string& path) {
+  constexpr std::string_view kCharacters = "abcdefghijklmnopqrstuvwxyz234567";
+  constexpr int kTries = 100;
+  for (int i = 0; i < kTries; ++i) {
+    unsigned char random[6];
+    if (::getentropy(random, sizeof random) != 0) return -1;
+    path = prefix;
+    for (const unsigned char byte : random) path += kCharacters[byte % kCharacters.size()];
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
 }
 
 }  // namespace
@@ -79,28 +119,33 @@ void MappedFile::expect_lookups(std::span<const std::byte> range) const {
   advise(range, MADV_RANDOM);
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+uint64_t file_size_bytes(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return error ? 0 : size;
+}
+
 std::string read_file(const std::filesystem::path& path, size_t limit_bytes) {
+  // A pipe without a writer would keep a blocking open() waiting for one.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail_errno(path, "cannot open");
+  struct stat st{};
+  if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    ::close(fd);
+    fail(ErrorCode::kIo, path.string(), "is not a regular file");
+  }
+  return read_all(fd, path, limit_bytes);
+}
+
+std::string read_stream(const std::filesystem::path& path, size_t limit_bytes) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail_errno(path, "cannot open");
-  std::string text;
-  char chunk[1 << 16];
-  for (;;) {
-    const ssize_t got = ::read(fd, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const int error = errno;
-      ::close(fd);
-      fail(ErrorCode::kIo, path.string(), "cannot read: {}", std::strerror(error));
-    }
-    if (got == 0) break;
-    text.append(chunk, static_cast<size_t>(got));
-    if (text.size() > limit_bytes) {
-      ::close(fd);
-      fail(ErrorCode::kInvalidArgument, path.string(), "is larger than the limit of {} bytes", limit_bytes);
-    }
-  }
-  ::close(fd);
-  return text;
+  return read_all(fd, path, limit_bytes);
 }
 
 AtomicFile::AtomicFile(std::filesystem::path final_path, Unfinished unfinished)
@@ -109,14 +154,10 @@ AtomicFile::AtomicFile(std::filesystem::path final_path, Unfinished unfinished)
     open_kept();
     return;
   }
-  std::string pattern = final_path_.string() + ".part.XXXXXX";
-  fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
+  std::string path;
+  fd_ = create_beside(final_path_.string() + ".part.", path);
   if (fd_ < 0) fail_errno(final_path_, "cannot create a temporary file beside it");
-  temporary_path_ = pattern;
-  // mkostemp makes the file private; a finished file gets the mode any new file would.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(fd_, 0666 & ~mask);
+  temporary_path_ = path;
 }
 
 void AtomicFile::open_kept() {

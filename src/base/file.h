@@ -47,8 +47,17 @@ class MappedFile {
   int guard_slot_ = -1;
 };
 
-// Reads a whole file. Errors: kNotFound, kIo, kInvalidArgument when it is larger than `limit_bytes`.
+// Whether anything stands at `path`; what cannot be looked at does not.
+bool is_there(const std::filesystem::path& path);
+
+// The size of a file, 0 where there is none.
+uint64_t file_size_bytes(const std::filesystem::path& path);
+
+// Reads a whole regular file. Errors: kNotFound, kIo, kInvalidArgument when it is larger than `limit_bytes`.
 std::string read_file(const std::filesystem::path& path, size_t limit_bytes = size_t{1} << 30);
+
+// The same of a pipe or device too, which a user may name: waits for its end.
+std::string read_stream(const std::filesystem::path& path, size_t limit_bytes = size_t{1} << 30);
 
 // A file that appears under its final name only when commit() succeeds; until then it is a temporary beside
 // it, which the destructor removes or, where the work is to go on later, keeps.

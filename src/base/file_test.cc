@@ -4,13 +4,23 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "base/error.h"
+
+// Stands before the C library's: the mask belongs to the whole process, and threads that make files meanwhile
+// would see another one.
+static int g_mask_changes = 0;
+extern "C" mode_t umask(mode_t mask) noexcept {
+  ++g_mask_changes;
+  return static_cast<mode_t>(::syscall(SYS_umask, mask));
+}
 
 namespace oag {
 namespace {
@@ -164,6 +174,38 @@ TEST_F(AtomicFileTest, AFinishedFileHasTheModeOfAnyNewFile) {
   struct stat st{};
   ASSERT_EQ(::stat((folder_ / "final").c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777u, 0644u);
+}
+
+TEST_F(AtomicFileTest, MakingAFileLeavesTheProcessMaskAlone) {
+  const int before = g_mask_changes;
+  AtomicFile(folder_ / "final").commit();
+  EXPECT_EQ(g_mask_changes, before);
+  EXPECT_EQ(files_in_folder(), 1u);
+}
+
+TEST_F(FileTest, APipeIsNoRegularFileAndKeepsNobodyWaiting) {
+  const fs::path path = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  for (const fs::path& irregular : {path, folder_}) {
+    try {
+      read_file(irregular);
+      FAIL() << "was read";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIo);
+      EXPECT_NE(error.message().find("not a regular file"), std::string::npos) << error.what();
+    }
+  }
+  // Where a user may name one, it is read to its end.
+  std::thread writer([&] { std::ofstream(path) << "text"; });
+  EXPECT_EQ(read_stream(path), "text");
+  writer.join();
+}
+
+TEST_F(FileTest, SizesAreThoseOfFilesThatAreThere) {
+  EXPECT_EQ(file_size_bytes(write("five", "12345")), 5u);
+  EXPECT_EQ(file_size_bytes(folder_ / "none"), 0u);
+  EXPECT_TRUE(is_there(folder_));
+  EXPECT_FALSE(is_there(folder_ / "none"));
 }
 
 TEST_F(AtomicFileTest, AKeptFileGoesOnWhereItStopped) {

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/image_formats.h"
 
 namespace oag {
@@ -103,6 +104,11 @@ RgbImage decode_data_uri(std::string_view uri, std::string_view where, const Ima
          "the data URI is not in base64: \";base64\" was expected before the comma");
   const std::vector<std::byte> bytes = decode_base64(uri.substr(comma + 1), where, limits.max_bytes);
   return decode_image(bytes, where, limits);
+}
+
+RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits) {
+  if (source.starts_with("data:")) return decode_data_uri(source, where, limits);
+  return decode_image(MappedFile::open(source)->bytes(), where, limits);
 }
 
 }  // namespace oag

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -37,5 +38,8 @@ RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where,
 // Decodes "data:[type][;parameter…];base64,…" (RFC 2397); the type is not believed. Errors as above, and
 // kInvalidArgument when the text is no such URI.
 RgbImage decode_data_uri(std::string_view uri, std::string_view where, const ImageLimits& limits = {});
+
+// The picture of a file, or of a data URI ("data:…"). Errors as above, and those of MappedFile::open.
+RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits = {});
 
 }  // namespace oag

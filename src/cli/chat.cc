@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/image.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -32,14 +32,13 @@ void check_utf8(std::string_view what, std::string_view text) {
     fail(ErrorCode::kInvalidArgument, what, "is not valid UTF-8 at byte {}; --raw takes any bytes", valid);
 }
 
-// Of files and data URIs.
-std::vector<RgbImage> decode_pictures(const std::vector<std::string>& sources) {
+RgbImage picture_of(const std::string& source) {
+  return read_image(source, source.starts_with("data:") ? "data URI" : printable(source));
+}
+
+std::vector<RgbImage> pictures_of(const std::vector<std::string>& sources) {
   std::vector<RgbImage> pictures;
-  for (const std::string& source : sources) {
-    pictures.push_back(source.starts_with("data:")
-                           ? decode_data_uri(source, "data URI")
-                           : decode_image(MappedFile::open(source)->bytes(), printable(source)));
-  }
+  for (const std::string& source : sources) pictures.push_back(picture_of(source));
   return pictures;
 }
 
@@ -57,9 +56,10 @@ auto with_raw_hint(const Work& work) {
 
 Chat::Chat(const ChatOptions& options)
     : options_(options),
-      pictures_(decode_pictures(options.images)),
+      pictures_(pictures_of(options.images)),
       bundle_(load_model(options.model, {!options.images.empty(), options.vision_file})),
       runtime_(make_runtime(options.model)) {
+  if (options.more_images && !bundle_.vision) try_vision();
   LanguageModelOptions model_options;
   model_options.runner = runner_options(options_.model, bundle_);
   model_options.max_sequences = 1;
@@ -69,10 +69,31 @@ Chat::Chat(const ChatOptions& options)
   load_ms_ = elapsed_ms(created_);
   warn_of_many_threads(options_.model);
   if (options_.model.explain) print_explain(model_->runner().session().program());
-  reset();
+  begin();
+}
+
+// Most models take no pictures: what is missing is said when one is given.
+void Chat::try_vision() {
+  try {
+    add_vision(bundle_, options_.vision_file);
+  } catch (const Error& error) {
+    if (!options_.vision_file.empty()) throw;
+    no_vision_ = error;
+  }
+}
+
+std::pair<int, int> Chat::add_image(const std::string& source) {
+  if (!bundle_.vision) throw Error(*no_vision_);
+  pictures_.push_back(picture_of(source));
+  return {pictures_.back().width, pictures_.back().height};
 }
 
 void Chat::reset() {
+  pictures_.clear();
+  begin();
+}
+
+void Chat::begin() {
   messages_ = Json::array();
   images_.clear();
   if (options_.system) messages_.push_back({{"role", "system"}, {"content", *options_.system}});
@@ -98,7 +119,8 @@ std::vector<TokenId> Chat::encode_prompt(const std::string& text, size_t images)
   check_utf8("prompt", text);
   check_length(text);
   messages_.push_back(user_message(text, images));
-  const ChatMessages chat = read_chat_messages(tokenizer, messages_, options_.content_format);
+  const ChatMessages chat =
+      read_chat_messages(tokenizer, messages_, options_.content_format.value_or(own_content_format(bundle_)));
   const std::string rendered = with_raw_hint([&] { return render_chat(*template_, tokenizer, chat.list); });
   return encode_rendered_chat(tokenizer, rendered);
 }
@@ -117,19 +139,18 @@ void Chat::check_length(std::string_view text) const {
 }
 
 Answer Chat::ask(const std::string& text, const std::function<bool(std::string_view)>& on_text) {
-  const size_t turns = messages_.size();
-  const bool first = images_.empty() && !pictures_.empty();
+  const size_t turns = messages_.size(), shown = images_.size();
   const auto forget = [&] {
     messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(turns), messages_.end());
-    if (first) images_.clear();
+    images_.resize(shown);
   };
   Answer answer;
   try {
     GenerationRequest request;
-    request.prompt = encode_prompt(text, first ? pictures_.size() : 0);
+    request.prompt = encode_prompt(text, pictures_.size());
     if (bundle_.image_token) {
-      check_image_places(request.prompt, *bundle_.image_token, pictures_.size());
-      if (first) encode_images(answer);
+      check_image_places(request.prompt, *bundle_.image_token, shown + pictures_.size());
+      if (!pictures_.empty()) encode_images(answer);
       request.images = place_images(request.prompt, *bundle_.image_token, images_);
     }
     for (const EncodedImage& image : images_) answer.image_tokens += image.grid.patches();
@@ -149,11 +170,15 @@ Answer Chat::ask(const std::string& text, const std::function<bool(std::string_v
     forget();
     throw;
   }
-  if (options_.raw) return answer;
   const bool nothing_made =
       answer.result.finish_reason == FinishReason::kCancelled && answer.result.text.empty();
   if (answer.result.finish_reason == FinishReason::kError || nothing_made) {
     forget();
+    return answer;
+  }
+  pictures_.clear();
+  if (options_.raw) {
+    images_.clear();
   } else {
     messages_.push_back({{"role", "assistant"}, {"content", answer.result.text}});
   }

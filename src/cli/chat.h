@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "cli/model_options.h"
 #include "llm/bundle/chat_messages.h"
@@ -26,9 +28,10 @@ struct ChatOptions {
   std::vector<std::string> stop;
   bool ignore_end = false;
   int64_t lookup_tokens = 0;
-  std::vector<std::string> images;  // files, shown with the first text
-  std::string vision_file;          // empty: the one beside the model
-  ContentFormat content_format = ContentFormat::kList;
+  std::vector<std::string> images;              // files, shown with the first text
+  bool more_images = false;                     // others may come with add_image()
+  std::string vision_file;                      // empty: the one beside the model
+  std::optional<ContentFormat> content_format;  // none: the model's own
   GlmImageOptions image_options;
 };
 
@@ -48,6 +51,10 @@ class Chat {
   // or was cancelled before it said anything. An interrupt (InterruptScope) cancels it, and so does `on_text`
   // by returning false.
   Answer ask(const std::string& text, const std::function<bool(std::string_view)>& on_text);
+  // Shows a picture (a file or a data URI) with the next text; its width and height. Errors: those of
+  // read_image; what is missing where the model takes no pictures.
+  std::pair<int, int> add_image(const std::string& source);
+  // Forgets the conversation, and pictures that were not shown yet.
   void reset();
 
   double load_ms() const { return load_ms_; }
@@ -56,14 +63,17 @@ class Chat {
   const ModelBundle& bundle() const { return bundle_; }
 
  private:
+  void begin();
+  void try_vision();
   void encode_images(Answer& answer);
   std::vector<TokenId> encode_prompt(const std::string& text, size_t images);
   void check_length(std::string_view text) const;
 
   ChatOptions options_;
   TimePoint created_ = Clock::now();
-  std::vector<RgbImage> pictures_;
+  std::vector<RgbImage> pictures_;  // for the next text
   ModelBundle bundle_;
+  std::optional<Error> no_vision_;  // why bundle_ has no vision, where that was tried
   std::optional<ChatTemplate> template_;
   std::shared_ptr<Runtime> runtime_;
   std::unique_ptr<LanguageModel> model_;

@@ -18,12 +18,15 @@ namespace oag::cli {
 namespace {
 
 constexpr const char* kHelp =
-    "  /help   this text\n"
-    "  /reset  forget the conversation\n"
-    "  /stats  speed and memory of the last answer\n"
-    "  /exit   leave (also Ctrl-D)\n"
+    "  /help        this text\n"
+    "  /image FILE  show a picture (PNG, JPEG, WebP) with the next message\n"
+    "  /reset       forget the conversation\n"
+    "  /stats       speed and memory of the last answer\n"
+    "  /exit        leave (also Ctrl-D)\n"
     "  A line that ends in \\ goes on in the next one; \"\"\" begins and ends a text of several lines.\n"
     "  Ctrl-C stops the answer, or clears the line.\n";
+
+constexpr std::string_view kImage = "/image";
 
 char first_prompt[] = ">>> ";
 char next_prompt[] = "... ";
@@ -147,6 +150,28 @@ void answer(Chat& chat, const std::string& message, std::string& stats) {
   }
 }
 
+// `/image FILE`; the name goes to the end of the line, so it may have spaces.
+void show_image(Chat& chat, std::string_view line) {
+  const size_t begin = line.find_first_not_of(" \t", kImage.size());
+  if (begin == std::string_view::npos) {
+    fmt::print("which picture? /image FILE\n");
+    return;
+  }
+  const std::string_view file = line.substr(begin, line.find_last_not_of(" \t") + 1 - begin);
+  try {
+    const auto [width, height] = chat.add_image(std::string(file));
+    fmt::print("{}\n", dim(fmt::format("(a picture of {}x{} goes with the next message)", width, height),
+                           use_color(stdout_is_terminal())));
+  } catch (const Error& error) {
+    print_stderr("oag: {}\n", printable(error.what()));
+  }
+}
+
+bool is_image_command(std::string_view line) {
+  return line == kImage || line.starts_with(std::string(kImage) + ' ') ||
+         line.starts_with(std::string(kImage) + '\t');
+}
+
 }  // namespace
 
 int chat_on_terminal(Chat& chat, bool show_stats) {
@@ -173,6 +198,8 @@ int chat_on_terminal(Chat& chat, bool show_stats) {
       fmt::print("{}\n", dim("(the conversation is forgotten)", use_color(stdout_is_terminal())));
     } else if (message == "/stats") {
       fmt::print("{}\n", stats);
+    } else if (is_image_command(message)) {
+      show_image(chat, message);
     } else if (message.starts_with('/') && message.find(' ') == std::string::npos) {
       fmt::print("unknown command {}; /help lists what there is\n", message);
     } else {

@@ -95,7 +95,7 @@ Json read_messages(const std::string& name) {
   const std::string where = piped ? "standard input" : printable(name);
   const std::string text =
       piped ? std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>())
-            : read_file(name, kMostMessageBytes);
+            : read_stream(name, kMostMessageBytes);
   Json document = parse_json(text, where);
   if (!document.is_object()) return document;
   if (document.contains("tools") && !document["tools"].empty())
@@ -108,7 +108,7 @@ Json read_messages(const std::string& name) {
 
 ModelBundle load_for_chat(const ChatTokensOptions& options, const Json& messages) {
   const std::filesystem::path path = find_model_file(options.model);
-  const ChatMessages chat = read_chat_messages(*load_tokenizer(path), messages, options.content_format);
+  const ChatMessages chat = read_chat_messages(*load_tokenizer(path), messages, ContentFormat::kList);
   const bool sized =
       !options.images.empty() || (!chat.pictures.empty() && std::ranges::all_of(chat.pictures, is_data_uri));
   return load_bundle(path, {sized, options.vision_file});
@@ -116,11 +116,12 @@ ModelBundle load_for_chat(const ChatTokensOptions& options, const Json& messages
 
 ChatTokens chat_tokens(const ChatTokensOptions& options, const ModelBundle& bundle, const Json& messages) {
   const Tokenizer& tokenizer = *bundle.tokenizer;
-  const ChatMessages read = read_chat_messages(tokenizer, messages, options.content_format);
+  ChatTokens chat;
+  chat.content_format = options.content_format.value_or(own_content_format(bundle));
+  const ChatMessages read = read_chat_messages(tokenizer, messages, chat.content_format);
   const std::vector<ImageGrid> pictures = picture_grids(options, bundle, read.pictures);
   const ChatTemplate chat_template = compile_chat_template(bundle);
   const std::string rendered = render_chat(chat_template, tokenizer, read.list, options.generation_prompt);
-  ChatTokens chat;
   chat.template_source = bundle.template_is_fallback() ? "fallback" : "file";
   chat.prompt = shown_chat(rendered);
   chat.ids = encode_rendered_chat(tokenizer, rendered);
@@ -167,7 +168,7 @@ Json chat_tokens_json(const ChatTokens& chat, const Tokenizer& tokenizer, const 
           {"chat",
            {{"prompt", chat.prompt},
             {"chat_template", chat.template_source},
-            {"content_format", options.content_format == ContentFormat::kList ? "list" : "string"},
+            {"content_format", content_format_name(chat.content_format)},
             {"generation_prompt", options.generation_prompt},
             {"special", std::move(special)},
             {"pictures", chat.picture_count},

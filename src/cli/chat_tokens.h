@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,15 @@ struct ChatTokensOptions {
   std::string messages;             // file; "-": standard input
   std::vector<std::string> images;  // files, for the pictures of the messages that bring none
   std::string vision_file;
-  ContentFormat content_format = ContentFormat::kList;
+  std::optional<ContentFormat> content_format;  // none: the model's own
   GlmImageOptions image_options;
   bool generation_prompt = true;
 };
 
 // A prompt as a model reads it.
 struct ChatTokens {
-  std::string template_source;      // "file" or "fallback"
+  std::string template_source;  // "file" or "fallback"
+  ContentFormat content_format = ContentFormat::kList;
   std::string prompt;               // one token stands for each picture
   std::vector<TokenId> ids;         // pictures expanded, where their sizes are known
   std::vector<ImageGrid> pictures;  // of merged patches; empty where sizes are not known

@@ -84,7 +84,12 @@ TEST_F(CommandLine, RefusesWhatItDoesNotKnowAsUsage) {
   expect_one_line(oag({"run", kModel, "-p", "x", "--temperature", "-1"}), kExitUsage);
   expect_one_line(oag({"run", kModel, "-p", "x", "--device", "a b"}), kExitUsage);
   expect_one_line(oag({"run", kModel, "-p", "x", "--kv", "q3"}), kExitUsage);
-  expect_one_line(oag({"bench", kModel, "--batch", "1,0"}), kExitUsage);
+  for (const char* list : {"1,0", "1,,2", ",1", "1,", "", ",", "1, 2", "1;2", "x"}) {
+    SCOPED_TRACE(list);
+    expect_one_line(oag({"bench", kModel, "--batch", list}), kExitUsage);
+    if (std::string_view(list) != "1,0")
+      expect_one_line(oag({"bench", kModel, "--context", list}), kExitUsage);
+  }
   expect_one_line(oag({"bench", kModel, "--prefill", "0", "--decode", "0"}), kExitUsage);
   expect_one_line(oag({"run", kModel, "-p", "x", "--stop\nx"}), kExitUsage);
 }

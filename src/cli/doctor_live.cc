@@ -121,7 +121,7 @@ void Doctor::check_answer() {
   add("computing", Verdict::kOk,
       fmt::format("loaded in {:.0f} ms; a prompt of {} tokens took {:.1f} ms, all {} logits are numbers",
                   load_ms, prompt.size(), step_ms, format_count(logits.size())));
-  if (bundle_->vision) attempt("picture", "", [&] { check_picture(runner); });
+  if (bundle_->vision) attempt("picture", "fetch the vision file again", [&] { check_picture(runner); });
   attempt("references", "", [&] { check_references(runner); });
 }
 
@@ -149,7 +149,7 @@ void Doctor::check_references(ModelRunner& runner) {
       options_.references.empty()
           ? built_in_references()
           : parse_model_references(
-                parse_json(read_file(options_.references, kMostReferenceBytes), options_.references),
+                parse_json(read_stream(options_.references, kMostReferenceBytes), options_.references),
                 options_.references);
   const auto found = std::ranges::find(references, fingerprint, &ModelReference::fingerprint);
   if (found == references.end()) {

@@ -47,8 +47,8 @@ Json test_dialogue(bool with_system, bool with_picture) {
 std::string render_test(const ModelBundle& bundle, const ChatTemplate& chat_template, bool with_picture,
                         bool& system_refused) {
   const auto render = [&](bool with_system) {
-    const ChatMessages chat =
-        read_chat_messages(*bundle.tokenizer, test_dialogue(with_system, with_picture), ContentFormat::kList);
+    const ChatMessages chat = read_chat_messages(*bundle.tokenizer, test_dialogue(with_system, with_picture),
+                                                 own_content_format(bundle));
     return render_chat(chat_template, *bundle.tokenizer, chat.list);
   };
   try {
@@ -63,8 +63,7 @@ std::string render_test(const ModelBundle& bundle, const ChatTemplate& chat_temp
 }  // namespace
 
 bool Doctor::load(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const bool folder = std::filesystem::is_directory(path, ignored);
+  const bool folder = is_folder(path);
   figures_["format"] = folder ? "hugging_face" : "gguf";
   const bool loaded =
       attempt("model", "fetch the model again, or choose another one", [&] { bundle_ = load_bundle(path); });
@@ -137,6 +136,8 @@ void Doctor::check_tokenizer() {
 void Doctor::check_template() {
   const bool fallback = bundle_->template_is_fallback();
   figures_["chat_template"] = fallback ? "fallback" : "file";
+  const std::string_view format = content_format_name(own_content_format(*bundle_));
+  figures_["content_format"] = format;
   attempt("chat template", "`oag run --raw` takes prompts without a template", [&] {
     const ChatTemplate chat_template =
         ChatTemplate::compile(bundle_->chat_template, bundle_->path.string() + " chat template");
@@ -151,8 +152,9 @@ void Doctor::check_template() {
            "writes {} places for one picture; --content-format string puts them into the text",
            std::ranges::count(ids, *bundle_->image_token));
     }
-    const std::string text = fmt::format("a test dialogue of 4 messages becomes {} tokens{}", ids.size(),
-                                         system_refused ? ", without its system message" : "");
+    const std::string text = fmt::format("a test dialogue of 4 messages becomes {} tokens{}{}", ids.size(),
+                                         system_refused ? ", without its system message" : "",
+                                         picture ? fmt::format("; --content-format {}", format) : "");
     if (fallback) {
       add("chat template", Verdict::kWarning,
           fmt::format("none of its own, that of the family {} is used; {}", bundle_->fallback_template, text),

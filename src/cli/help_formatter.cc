@@ -28,7 +28,7 @@ HelpFormatter::HelpFormatter() {
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
   if (option->get_positional() || option->get_type_size() == 0) return "";
   const std::string value = placeholder(option->get_type_name());
-  return value.empty() ? "" : " " + value + (option->get_delimiter() != '\0' ? "," + value : "");
+  return value.empty() ? "" : " " + value;
 }
 
 std::string HelpFormatter::make_option_desc(const CLI::Option* option) const {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "api/autotune.h"
 #include "api/backends.h"
 #include "api/model_path.h"
@@ -106,14 +104,18 @@ void declare_vision_file(CLI::App& command, std::string& file) {
                      "GGUF file of the vision tower (default: the mmproj file beside the model)");
 }
 
-void declare_content_format(CLI::App& command, ContentFormat& format) {
+void declare_content_format(CLI::App& command, std::optional<ContentFormat>& format) {
   command
-      .add_option("--content-format", format,
-                  "How pictures stand before the text: list, as in transformers, or string, with a newline\n"
-                  "after each, as vLLM's --chat-template-content-format string has it")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ContentFormat>{
-          {"list", ContentFormat::kList}, {"string", ContentFormat::kString}}))
-      ->default_str("list");
+      .add_option_function<std::string>(
+          "--content-format",
+          [&format](const std::string& name) {
+            format.reset();
+            if (name != "auto") format = name == "list" ? ContentFormat::kList : ContentFormat::kString;
+          },
+          "How pictures stand before the text: list, as in transformers; string, with a newline after\n"
+          "each, as vLLM's --chat-template-content-format string has it; auto: string for AutoGLM, else list")
+      ->check(CLI::IsMember({"auto", "list", "string"}))
+      ->default_str("auto");
 }
 
 void declare_max_pixels(CLI::App& command, GlmImageOptions& options) {

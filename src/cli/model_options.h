@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -51,7 +52,7 @@ void declare_model(CLI::App& command, std::string& model);
 
 // Options of pictures in prompts: --mmproj, --content-format, --max-pixels.
 void declare_vision_file(CLI::App& command, std::string& file);
-void declare_content_format(CLI::App& command, ContentFormat& format);
+void declare_content_format(CLI::App& command, std::optional<ContentFormat>& format);
 void declare_max_pixels(CLI::App& command, GlmImageOptions& options);
 
 ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});

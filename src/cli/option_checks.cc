@@ -27,6 +27,17 @@ bool is_whole_number(std::string_view text, int64_t low, uint64_t high) {
   return parse(text, value) && value <= high && (low <= 0 || value >= static_cast<uint64_t>(low));
 }
 
+// The parts of a text between its commas; an empty text has one.
+std::vector<std::string_view> split_at_commas(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (size_t comma = text.find(','); comma != std::string_view::npos; comma = text.find(',')) {
+    parts.push_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  parts.push_back(text);
+  return parts;
+}
+
 CLI::Validator check_of(std::function<std::string(std::string&)> check) {
   return {std::move(check), ""};
 }
@@ -44,6 +55,24 @@ CLI::Validator whole_number(int64_t low, uint64_t high) {
                ? std::string()
                : fmt::format("\"{}\" is not a whole number from {} to {}", text, low, high);
   });
+}
+
+CLI::Validator whole_number_list(int64_t low, uint64_t high) {
+  return check_of([=](const std::string& text) {
+    for (const std::string_view part : split_at_commas(text)) {
+      if (!is_whole_number(part, low, high)) {
+        return fmt::format("\"{}\" is not a list of whole numbers from {} to {}, such as 1,4", text, low,
+                           high);
+      }
+    }
+    return std::string();
+  });
+}
+
+std::vector<int64_t> read_whole_number_list(std::string_view text) {
+  std::vector<int64_t> numbers;
+  for (const std::string_view part : split_at_commas(text)) parse(part, numbers.emplace_back());
+  return numbers;
 }
 
 CLI::Validator number(double low, double high) {

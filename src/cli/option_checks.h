@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace oag::cli {
 
@@ -11,6 +13,12 @@ namespace oag::cli {
 
 // A decimal whole number in [low, high].
 CLI::Validator whole_number(int64_t low, uint64_t high);
+
+// Decimal whole numbers in [low, high] between commas, such as "1,4,8"; none is left out.
+CLI::Validator whole_number_list(int64_t low, uint64_t high);
+
+// The numbers of a text that whole_number_list has accepted.
+std::vector<int64_t> read_whole_number_list(std::string_view text);
 
 // A decimal number in [low, high]; neither NaN nor infinite.
 CLI::Validator number(double low, double high);

@@ -1,11 +1,12 @@
 // What a model hub answers, and the names of its models. The first byte says which: a page of a list of
-// files, a revision, a Link header, a name.
+// files, a revision, a Link header, a name, a noted list of files.
 #include <cstddef>
 #include <cstdint>
 
 #include "base/error.h"
 #include "service/hub/huggingface_name.h"
 #include "service/hub/huggingface_source.h"
+#include "service/hub/revision_tree.h"
 
 namespace {
 
@@ -17,6 +18,15 @@ void try_page(std::string_view text) {
   }
   const oag::Selection selection = oag::select_model(files, {}, "input");
   if (selection.files.empty()) __builtin_trap();
+}
+
+void try_tree(std::string_view text) {
+  const std::vector<oag::HubFile> files = oag::parse_revision_tree(text, "input");
+  for (const oag::HubFile& file : files) {
+    if (!oag::is_safe_path(file.path) || file.etag.size() != (file.is_lfs ? 64u : 40u)) __builtin_trap();
+  }
+  if (oag::parse_revision_tree(oag::revision_tree_text(files), "again").size() != files.size())
+    __builtin_trap();
 }
 
 }  // namespace
@@ -36,6 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           if (!oag::is_safe_path(name->repository) || !oag::is_safe_path(name->revision)) __builtin_trap();
         }
         break;
+      case 't': try_tree(text); break;
       default: break;
     }
   } catch (const oag::Error&) {

@@ -9,8 +9,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tests/glm4v_folder.h"
 #include "tests/golden/model_probe.h"
-#include "tests/hugging_face_folder.h"
 #include "tests/npy.h"
 
 namespace oag::test {
@@ -18,11 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm"};
-
-fs::path glm4v_data() {
-  return fs::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
-}
+constexpr const char* kModels[] = {"llama", "llama3", "qwen2", "qwen3", "glm4", "glm", "glm4moe"};
 
 ConvertOptions with(std::optional<QuantRecipe> recipe) {
   ConvertOptions options;
@@ -84,9 +80,19 @@ bool may_differ(const std::string& key) {
   return key == "general.name" || key == "tokenizer.ggml.bos_token_id";
 }
 
+// The glm4moe reference has a layer more, which predicts further tokens and which folders are converted
+// without.
+bool is_of_further_layer(const GgufFile& reference, const std::string& name) {
+  const uint64_t further = reference.find_u64("glm4moe.nextn_predict_layers").value_or(0);
+  if (further == 0) return false;
+  const uint64_t layers = reference.get_u64("glm4moe.block_count") - further;
+  return name == "glm4moe.nextn_predict_layers" || name == "glm4moe.block_count" ||
+         name.starts_with(fmt::format("blk.{}.", layers));
+}
+
 void expect_keys_of(const GgufFile& reference, const GgufFile& made) {
   for (const GgufMetadata::Entry& entry : reference.entries()) {
-    if (may_differ(entry.key)) continue;
+    if (may_differ(entry.key) || is_of_further_layer(reference, entry.key)) continue;
     const GgufValue* value = made.find(entry.key);
     ASSERT_NE(value, nullptr) << entry.key;
     EXPECT_TRUE(same_value(*value, entry.value)) << entry.key << " is " << value->describe();
@@ -107,6 +113,7 @@ TEST_P(ConvertModel, FolderBecomesTheGgufOfGgufPy) {
   const auto reference = GgufFile::open(tiny_model(model, "f32"));
   expect_keys_of(*reference, *made);
   for (const GgufTensor& tensor : reference->tensors()) {
+    if (is_of_further_layer(*reference, tensor.name)) continue;
     EXPECT_EQ(tensor_bytes(*made, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
     if (made->find_tensor(tensor.name) != nullptr) {
       EXPECT_EQ(made->tensor(tensor.name).dims, tensor.dims) << tensor.name;
@@ -123,11 +130,16 @@ TEST_P(ConvertModel, FolderBecomesTheQuantisedGgufOfGgufPy) {
   expect_keys_of(*eights, *made_eights);
   expect_keys_of(*fours, *made_fours);
   const bool tied = eights->find_tensor("output.weight") == nullptr;
+  const bool is_mixture = eights->find("glm4moe.expert_count") != nullptr;
   for (const GgufTensor& tensor : eights->tensors()) {
+    if (is_of_further_layer(*eights, tensor.name)) continue;
     EXPECT_EQ(tensor_bytes(*made_eights, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
-    // The recipe q4_0 keeps the head, whose rows are too short for q6_k, as q8_0.
+    // The recipe q4_0 keeps the head, whose rows are too short for q6_k, as q8_0; with eight experts the
+    // small matrices of k and v too.
     const bool is_head = tensor.name == (tied ? "token_embd.weight" : "output.weight");
-    const GgufFile& expected = is_head ? *eights : *fours;
+    const bool is_small =
+        is_mixture && (tensor.name.ends_with(".attn_k.weight") || tensor.name.ends_with(".attn_v.weight"));
+    const GgufFile& expected = is_head || is_small ? *eights : *fours;
     EXPECT_EQ(tensor_bytes(*made_fours, tensor.name), tensor_bytes(expected, tensor.name)) << tensor.name;
   }
 }
@@ -151,11 +163,13 @@ TEST_P(ConvertModel, GgufToFolderToGgufIsTheSameTensorsAndWords) {
   convert_model(source, folder / "hf", with(std::nullopt));
   convert_model(folder / "hf", back, with(std::nullopt));
   const auto before = GgufFile::open(source), after = GgufFile::open(back);
-  for (const GgufTensor& tensor : before->tensors())
+  for (const GgufTensor& tensor : before->tensors()) {
+    if (is_of_further_layer(*before, tensor.name)) continue;
     EXPECT_EQ(tensor_bytes(*after, tensor.name), bytes_text(tensor.bytes)) << tensor.name;
+  }
   EXPECT_EQ(load_tokenizer(*before)->vocabulary().merges, load_tokenizer(*after)->vocabulary().merges);
   for (const GgufMetadata::Entry& entry : before->entries()) {
-    if (entry.key == "general.name") continue;
+    if (entry.key == "general.name" || is_of_further_layer(*before, entry.key)) continue;
     const GgufValue* value = after->find(entry.key);
     ASSERT_NE(value, nullptr) << entry.key;
     EXPECT_TRUE(same_value(*value, entry.value)) << entry.key << " is " << value->describe();
@@ -164,6 +178,64 @@ TEST_P(ConvertModel, GgufToFolderToGgufIsTheSameTensorsAndWords) {
 
 INSTANTIATE_TEST_SUITE_P(All, ConvertModel, ::testing::ValuesIn(kModels),
                          [](const auto& info) { return std::string(info.param); });
+
+// --- mixtures of experts
+
+TEST(ConvertExperts, StandInOneTensorALayerOfTheRecipesTypeAndRoutersStayExact) {
+  const auto file = GgufFile::open(made_file("glm4moe", "experts", QuantRecipe::kQ8_0));
+  for (const char* part : {"gate", "up", "down"}) {
+    const GgufTensor& stack = file->tensor(fmt::format("blk.1.ffn_{}_exps.weight", part));
+    EXPECT_EQ(stack.dims, (std::vector<int64_t>{8, 32, 32}));
+    EXPECT_EQ(stack.dtype, DType::kQ8_0);
+    EXPECT_EQ(file->tensor(fmt::format("blk.2.ffn_{}_shexp.weight", part)).dtype, DType::kQ8_0);
+  }
+  EXPECT_EQ(file->tensor("blk.1.ffn_gate_inp.weight").dtype, DType::kF32);
+  EXPECT_EQ(file->tensor("blk.1.exp_probs_b.bias").dtype, DType::kF32);
+  EXPECT_EQ(file->find_tensor("blk.0.ffn_gate_exps.weight"), nullptr);
+}
+
+TEST(ConvertExperts, RoutersStayExactWithoutARecipeToo) {
+  const fs::path folder = fresh_folder("experts_bf16");
+  ConvertOptions options = with(QuantRecipe::kBF16);
+  convert_model(hugging_face_folder("glm4moe"), folder / "hf", options);
+  convert_model(folder / "hf", folder / "out.gguf", with(std::nullopt));
+  const auto file = GgufFile::open(folder / "out.gguf");
+  EXPECT_EQ(file->tensor("blk.1.ffn_gate_exps.weight").dtype, DType::kBF16);
+  EXPECT_EQ(file->tensor("blk.1.ffn_gate_inp.weight").dtype, DType::kF32);
+}
+
+TEST(ConvertExperts, LayersThatPredictFurtherTokensAreLeftOutWithAWarning) {
+  const ConvertReport report =
+      convert_model(tiny_model("glm4moe", "bf16"), fresh_folder("further") / "hf", with(std::nullopt));
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings[0].find("from number 3 on"), std::string::npos) << report.warnings[0];
+}
+
+TEST(ConvertExperts, RefusesAFolderThatLacksOne) {
+  const fs::path folder = fresh_folder("lost_expert");
+  copy_small_files("glm4moe", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("glm4moe", config, DType::kF32);
+  for (int layer : {1, 2}) tensors.erase(fmt::format("model.layers.{}.mlp.experts.5.up_proj.weight", layer));
+  write_weights(folder, tensors);
+  const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(std::nullopt)); });
+  EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
+  EXPECT_NE(error.message().find("expert 5"), std::string::npos) << error.message();
+}
+
+TEST(ConvertExperts, NamesTheExpertWhoseWeightsAreNoNumbers) {
+  const fs::path folder = fresh_folder("nan_expert");
+  copy_small_files("glm4moe", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("glm4moe", config, DType::kF32);
+  const std::string name = "model.layers.2.mlp.experts.6.down_proj.weight";
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(&tensors.at(name).bytes[(3 * 32 + 4) * 4], &nan, sizeof nan);
+  write_weights(folder, tensors);
+  const Error error = error_of([&] { convert_model(folder, folder / "out.gguf", with(std::nullopt)); });
+  EXPECT_NE(error.message().find(name + " holds a NaN (row 3, value 4)"), std::string::npos)
+      << error.message();
+}
 
 // --- models that take pictures
 
@@ -179,7 +251,7 @@ TEST(ConvertVision, FolderBecomesATextFileAndAVisionFile) {
   const fs::path folder = fresh_folder("convert_glm4v");
   ConvertOptions options = with(std::nullopt);
   options.vision_recipe = QuantRecipe::kF32;
-  const ConvertReport report = convert_model(glm4v_data(), folder / "out.gguf", options);
+  const ConvertReport report = convert_model(glm4v_folder(), folder / "out.gguf", options);
   ASSERT_EQ(report.files.size(), 2u);
   EXPECT_EQ(report.files[1].path.filename(), "mmproj-out.gguf");
   const auto text = GgufFile::open(folder / "out.gguf"), tower = GgufFile::open(report.files[1].path);
@@ -196,7 +268,7 @@ TEST(ConvertVision, VisionFileKeepsVectorsAndPositionsExactAndKernelsAsHalves) {
   const fs::path out = fresh_folder("convert_glm4v_q8") / "out.gguf";
   ConvertOptions options = with(QuantRecipe::kQ8_0);
   options.vision_recipe = QuantRecipe::kQ8_0;
-  const ConvertReport report = convert_model(glm4v_data(), out, options);
+  const ConvertReport report = convert_model(glm4v_folder(), out, options);
   const auto tower = GgufFile::open(report.files.at(1).path);
   EXPECT_EQ(tower->tensor("v.position_embd.weight").dtype, DType::kF32);
   EXPECT_EQ(tower->tensor("v.patch_embd.weight.1").dtype, DType::kF16);
@@ -288,7 +360,8 @@ TEST(ConvertRefuses, ToOverwriteUnlessAllowed) {
 TEST(ConvertRefuses, TheVisionFileThatExistsBeforeTheTextIsWritten) {
   const fs::path folder = fresh_folder("overwrite_vision");
   write_test_file(folder / "mmproj-out.gguf", "mine");
-  const Error error = error_of([&] { convert_model(glm4v_data(), folder / "out.gguf", with(std::nullopt)); });
+  const Error error =
+      error_of([&] { convert_model(glm4v_folder(), folder / "out.gguf", with(std::nullopt)); });
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
   EXPECT_FALSE(fs::exists(folder / "out.gguf"));
 }

@@ -9,11 +9,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "llm/bundle/chat_messages.h"
+#include "llm/bundle/convert.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/prompt_images.h"
 #include "llm/generate/vision_encoder.h"
+#include "tests/glm4v_folder.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/value_keeper.h"
+#include "tests/hugging_face_folder.h"
 #include "tests/npy.h"
 
 namespace oag::test {
@@ -23,7 +26,7 @@ namespace {
 constexpr double kTolerance = 1e-4;
 
 std::filesystem::path data() {
-  return std::filesystem::path(OAG_SOURCE_DIR) / "tests" / "data" / "glm4v";
+  return glm4v_folder();
 }
 std::filesystem::path reference(const std::string& name) {
   return data() / "ref" / name;
@@ -298,6 +301,62 @@ INSTANTIATE_TEST_SUITE_P(Sources, Glm4v, ::testing::Values("", "glm4v.bf16.gguf"
   return *param.param == '\0' ? std::string("HuggingFaceFolder") : std::string("Gguf");
 });
 
+// How far the rows of a tower stored with `recipe` are from transformers', in root mean squares of these: the
+// root mean square over all pictures, and the largest.
+std::pair<double, double> row_error(QuantRecipe recipe) {
+  const std::filesystem::path folder = fresh_folder(fmt::format("glm4v_tower_{}", static_cast<int>(recipe)));
+  convert_model(data(), folder / "tiny.gguf", {.vision_recipe = recipe});
+  const ModelBundle bundle = load_bundle(folder / "tiny.gguf", {.vision = true});
+  const VisionEncoder encoder(runtime(), bundle.vision, kBudget);
+  double squares = 0, reference_squares = 0, largest = 0;
+  size_t values = 0;
+  for (const Case& test : kCases) {
+    if (test.pictures.empty()) continue;
+    const auto expected = load_npy<float>(reference(std::string(test.name) + ".v.merger.npy")).values;
+    size_t at = 0;
+    for (const char* name : test.pictures) {
+      EncodedImage image;
+      EXPECT_EQ(encoder.encode(picture(name), name, RunControl(), image), RunState::kDone);
+      for (const float value : image.rows.values<float>()) {
+        const double difference = double{value} - double{expected.at(at)};
+        largest = std::max(largest, std::abs(difference));
+        squares += difference * difference;
+        reference_squares += double{expected[at]} * double{expected[at]};
+        ++at;
+      }
+    }
+    EXPECT_EQ(at, expected.size()) << test.name;
+    values += at;
+  }
+  const double unit = std::sqrt(reference_squares / static_cast<double>(values));
+  return {std::sqrt(squares / static_cast<double>(values)) / unit, largest / unit};
+}
+
+TEST(Glm4vTower, HalvesGiveTheRowsOfTransformers) {
+  // The weights are exact in bf16. f16 rounds those under 2^-17 alone.
+  for (const QuantRecipe recipe : {QuantRecipe::kF32, QuantRecipe::kBF16, QuantRecipe::kF16}) {
+    const auto [rms, largest] = row_error(recipe);
+    fmt::print("error of rows: {:.1e} root mean square, {:.1e} at most\n", rms, largest);
+    EXPECT_LE(largest, 2 * kTolerance);  // of a root mean square of about 0.5
+  }
+}
+
+// In Q8_0, a value of a block of 32 is off by up to half a step of max / 127: for normal values, whose
+// largest of 32 is about 2.2 standard deviations, 0.5 % root mean square. Weights and activations are rounded
+// so, which makes p = 0.7 % of a product; patches and the merger's kernels are f16. A product passes the
+// relative error e of its input on and adds its own, in squares; a gated network doubles it, as both factors
+// have it: (2e)² + 3p². A block's branch is taken to be as large as what it is added to. Attention (qkv,
+// softmax, out: 3p²) and network of two blocks, fc and Gelu (1.15 in squares), then the merger's network give
+// e² of 1.5, 5.2, 6.8, 18.4, 22, 92 p²: 7 %. Products of normal values have tails: the largest of 11,000 is 6
+// of these.
+TEST(Glm4vTower, Q8WeightsStayWithinTheErrorOfRounding) {
+  const auto [rms, largest] = row_error(QuantRecipe::kQ8_0);
+  fmt::print("error of rows: {:.4f} root mean square, {:.3f} at most\n", rms, largest);
+  EXPECT_LE(rms, 0.07);
+  EXPECT_LE(largest, 0.42);
+  EXPECT_GT(rms, 1e-4);  // else nothing was rounded
+}
+
 std::string message_of(const std::function<void()>& work) {
   try {
     work();
@@ -305,6 +364,69 @@ std::string message_of(const std::function<void()>& work) {
     return error.what();
   }
   return "accepted";
+}
+
+// The model's files in a folder of the test's own, with one number of a file changed.
+std::filesystem::path changed_folder(const char* file, const std::function<void(Json&)>& change) {
+  const std::filesystem::path folder = fresh_folder("glm4v_changed");
+  for (const char* name : {"config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json",
+                           "tokenizer_config.json"})
+    std::filesystem::copy_file(data() / name, folder / name);
+  Json json = read_test_json(folder / file);
+  change(json);
+  write_test_file(folder / file, json.dump());
+  return folder;
+}
+
+TEST(Glm4vFolder, PicturesMustBeCutAsTheTowerTakesThem) {
+  for (const auto& [key, value, said] :
+       {std::tuple("merge_size", 1, "merge_size is 1, but spatial_merge_size"),
+        std::tuple("merge_size", 4, "merge_size is 4, but spatial_merge_size"),
+        std::tuple("patch_size", 7, "patch_size is 7, but patch_size"),
+        std::tuple("temporal_patch_size", 1, "temporal_patch_size is 1, but temporal_patch_size")}) {
+    const auto folder = changed_folder("preprocessor_config.json", [&](Json& json) { json[key] = value; });
+    const std::string line = message_of([&] { load_bundle(folder, {.vision = true}); });
+    EXPECT_NE(line.find(said), std::string::npos) << line;
+    EXPECT_NE(line.find("preprocessor_config.json"), std::string::npos) << line;
+    EXPECT_NE(line.find((folder / "config.json").string()), std::string::npos) << line;
+  }
+}
+
+std::string vision_refusal(const std::filesystem::path& model) {
+  return message_of([&] { load_bundle(model, {.vision = true}).vision->build_graph(); });
+}
+
+TEST(Glm4vFolder, BlocksThatTheConfigDoesNotCountAreRefused) {
+  const auto folder = changed_folder("config.json", [](Json& json) { json["vision_config"]["depth"] = 1; });
+  EXPECT_NE(vision_refusal(folder).find("visual.blocks.1."), std::string::npos) << vision_refusal(folder);
+  EXPECT_EQ(vision_refusal(data()), "accepted");
+}
+
+TEST(Glm4vGguf, NumbersThatContradictTheTowerAreRefused) {
+  const std::filesystem::path folder = fresh_folder("glm4v_gguf");
+  std::filesystem::copy_file(data() / "glm4v.bf16.gguf", folder / "glm4v.gguf");
+  for (const auto& [key, value, said] :
+       {std::tuple("clip.vision.block_count", GgufValue::of(uint32_t{1}), "v.blk.1."),
+        std::tuple("clip.vision.attention.layer_norm_epsilon", GgufValue::of(INFINITY), "epsilon inf")}) {
+    rewrite_keys(data() / "mmproj-glm4v.bf16.gguf", {{key, value}}, folder / "mmproj.gguf");
+    const std::string line = vision_refusal(folder / "glm4v.gguf");
+    EXPECT_NE(line.find(said), std::string::npos) << line;
+  }
+}
+
+TEST(Glm4vGguf, OnlyZerosBehindTheSectionsArePadding) {
+  const std::filesystem::path path = fresh_folder("glm4v_sections") / "glm4v.gguf";
+  const auto with_sections = [&](const std::vector<int32_t>& sections) {
+    rewrite_keys(data() / "glm4v.bf16.gguf",
+                 {{"glm4.rope.dimension_sections", GgufValue::of_array(std::span<const int32_t>(sections))}},
+                 path);
+    return message_of([&] { load_bundle(path); });
+  };
+  const std::vector<int64_t> own = load_bundle(data() / "glm4v.bf16.gguf").config.rope_sections;
+  ASSERT_EQ(own.size(), 3u);
+  const auto time = static_cast<int32_t>(own[0]), rest = static_cast<int32_t>(own[1] + own[2]);
+  EXPECT_EQ(with_sections({time, rest, 0, 0}), "accepted");
+  EXPECT_NE(with_sections({time, 0, rest, 0}), "accepted");
 }
 
 TEST(Glm4vPrompts, PicturesAndPlacesMustMatch) {

@@ -49,8 +49,8 @@ void expect_reference(const ModelBundle& bundle, const Reference& reference) {
 }
 
 std::filesystem::path reference_folder(const std::string& model) {
-  if (model == "llama_k") return hugging_face_data() / model / "ref";
-  return tiny_models_folder() / (model == "qwen3_bf16" ? "qwen3" : model) / "ref";
+  const std::string weights = model.ends_with("_bf16") ? model.substr(0, model.size() - 5) : model;
+  return tiny_models_folder() / weights / "ref";
 }
 
 class HuggingFaceModel : public ::testing::TestWithParam<const char*> {};
@@ -77,10 +77,12 @@ TEST_P(HuggingFaceModel, IsReadAlikeFromTheConfigOfTransformers5) {
 TEST_P(HuggingFaceModel, IsDescribedAsItIsStored) {
   const ModelBundle bundle = load_bundle(hugging_face_folder(GetParam()));
   const std::string model = GetParam();
-  const bool is_bf16 = model == "llama_k" || model == "qwen3_bf16";
+  const bool is_bf16 = model.ends_with("_bf16");
   EXPECT_EQ(bundle.precision(), is_bf16 ? "bf16" : "f32");
   EXPECT_EQ(bundle.name(), "hf_" + model);
-  EXPECT_EQ(bundle.weight_bytes(), static_cast<uint64_t>(bundle.parameters()) * (is_bf16 ? 2 : 4));
+  const uint64_t in_f32 = model == "glm4moe_bf16" ? 2 * 8 : 0;  // the biases of two layers of experts
+  EXPECT_EQ(bundle.weight_bytes(),
+            (static_cast<uint64_t>(bundle.parameters()) - in_f32) * (is_bf16 ? 2 : 4) + in_f32 * 4);
   for (const StoredTensor& tensor : bundle.weights->tensors()) {
     EXPECT_EQ(
         hugging_face_tensor_name(
@@ -95,7 +97,7 @@ TEST_P(HuggingFaceModel, IsDescribedAsItIsStored) {
 
 INSTANTIATE_TEST_SUITE_P(All, HuggingFaceModel,
                          ::testing::Values("llama", "llama3", "qwen2", "qwen3", "qwen3_bf16", "glm4", "glm",
-                                           "glm4moe", "llama_k"),
+                                           "glm4moe", "glm4moe_bf16"),
                          [](const auto& info) { return std::string(info.param); });
 
 // --- other configs over the same weights
@@ -127,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(All, HuggingFaceVariant,
 // What a config.json says in keys of GGUF, in a file of the same weights.
 struct GgufVariant {
   const char* name;
-  std::vector<std::pair<const char*, GgufValue>> keys;
+  std::vector<std::pair<std::string, GgufValue>> keys;
 };
 
 TEST(GgufVariants, KeysGiveWhatTheConfigOfTransformersGives) {
@@ -141,18 +143,9 @@ TEST(GgufVariants, KeysGiveWhatTheConfigOfTransformersGives) {
         {"llama.rope.scaling.original_context_length", GgufValue::of(uint32_t{32})}}},
       {"window", {{"llama.attention.sliding_window", GgufValue::of(uint32_t{20})}}},
   };
-  const auto from = GgufFile::open(tiny_model("llama", "bf16"));
   for (const GgufVariant& variant : kVariants) {
     const std::filesystem::path path = fresh_folder("gguf_variant") / "model.gguf";
-    {
-      GgufWriter writer(path);
-      for (const auto& [key, value] : from->entries()) writer.set(key, value);
-      for (const auto& [key, value] : variant.keys) writer.set(key, value);
-      for (const GgufTensor& tensor : from->tensors())
-        writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
-      for (const GgufTensor& tensor : from->tensors()) writer.write(tensor.name, tensor.bytes);
-      writer.finish();
-    }
+    rewrite_keys(tiny_model("llama", "bf16"), variant.keys, path);
     expect_reference(load_bundle(path),
                      load_reference(hugging_face_data() / "variants" / variant.name, "long"));
   }
@@ -321,6 +314,8 @@ TEST(HuggingFaceRefusal, OneLineNamesWhatAConfigAsksForThatCannotBe) {
       {"llama", [](Json& c) { c["hidden_size"] = 64; }, {"embed_tokens", "[512, 128]", "[512, 64]"}},
       {"llama", [](Json& c) { c["vocab_size"] = 511; }, {"tokenizer has 512", "511"}},
       {"llama", [](Json& c) { c["num_hidden_layers"] = 4; }, {"layer 3 has no"}},
+      {"llama", [](Json& c) { c["num_hidden_layers"] = 2; }, {"layers.2.", "layer 2,", "2 layers"}},
+      {"glm4moe", [](Json& c) { c["num_hidden_layers"] = 2; }, {"layers.2.", "layer 2,", "2 layers"}},
       {"llama", [](Json& c) { c["num_hidden_layers"] = -1; }, {"num_hidden_layers", "-1"}},
       {"llama", [](Json& c) { c["num_key_value_heads"] = 3; }, {"3 key heads do not divide 4"}},
       {"llama", [](Json& c) { c["tie_word_embeddings"] = false; }, {"lm_head.weight", "tie_word_embeddings"}},
@@ -381,15 +376,59 @@ TEST(HuggingFaceRefusal, QuantisedAndStrangeTensorsAreNamed) {
   }
 }
 
+// A tiny Llama with further tensors of 128 zeros.
+std::filesystem::path llama_with(const std::vector<std::string>& names) {
+  const HuggingFaceConfig config =
+      read_hugging_face_config(read_test_json(hugging_face_data() / "llama" / "config.json"), "config.json");
+  const std::filesystem::path folder = fresh_folder("further");
+  copy_small_files("llama", folder);
+  MadeTensors tensors = made_tensors("llama", config, DType::kBF16);
+  for (const std::string& name : names)
+    tensors.emplace(name, MadeTensor{DType::kF32, {128}, std::vector<std::byte>(512)});
+  write_weights(folder, tensors);
+  return folder;
+}
+
+TEST(HuggingFaceRefusal, ATensorThatNothingReadsIsNamed) {
+  for (const std::string stem : {"norm", "layers.{}.input_layernorm", "layers.{}.post_attention_layernorm"}) {
+    std::vector<std::string> names;
+    for (int i = 0; i < 3; ++i) names.push_back("model." + fmt::format(fmt::runtime(stem), i) + ".bias");
+    const std::string line = refusal_of(llama_with(names));
+    EXPECT_NE(line.find("tensor " + names[0]), std::string::npos) << line;
+    EXPECT_NE(line.find("another variant"), std::string::npos) << line;
+  }
+}
+
+TEST(HuggingFaceRefusal, AFileWithMoreLayersThanItsKeysCountIsNamed) {
+  const std::filesystem::path path = fresh_folder("gguf_layers") / "model.gguf";
+  for (const char* model : {"llama", "glm4"}) {
+    const std::string key = std::string(model) + ".block_count";
+    rewrite_keys(tiny_model(model, "bf16"), {{key, GgufValue::of(uint32_t{1})}}, path);
+    const std::string line = refusal_of(path);
+    EXPECT_NE(line.find("tensor blk.1."), std::string::npos) << line;
+    EXPECT_NE(line.find("fewer layers"), std::string::npos) << line;
+  }
+}
+
+TEST(HuggingFaceWeights, ComputedTablesAndLayersForFurtherTokensAreLeftOut) {
+  const std::filesystem::path folder = llama_with(
+      {"model.layers.0.self_attn.rotary_emb.inv_freq", "model.layers.0.self_attn.masked_bias",
+       "model.position_ids", "model.layers.3.eh_proj.weight", "model.layers.3.input_layernorm.weight"});
+  EXPECT_EQ(refusal_of(folder), "nothing was refused");
+}
+
 TEST(HuggingFaceWeights, ValuesThatStandAtOddBytesGiveTheSameModel) {
-  const std::filesystem::path folder = fresh_folder("odd"), from = hugging_face_folder("llama_k");
+  const std::filesystem::path folder = fresh_folder("odd"), from = hugging_face_folder("qwen3_bf16");
   for (const char* file : {"config.json", "tokenizer.json"})
     std::filesystem::create_symlink(from / file, folder / file);
   std::string bytes = read_file(from / "model.safetensors");
-  bytes[0] = static_cast<char>(bytes[0] + 1);  // the header's length, 2128: one blank more
-  bytes.insert(8 + 2128, " ");
+  uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  bytes.insert(8 + header_bytes, " ");  // one blank more
+  ++header_bytes;
+  std::memcpy(bytes.data(), &header_bytes, sizeof header_bytes);
   write_test_file(folder / "model.safetensors", bytes);
-  expect_reference(load_bundle(folder), load_reference(reference_folder("llama_k"), "text"));
+  expect_reference(load_bundle(folder), load_reference(reference_folder("qwen3_bf16"), "text"));
 }
 
 }  // namespace

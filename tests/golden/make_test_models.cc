@@ -3,6 +3,7 @@
 
 #include <exception>
 
+#include "tests/glm4v_folder.h"
 #include "tests/golden/made_models.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
         oag::testing::load_tokenizer_fixture(std::string(OAG_SOURCE_DIR) + "/tests/data/tokenizer/spm.json");
     oag::test::write_sentencepiece_model(fixture.vocabulary_of(fixture.suites[0]),
                                          folder / "sentencepiece.gguf");
+    oag::test::write_glm4v_folder(folder / "glm4v");
     oag::test::write_long_context_model(folder / "long_context.gguf");
   } catch (const std::exception& error) {
     fmt::print(stderr, "make_test_models: {}\n", error.what());

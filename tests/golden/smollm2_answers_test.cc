@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "engine/tensor/float16.h"
 #include "tests/golden/model_probe.h"
 #include "tests/golden/smollm2_model.h"
 #include "tests/npy.h"
@@ -171,8 +172,10 @@ TEST_F(SmolLm2, AnswersPartFromLlamaCppOnlyWhereTheExactMarginIsBelowTheError) {
 TEST_F(SmolLm2, LogitsAreAsNearToTheExactOnesAsLlamaCpps) {
   const std::vector<Answer> answers = load_answers();
   const Json rows = load_json(smollm2_data("answers.json"))["exact_logits"];
-  const auto exact = load_npy<float>(smollm2_data("exact_logits.npy"));
-  const size_t vocab = at(exact.shape.at(1));
+  const auto stored = load_npy<uint16_t>(smollm2_data("exact_logits.npy"));
+  std::vector<float> exact(stored.values.size());
+  std::ranges::transform(stored.values, exact.begin(), f32_from_f16);
+  const size_t vocab = at(stored.shape.at(1));
   ModelProbe probe(smollm2(), {.context_tokens = 704});
   double own_sum = 0, peer_sum = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -188,7 +191,7 @@ TEST_F(SmolLm2, LogitsAreAsNearToTheExactOnesAsLlamaCpps) {
     double error = 0;
     lane.on_logits = [&](int64_t position, std::span<const float> logits) {
       if (position - static_cast<int64_t>(lane.prompt.size()) + 1 != step) return;
-      error = largest_difference(logits, std::span(exact.values).subspan(vocab * row, vocab));
+      error = largest_difference(logits, std::span(exact).subspan(vocab * row, vocab));
     };
     probe.run(lane);
     fmt::print("{} step {}: largest error {:.3f}, llama.cpp's {:.3f}\n", answer->name, step, error,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "engine/formats/gguf/gguf_file.h"
 #include "tests/golden/smollm2_model.h"
+#include "tests/support/generated_texts.h"
 #include "tests/support/tokenizer_fixture.h"
 
 namespace oag::test {
@@ -62,6 +63,11 @@ TEST_F(SmolLm2Tokenizer, GivesTheIdsAndTheTextOfPyPiTokenizers) {
       EXPECT_EQ(tokenizer_->decode(one.ids, false), one.decoded) << one.text.substr(0, 80);
     }
   }
+}
+
+TEST_F(SmolLm2Tokenizer, GivesTheIdsAndTextOfPyPiTokenizersOn10000GeneratedTexts) {
+  const testing::GeneratedTexts generator;
+  EXPECT_EQ(testing::compare_generated(*tokenizer_, generator.make_all(), "smollm2_model"), "");
 }
 
 TEST_F(SmolLm2Tokenizer, GivesTheIdsOfEveryStoredPrompt) {

@@ -2,12 +2,10 @@
 """A tiny BERT encoder and its references for tests/data/bert/.
 
 Usage: make_bert_cases.py OUTPUT            (torch, transformers 5.23, sentence-transformers, tokenizers 0.23)
-       make_bert_cases.py --show GROUP FOLDER      prints the texts of a group and their ids, to find what differs
        make_bert_cases.py --check FOLDER OAG       a real model: vectors of `oag embed` and ids of `oag tokenize` against
                                                    sentence-transformers and tokenizers
 Random weights; a WordPiece vocabulary of 700 pieces. vectors.json holds texts with the vectors that sentence-transformers
-gives, mean and first token, cut at 24 tokens. The tokenizer is compared on texts that tests/data/bert/fragments.json and
-a generator of random numbers give, here and in the test alike: hashes.txt has a line for 100 texts.
+gives, mean and first token, cut at 24 tokens. make_generated_token_cases.py compares the tokenizer.
 """
 import json
 import pathlib
@@ -21,59 +19,18 @@ from sentence_transformers.models import Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertModel
 
-GROUPS, GROUP = 25, 100
+from generated_texts import make_text, read_pieces
+
+BLOCKS, BLOCK = 100, 100
 CORPUS = ["The phone shows a list of apps and a search box at the top of the screen.",
           "Tap the search box, type the name of the shop, and wait for the page to load.",
           "A model reads tokens, mixes them with attention, and writes the next token.",
           "Numbers: 0 1 2 3 10 42 128 1024 4096 65536 3.14159 1e-5 2025-12-09 12:30:45",
           "naive cafe uber strasse senor privet mir unbelievable internationalization",
           "打开微信，给张三发一条消息：今天晚上一起吃饭吗？", "Привет мир как дела", "こんにちは 안녕하세요", "🙂🚀"]
-FRAGMENTS = ["the ", "The", " PHONE ", "apps", "un", "believable", "naïve café", "Ærøskøbing ", "STRAẞE", "İstanbul", "ﬁne ",
-             "打开微信", "，", "。", "Привет", "мир ", "こんにちは", "안녕하세요", "각", "e\u0301", "a\u0323\u0307 ", "🙂", "👩‍👩‍👧", "1,024.5",
-             "don't", "rock'n'roll", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u200b", "\u00ad", "\ufeff", "\x00", "\x1f", "\x7f",
-             "\u0085", "[CLS]", "[SEP]", "[MASK]", "[mask]", "[UNK]", "##ing", "#", "a" * 101, "b" * 100, "\ufffd", "\u0f0b", "ǅ",
-             "ΑΣ ", "Ꭰ", "𝐀", "𐐀", "ꙮ", "\u0301", "\u0345", "x\u20dd", "for(int i=0;i<n;++i)", "user@example.com", "$5 ", "~", "^`|", " "]
 TEXTS = ["the phone shows a list", "Tap the SEARCH box!", "", " ", "🙂🚀", "打开微信，给张三发一条消息", "naïve café über straße",
          "wait for the page to load. " * 12, "unbelievable internationalization " * 30, "x", "1024", "Привет мир", "こんにちは 안녕하세요",
          "a model reads tokens", "models read the token", "\t\n", "e\u0301 vs \u00e9", "[MASK] of apps", "a" * 300, "the the the the"]
-
-
-class Random:
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, limit):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 33) % limit
-
-
-def texts_of(group, fragments):
-    random = Random(group + 1)
-    for _ in range(GROUP):
-        text = ""
-        for _ in range(random.below(12)):
-            kind = random.below(4)
-            if kind < 2:
-                text += fragments[random.below(len(fragments))]
-            elif kind == 2:
-                text += chr(32 + random.below(95))
-            else:
-                code_point = random.below(0x3400) if random.below(2) else random.below(0x110000)
-                text += "?" if 0xD800 <= code_point < 0xE000 else chr(code_point)
-        yield text
-
-
-def fnv1a(value, data):
-    for byte in data:
-        value = ((value ^ byte) * 1099511628211) & (2**64 - 1)
-    return value
-
-
-def hash_of(tokenizer, group, fragments):
-    value = 14695981039346656037
-    for text in texts_of(group, fragments):
-        value = fnv1a(value, " ".join(map(str, tokenizer.encode(text).ids)).encode() + b"\n")
-    return f"{value:016x}"
 
 
 def train():
@@ -93,8 +50,6 @@ def make(out):
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = train()
     tokenizer.save(str(out / "tokenizer.json"))
-    (out / "fragments.json").write_text(json.dumps(FRAGMENTS, ensure_ascii=True, indent=0) + "\n")
-    (out / "hashes.txt").write_text("".join(hash_of(tokenizer, g, FRAGMENTS) + "\n" for g in range(GROUPS)))
     (out / "tokenizer_config.json").write_text(json.dumps(
         {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
          "pad_token": "[PAD]", "mask_token": "[MASK]", "model_max_length": 48}, indent=1) + "\n")
@@ -137,24 +92,20 @@ def check(folder, oag):
     tokenizer.no_truncation()
     tokenizer.no_padding()
     wrong = count = 0
-    for group in range(GROUPS):
-        all_texts = list(texts_of(group, FRAGMENTS))
+    pieces = read_pieces()
+    for block in range(BLOCKS):
+        all_texts = [make_text(i, pieces) for i in range(block * BLOCK, (block + 1) * BLOCK)]
         out = subprocess.run([oag, "tokenize", folder, "--ids"], input="\n".join(all_texts).encode(), stdout=subprocess.PIPE,
                              check=True).stdout
         ids = tokenizer.encode("\n".join(all_texts), add_special_tokens=False).ids
         count += len(all_texts)
         wrong += list(map(int, out.split())) != ids
-    print(f"{count} strings in {GROUPS} texts: {wrong} texts differ")
+    print(f"{count} strings in {BLOCKS} texts: {wrong} texts differ")
 
 
 def main():
     if sys.argv[1] == "--check":
         check(sys.argv[2], sys.argv[3])
-    elif sys.argv[1] == "--show":
-        folder = pathlib.Path(sys.argv[3])
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        for text in texts_of(int(sys.argv[2]), json.loads((folder / "fragments.json").read_text())):
-            print(json.dumps(text), *tokenizer.encode(text).ids)
     else:
         make(pathlib.Path(sys.argv[1]))
 

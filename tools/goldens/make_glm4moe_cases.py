@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A tiny Glm4Moe and its references for tests/data/models/glm4moe/ and tests/data/hugging_face/glm4moe/.
+"""A tiny Glm4Moe and its references for tests/data/models/glm4moe/ and
+tests/data/hugging_face/glm4moe{,_bf16}/.
 
 Usage: make_glm4moe_cases.py TESTS_DATA      (numpy, torch, transformers 5.23, gguf 0.19)
 Random weights, exact in bf16: a dense layer, then two of 8 experts (2 used, in 2 groups of which 1 is used) with a shared
@@ -174,8 +175,8 @@ def older_layout(config):
     return config
 
 
-def replace_lines(path, lines):
-    kept = [line for line in path.read_text().splitlines() if not line.startswith(NAME + " ")]
+def replace_lines(path, lines, name=NAME):
+    kept = [line for line in path.read_text().splitlines() if not line.startswith(name + " ")]
     path.write_text("\n".join(kept + lines) + "\n")
 
 
@@ -183,6 +184,22 @@ def load(folder, state):
     from safetensors.torch import save_file
     save_file({k: v.contiguous() for k, v in state.items()}, folder / "model.safetensors", {"format": "pt"})
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def write_bf16_folder(data, f32_folder):
+    """The same model as transformers stores it in bf16: all but the correction biases, which stay f32."""
+    out = data / "hugging_face" / f"{NAME}_bf16"
+    out.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        AutoModelForCausalLM.from_pretrained(f32_folder, dtype=torch.bfloat16).save_pretrained(scratch)
+        replace_lines(data / "hugging_face" / "file_hashes.txt",
+                      [f"{NAME}_bf16 model.safetensors {fnv1a((scratch / 'model.safetensors').read_bytes()):016x}"], f"{NAME}_bf16")
+        config_json = json.loads((scratch / "config.json").read_text())
+        (out / "config.v5.json").write_text(json.dumps(config_json, indent=1) + "\n")
+        (out / "config.json").write_text(json.dumps(older_layout(config_json), indent=1) + "\n")
+    for name in ("generation_config.json", "tokenizer_config.json"):
+        (out / name).write_bytes((data / "hugging_face" / NAME / name).read_bytes())
 
 
 def main():
@@ -224,6 +241,7 @@ def main():
         (folder_out / "config.json").write_text(json.dumps(older_layout(config_json), indent=1) + "\n")
         (folder_out / "generation_config.json").write_bytes((scratch / "generation_config.json").read_bytes())
         (folder_out / "tokenizer_config.json").write_bytes((folder_out.parent / "glm" / "tokenizer_config.json").read_bytes())
+        write_bf16_folder(data, scratch)
         state = load_file(scratch / "model.safetensors")
         print(len(state), "tensors;", [n for n in state if "layers.1.mlp" in n][:8])
         hashes = []
@@ -242,4 +260,5 @@ def main():
     print(sum(path.stat().st_size for path in model_out.rglob("*") if path.is_file()), "bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,8 @@
 
 Usage: make_glm4v_cases.py REFERENCE_FOLDER OUTPUT_FOLDER      (numpy, gguf)
 REFERENCE_FOLDER is one of make_tiny_models.py: a Hugging Face folder, GGUF files in f32 written with gguf-py, and ref/,
-written by transformers in f32. Its weights are exact in bf16, as which they are kept here.
+written by transformers in f32. Its weights are exact in bf16, as which they are kept here, once: in the GGUF files. Of
+model.safetensors a hash is kept, tests/glm4v_folder.h makes the file.
 """
 import json
 import pathlib
@@ -13,6 +14,8 @@ import sys
 
 import gguf
 import numpy as np
+
+from generated_texts import Fnv1a
 
 CASES = ["text", "img_a", "img_b", "img_ab"]
 PICTURES = {"img_a": 1, "img_b": 1, "img_ab": 2}
@@ -27,21 +30,19 @@ def to_bf16(values):
     return (bits >> 16).astype(np.uint16)
 
 
-def copy_safetensors(source, target):
+def hash_safetensors(source):
+    """Of name, dims and bf16 values of every tensor, by name, as tests/glm4v_folder.h computes it."""
     data = source.read_bytes()
     (size,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + size])
     header.pop("__metadata__", None)
-    body, made, at = data[8 + size :], {}, 0
-    parts = []
-    for name, entry in header.items():
+    body, value = data[8 + size :], Fnv1a()
+    for name, entry in sorted(header.items()):
         begin, end = entry["data_offsets"]
-        parts.append(to_bf16(np.frombuffer(body[begin:end], np.float32)).tobytes())
-        made[name] = {"dtype": "BF16", "shape": entry["shape"], "data_offsets": [at, at + len(parts[-1])]}
-        at += len(parts[-1])
-    text = json.dumps(made).encode()
-    text += b" " * (-len(text) % 8)
-    target.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+        value.add_text(name)
+        value.add_bytes(b"".join(dim.to_bytes(8, "little") for dim in entry["shape"]))
+        value.add_bytes(to_bf16(np.frombuffer(body[begin:end], np.float32)).tobytes())
+    return value.hex()
 
 
 def copy_gguf(source, target):
@@ -71,7 +72,7 @@ def main(source, out):
     for name in ["config.json", "config.v5.json", "generation_config.json", "preprocessor_config.json",
                  "tokenizer.json", "tokenizer_config.json"]:
         shutil.copy(source / name, out)
-    copy_safetensors(source / "model.safetensors", out / "model.safetensors")
+    (out / "weights_hash.txt").write_text(hash_safetensors(source / "model.safetensors") + "\n")
     copy_gguf(source / "glm4v.f32.gguf", out / "glm4v.bf16.gguf")
     copy_gguf(source / "mmproj-glm4v.f32.gguf", out / "mmproj-glm4v.bf16.gguf")
     for case in CASES:

@@ -103,9 +103,7 @@ def main():
     for model in MODELS:
         copy_model(reference / model, out / model)
         for file in sorted((reference / model).glob("*.safetensors")):
-            if model == "llama_k":
-                shutil.copyfile(file, out / model / file.name)
-            else:
+            if model != "llama_k":  # kept as K types alone
                 hashes.append(f"{model} {file.name} {fnv1a(file.read_bytes()):016x}\n")
         if model in LAYERS_OF:
             (out / model / "layers").mkdir(exist_ok=True)
@@ -114,11 +112,6 @@ def main():
                 if part.startswith(("embed", "layer")) and not part.startswith(NOT_OBSERVED):
                     shutil.copy(file, out / model / "layers" / part)
     (out / "file_hashes.txt").write_text("".join(hashes))
-    for case in ["text", "long"]:
-        for part in ["input_ids", "tokens", "step_logits"]:
-            (out / "llama_k" / "ref").mkdir(exist_ok=True)
-            name = f"{case}.{part}.npy"
-            shutil.copy(reference / "llama_k" / "ref" / name, out / "llama_k" / "ref" / name)
     for name, model in TOKENIZERS.items():
         (out / "tokenizers" / name).mkdir(parents=True, exist_ok=True)
         for file in ["tokenizer.json", "tok_cases.json"]:

@@ -174,7 +174,7 @@ def main():
         f"positions, the margin is below its error at {explained} of them; worst error {worst:.3f}; with "
         f"f32 weights its worst error is {f32_worst:.1e}"
     )
-    np.save(os.path.join(args.out, "exact_logits.npy"), np.stack([wanted[row] for row in EXACT_ROWS]))
+    np.save(os.path.join(args.out, "exact_logits.npy"), np.stack([wanted[row] for row in EXACT_ROWS]).astype(np.float16))
     head = {
         "model_sha256": hashlib.sha256(open(args.model, "rb").read()).hexdigest(),
         "engine": f"llama.cpp of llama-cpp-python {peer.version}",

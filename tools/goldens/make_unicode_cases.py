@@ -3,7 +3,8 @@
 
     make_unicode_cases.py OUT.json
 
-Made with Python 3.11 (Unicode 14.0). Code points that are unassigned there are left out, so that a newer table agrees.
+Made with Python 3.11 (Unicode 14.0). Classes of code points that are unassigned there, and what NFC makes of characters that its
+older tables do not know, are those of tokenizers 0.23.3.
 """
 
 import json
@@ -12,18 +13,32 @@ import random
 import sys
 import unicodedata
 
+from tokenizers import Regex, normalizers, pre_tokenizers
+
 CLASS_OF_MAJOR = {"L": "L", "N": "N", "M": "M", "P": "P", "S": "S", "Z": "W", "C": "-"}
 
 
+def newer_classes():
+    """The class letter of each code point that is unassigned in unicodedata and matched by \\p{...}."""
+    classes = {}
+    for letter in "LNMPS":
+        cut = pre_tokenizers.Split(Regex(rf"\p{{{letter}}}"), "removed")
+        for begin in range(0, 0x110000, 0x1000):
+            block = [p for p in range(begin, begin + 0x1000) if unicodedata.category(chr(p)) == "Cn"]
+            kept = set("".join(piece for piece, _ in cut.pre_tokenize_str("".join(map(chr, block))))) if block else set()
+            classes |= {p: letter for p in block if chr(p) not in kept}
+    return classes
+
+
 def class_runs():
-    """[first code point, class letter or "?" (unassigned)] wherever the class changes; W is the White_Space property."""
-    runs = []
+    """[first code point, class letter or "-"] wherever the class changes; W is the White_Space property."""
+    runs, newer = [], newer_classes()
     for point in range(0x110000):
         char = chr(point)
         category = unicodedata.category(char)
         # str.isspace also takes U+001C..1F, which are not White_Space.
         white = char.isspace() and not 0x1C <= point <= 0x1F
-        letter = "?" if category == "Cn" else "W" if white else CLASS_OF_MAJOR[category[0]]
+        letter = newer.get(point, "-") if category == "Cn" else "W" if white else CLASS_OF_MAJOR[category[0]]
         if not runs or runs[-1][1] != letter:
             runs.append([point, letter])
     return runs
@@ -48,10 +63,21 @@ def nfc_cases():
     return [[t, unicodedata.normalize("NFC", t)] for t in texts]
 
 
+def tokenizers_nfc_cases():
+    rng = random.Random(13)
+    nfc = normalizers.NFC()
+    marks = [chr(p) for p in range(0x300, 0x1F000) if unicodedata.combining(chr(p))]
+    newer = [chr(p) for p in newer_classes()]
+    pool = [marks, marks, newer, "aeouAE\u0301\u0323\u0308\U00011935\U00011930\U00016d67\U00011382\U000113c9\U000105d2\u0307"]
+    texts = ["".join(rng.choice(rng.choice(pool)) for _ in range(rng.randint(2, 9))) for _ in range(200)]
+    return [[t, nfc.normalize_str(t)] for t in texts]
+
+
 def main():
     dump = lambda value: json.dumps(value, separators=(",", ":"))
     origin = f"CPython {sys.version.split()[0]}, Unicode {unicodedata.unidata_version}; make_unicode_cases.py"
-    parts = [f'{{"origin":{dump(origin)}', f'"classes":{dump(class_runs())}', f'"decoding":{dump(decoding_cases())}', f'"nfc":{dump(nfc_cases())}}}\n']
+    parts = [f'{{"origin":{dump(origin)}', f'"classes":{dump(class_runs())}', f'"decoding":{dump(decoding_cases())}', f'"nfc":{dump(nfc_cases())}',
+             f'"tokenizers_nfc":{dump(tokenizers_nfc_cases())}}}\n']
     pathlib.Path(sys.argv[1]).write_text(",\n".join(parts))
 
 

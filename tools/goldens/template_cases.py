@@ -436,6 +436,23 @@ _IMAGES = [
     ("image_chat", _context([SYSTEM, IMAGE_USER, ASSISTANT, USER])),
     ("parts", _context([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}])),
 ]
+# Turns and contents as clients of GLM models send them, also what no client should.
+_GLM = [
+    ("turns", _context([SYSTEM, USER, {"role": "assistant", "metadata": "get_weather", "content": "{\"city\": \"Bonn\"}"},
+                        {"role": "observation", "content": "21.5"}, ASSISTANT, {"role": "user", "content": "Danke 谢谢"}])),
+    ("two_systems", _context([SYSTEM, USER, ASSISTANT, SYSTEM, USER])),
+    ("pictures", _context([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "this\n"}, {"image": "b.png"},
+                                                        {"type": "text", "text": " or that?"}]}, ASSISTANT,
+                           {"role": "user", "content": [{"type": "text", "text": "and"}, {"type": "image"}]}])),
+    ("empty_content", _context([{"role": "system", "content": ""}, {"role": "user", "content": ""}, {"role": "assistant", "content": ""}])),
+    ("empty_list", _context([{"role": "user", "content": []}])),
+    ("null_content", _context([{"role": "user", "content": None}])),
+    ("missing_content", _context([{"role": "user"}, {"role": "assistant"}])),
+    ("number_content", _context([{"role": "user", "content": 7.5}, {"role": "assistant", "content": True}])),
+    ("object_content", _context([{"role": "user", "content": {"text": "a", "image": "b.png"}}])),
+    ("unknown_parts", _context([{"role": "user", "content": ["a", {"type": "audio"}, {"text": "no type"}, 3]}])),
+    ("spaces", _context([{"role": "user", "content": "  a \n\n"}, {"role": "assistant", "content": "\n b\t"}, USER])),
+]
 _WRONG = [("wrong_order", _context([ASSISTANT, ASSISTANT]))]
 
 _FAMILIES = {
@@ -450,10 +467,10 @@ _FAMILIES = {
     ],
     "qwen25": _SHAPES + _TOOLS,
     "qwen3": _SHAPES + _TOOLS + _THINKING + [("string_arguments", _context([USER, CALL_TEXT, RESULT], tools=[TOOL]))],
-    "glm4": _SHAPES + [("tools", _context([USER], tools=[TOOL]))],
-    "glm41v": _SHAPES + _IMAGES + [("video", _context([{"role": "user", "content": [{"type": "video"}]}]))],
-    "glm45": _SHAPES + _THINKING + _IMAGES + _TOOLS,
-    "chatglm3": _SHAPES,
+    "glm4": _SHAPES + _GLM + [("tools", _context([USER], tools=[TOOL]))],
+    "glm41v": _SHAPES + _GLM + _IMAGES + [("video", _context([{"role": "user", "content": [{"type": "video"}]}]))],
+    "glm45": _SHAPES + _GLM + _THINKING + _IMAGES + _TOOLS,
+    "chatglm3": _SHAPES + _GLM,
     "mistral": _SHAPES + _WRONG + [("tools", _context([USER], tools=[TOOL])), ("tool_result", _context([USER, CALL, RESULT]))],
     "deepseek_r1": _SHAPES + _THINKING + [("tool_result", _context([USER, CALL_TEXT, RESULT]))],
     "gemma": _SHAPES + _WRONG + [("parts", _IMAGES[2][1])],

@@ -20,6 +20,7 @@ constexpr uint64_t kMaxTokens = uint64_t{1} << 20;
 struct BenchFlags {
   ModelOptions model;
   BenchPlan plan;
+  std::string batches = "1", contexts = "0";  // lists
   bool json = false;
 };
 
@@ -140,6 +141,8 @@ void sort_unique(std::vector<int64_t>& values) {
 
 int bench(BenchFlags flags) {
   BenchPlan& plan = flags.plan;
+  plan.batches = read_whole_number_list(flags.batches);
+  plan.contexts = read_whole_number_list(flags.contexts);
   sort_unique(plan.batches);
   sort_unique(plan.contexts);
   if (plan.prefill_tokens == 0 && plan.decode_tokens == 0)
@@ -190,15 +193,13 @@ void declare(CLI::App& app, int& exit_code) {
   command->add_option("--decode", plan.decode_tokens, "Tokens to make; 0: no decode")
       ->check(whole_number(0, kMaxTokens))
       ->capture_default_str();
-  command->add_option("--batch", plan.batches, "Sequences at once, such as 1,4,8")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(whole_number(1, kMaxBatch))
+  command->add_option("--batch", flags->batches, "Sequences at once, such as 1,4,8")
+      ->type_name("N,N")
+      ->check(whole_number_list(1, kMaxBatch))
       ->capture_default_str();
-  command->add_option("--context", plan.contexts, "Tokens before, such as 0,1024")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(whole_number(0, kMaxTokens))
+  command->add_option("--context", flags->contexts, "Tokens before, such as 0,1024")
+      ->type_name("N,N")
+      ->check(whole_number_list(0, kMaxTokens))
       ->capture_default_str();
   command->add_option("--repeats", plan.repeats, "How often each is measured, after a warm-up")
       ->check(whole_number(1, 1000))

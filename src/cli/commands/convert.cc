@@ -115,6 +115,11 @@ std::string_view limit_of(const ConvertReport& report, double seconds, double bu
   return busy > kMost ? "processor" : "reading";
 }
 
+std::string_view limit_text(std::string_view limit) {
+  if (limit == "processor") return "computing";
+  return limit == "writing" ? "the disk (writing)" : "the disk (reading)";
+}
+
 Json report_json(const ConvertReport& report, const Stopwatch& watch, int threads) {
   Json files = Json::array();
   for (const ConvertedFile& file : report.files)
@@ -142,10 +147,11 @@ void print_report(const ConvertReport& report, const Stopwatch& watch, int threa
   const std::string kept =
       report.kept_tensors > 0 ? fmt::format(", {} of them from before", report.kept_tensors) : "";
   print_stderr(
-      "{} tensors{} in {:.1f} s: read {}, wrote {}; {} threads {} % busy, writing alone {} % of the time\n",
+      "{} tensors{} in {:.1f} s: read {}, wrote {}; {} threads {} % busy, writing alone {} % of the time; "
+      "the limit was {}\n",
       report.tensors, kept, seconds, rate_text(report.read_bytes, seconds),
       rate_text(report.written_bytes, seconds), threads, percent(busy),
-      percent(report.write_seconds / seconds));
+      percent(report.write_seconds / seconds), limit_text(limit_of(report, seconds, busy)));
 }
 
 int convert(const ConvertFlags& flags) {

@@ -119,7 +119,7 @@ class PerplexityRun {
 };
 
 int perplexity(const PerplexityFlags& flags) {
-  const std::string text = read_file(flags.file);
+  const std::string text = read_stream(flags.file);
   const ModelBundle bundle = load_model(flags.model);
   const std::vector<TokenId> tokens = bundle.tokenizer->encode(text);
   const int64_t window = flags.window_tokens, windows = static_cast<int64_t>(tokens.size()) / window;

@@ -199,6 +199,7 @@ int run(RunFlags flags) {
   if (!interactive) interrupt.emplace();
   if (flags.json) return answer_once_as_json(flags, prompt);
   apply_autotune(flags.chat.model);
+  flags.chat.more_images = interactive;
   Chat chat(flags.chat);
   return interactive ? chat_on_terminal(chat, flags.stats) : answer_once(chat, flags, prompt);
 }

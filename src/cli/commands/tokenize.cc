@@ -29,7 +29,7 @@ struct TokenizeFlags {
 
 std::string read_text(const TokenizeFlags& flags) {
   if (flags.text) return *flags.text;
-  if (flags.file) return read_file(*flags.file);
+  if (flags.file) return read_stream(*flags.file);
   if (stdin_is_terminal()) print_stderr("reading the text from the keyboard; Ctrl-D ends it\n");
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/ops/attention_sizes.h"
 #include "engine/ops/paged_cache.h"
 
 namespace oag {
@@ -16,6 +17,10 @@ bool is_experts(const Node& node) {
 
 bool is_attention(const Node& node) {
   return node.domain == "oag" && node.op == "PagedAttention";
+}
+
+bool is_streamed_attention(const Node& node) {
+  return node.domain.empty() && node.op == "Attention";
 }
 
 double bytes_of(const Tensor& tensor) {
@@ -97,6 +102,29 @@ StepCost attention_cost(const KernelContext& context) {
   return cost;
 }
 
+// ONNX Attention: q, k, v, mask and the past are read once; of keys, those within bounds and window are
+// multiplied, whatever a mask hides.
+StepCost streamed_attention_cost(const KernelContext& context, StepCost cost) {
+  const AttentionSizes sizes(context);
+  const auto valid_input = static_cast<size_t>(AttentionInput::kValidKeys);
+  const bool padded = valid_input < context.input_count() && context.has_input(valid_input);
+  double seen = 0;
+  for (int64_t b = 0; b < sizes.batch; ++b) {
+    const int64_t keys =
+        padded ? context.input(valid_input).values<int64_t>()[static_cast<size_t>(b)] : sizes.keys;
+    for (int64_t i = 0; i < sizes.queries; ++i) {
+      const int64_t place = i + (padded ? keys - sizes.queries : sizes.past);
+      int64_t begin = 0, end = keys;
+      if (sizes.causal) end = std::min(end, place + 1);
+      if (sizes.right_window >= 0) end = std::min(end, place + sizes.right_window + 1);
+      if (sizes.left_window >= 0) begin = std::max<int64_t>(begin, place - sizes.left_window);
+      seen += static_cast<double>(std::max<int64_t>(0, end - begin));
+    }
+  }
+  cost.f32_ops = 2 * seen * static_cast<double>(sizes.heads * (sizes.size + sizes.value_size));
+  return cost;
+}
+
 }  // namespace
 
 bool is_product(const Node& node) {
@@ -135,6 +163,7 @@ StepCost step_cost(const Step& step, const KernelContext& context) {
   for (size_t o = 0; o < context.output_count(); ++o) {
     if (context.wants_output(o) && context.output(o).defined()) cost.bytes += bytes_of(context.output(o));
   }
+  if (is_streamed_attention(*step.node)) return streamed_attention_cost(context, cost);
   return cost;
 }
 

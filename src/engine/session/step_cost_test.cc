@@ -144,5 +144,40 @@ TEST(StepCost, OfAttentionFollowsEachSequencesPast) {
   EXPECT_DOUBLE_EQ(recorder.costs[0].bytes, values + position * (13 + 8 + 4));
 }
 
+// 2 batches, 4 query heads on 2 key heads, 5 queries, 7 keys of 8 values, values of 6.
+TEST(StepCost, OfStreamedAttentionCountsTheKeysThatEachQueryMayLookAt) {
+  const auto cost = [](Attributes attributes, std::vector<int64_t> valid) {
+    Graph graph("attention");
+    std::vector<ValueId> inputs = {input(graph, "q", Shape{2, 4, 5, 8}), input(graph, "k", Shape{2, 2, 7, 8}),
+                                   input(graph, "v", Shape{2, 2, 7, 6})};
+    RunBindings bindings{{zeros(DType::kF32, {2, 4, 5, 8}), zeros(DType::kF32, {2, 2, 7, 8}),
+                          zeros(DType::kF32, {2, 2, 7, 6})},
+                         {}};
+    if (!valid.empty()) {
+      inputs.insert(inputs.end(),
+                    {kNoValue, kNoValue, kNoValue, input(graph, "valid", Shape{2}, DType::kI64)});
+      bindings.inputs.push_back(Tensor::of<int64_t>(DType::kI64, {2}, std::span<const int64_t>(valid)));
+    }
+    graph.outputs = {graph.add("", "Attention", inputs, std::move(attributes))};
+    const Session session(test_runtime(), std::move(graph));
+    const Recorder recorder = observe(session, bindings);
+    EXPECT_EQ(recorder.costs.size(), 1u);
+    return recorder.costs[0];
+  };
+  const double per_key = 2.0 * 4 * (8 + 6);  // of 4 heads: a product with the key, one with the value
+  const double values = 4.0 * (2 * 4 * 5 * 8 + 2 * 2 * 7 * (8 + 6) + 2 * 4 * 5 * 6);
+  EXPECT_DOUBLE_EQ(cost({}, {}).f32_ops, per_key * 2 * 5 * 7);
+  EXPECT_DOUBLE_EQ(cost({}, {}).bytes, values);
+  EXPECT_DOUBLE_EQ(cost({{"is_causal", int64_t{1}}}, {}).f32_ops, per_key * 2 * (1 + 2 + 3 + 4 + 5));
+  // Query i sees keys i - 2 to i + 1.
+  EXPECT_DOUBLE_EQ(cost({{"left_window_size", int64_t{2}}, {"right_window_size", int64_t{1}}}, {}).f32_ops,
+                   per_key * 2 * (2 + 3 + 4 + 4 + 4));
+  // The last 2 keys of one batch are padding; its queries stand at 0 to 4, those of the other at 2 to 6.
+  const StepCost padded = cost({{"is_causal", int64_t{1}}}, {5, 7});
+  EXPECT_DOUBLE_EQ(padded.f32_ops, per_key * ((1 + 2 + 3 + 4 + 5) + (3 + 4 + 5 + 6 + 7)));
+  EXPECT_DOUBLE_EQ(padded.bytes, values + 2 * 8);
+  EXPECT_DOUBLE_EQ(padded.int8_ops, 0);
+}
+
 }  // namespace
 }  // namespace oag

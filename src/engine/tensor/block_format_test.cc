@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/tensor/float16.h"
 #include "tests/npy.h"
 
 namespace oag {
@@ -75,6 +76,17 @@ constexpr DType kBlockFormats[] = {DType::kQ4_0,   DType::kQ4_1,   DType::kQ5_0,
 INSTANTIATE_TEST_SUITE_P(Halves, ReadFormat, testing::Values(DType::kF16, DType::kBF16), case_name);
 INSTANTIATE_TEST_SUITE_P(Blocks, ReadFormat, testing::ValuesIn(kBlockFormats), case_name);
 INSTANTIATE_TEST_SUITE_P(Blocks, BlockFormat, testing::ValuesIn(kBlockFormats), case_name);
+
+TEST(DecodeBlocks, EveryHalfReadsInARowAsItDoesAlone) {
+  std::vector<uint16_t> halves(65536);
+  std::vector<float> alone(halves.size()), seen(halves.size());
+  for (uint32_t i = 0; i < halves.size(); ++i) {
+    halves[i] = static_cast<uint16_t>(i);
+    alone[i] = f32_from_f16(halves[i]);
+  }
+  decode_blocks(DType::kF16, std::as_bytes(std::span(halves)), seen);
+  expect_same_bits(seen, alone);
+}
 
 TEST(DecodeBlocks, F32IsCopiedBitForBit) {
   const std::vector<float> source = test::load_npy<float>(kCases + "edge.npy").values;

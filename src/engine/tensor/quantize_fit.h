@@ -6,8 +6,8 @@
 #include "engine/tensor/quantize_lanes.h"
 
 // Least-squares fits of block scales. Every lane holds one group of N values that share a scale, x[j *
-// kLanes] being value j of the first lane; nothing is weighted, the sum of squared errors is what is made
-// small.
+// kLanes] being value j of the first lane. The sum of squared errors is what is made small, each weighted by
+// the value's size where Grid::kWeighed says so.
 
 namespace oag::quantize {
 
@@ -35,16 +35,34 @@ struct ScaleFit {
   Floats<W> gain;  // how much smaller the squared error is than that of a zero scale
 };
 
-// The least-squares scale for the levels that `inverse_scale` picks.
-template <typename Levels, int W, int N>
-OAG_INLINE ScaleFit<W> scale_for(const float* x, Floats<W> inverse_scale) {
-  Floats<W> xl{}, ll{};
+// Sums of value * level and level * level.
+template <int W>
+struct LevelSums {
+  Floats<W> xl, ll;
+};
+
+template <typename Levels, typename Grid, int W, int N>
+OAG_INLINE LevelSums<W> sums_for(const float* x, Floats<W> inverse_scale) {
+  LevelSums<W> sums{};
   for (int j = 0; j < N; ++j) {
     const Floats<W> value = load<W>(x + j * kLanes);
     const Floats<W> level = Levels::template nearest<W>(value * inverse_scale);
-    xl += value * level;
-    ll += level * level;
+    if constexpr (Grid::kWeighed) {
+      const Floats<W> weighed = greatest<W>(value, -value) * level;
+      sums.xl += value * weighed;
+      sums.ll += level * weighed;
+    } else {
+      sums.xl += value * level;
+      sums.ll += level * level;
+    }
   }
+  return sums;
+}
+
+// The least-squares scale for the levels that `inverse_scale` picks.
+template <typename Levels, typename Grid, int W, int N>
+OAG_INLINE ScaleFit<W> scale_for(const float* x, Floats<W> inverse_scale) {
+  const auto [xl, ll] = sums_for<Levels, Grid, W, N>(x, inverse_scale);
   const Floats<W> scale = ratio<W>(xl, ll);
   return {scale, scale * xl};
 }
@@ -61,42 +79,35 @@ OAG_INLINE Floats<W> fit_scale(const float* x) {
   const Floats<W> unit = inverse<W>(extreme) * Levels::kReach;
   ScaleFit<W> best{};
   for (const float reach : Grid::kReaches) {
-    const ScaleFit<W> up = scale_for<Levels, W, N>(x, unit * reach);
-    const ScaleFit<W> down = scale_for<Levels, W, N>(x, unit * -reach);
+    const ScaleFit<W> up = scale_for<Levels, Grid, W, N>(x, unit * reach);
+    const ScaleFit<W> down = scale_for<Levels, Grid, W, N>(x, unit * -reach);
     const ScaleFit<W> better = {up.gain > down.gain ? up.scale : down.scale, greatest<W>(up.gain, down.gain)};
     best.scale = better.gain > best.gain ? better.scale : best.scale;
     best.gain = greatest<W>(better.gain, best.gain);
   }
   for (int round = 0; round < Grid::kRounds; ++round) {
-    const ScaleFit<W> again = scale_for<Levels, W, N>(x, inverse<W>(best.scale));
+    const ScaleFit<W> again = scale_for<Levels, Grid, W, N>(x, inverse<W>(best.scale));
     best.scale = again.gain > best.gain ? again.scale : best.scale;
     best.gain = greatest<W>(again.gain, best.gain);
   }
   return best.scale;
 }
 
-// The integer multiple of `unit` that serves each lane best, out of those within `kSpread` of `multiple`.
+// The integer multiple of `unit` that serves each lane best, out of those within Grid::kSpread of `multiple`.
 // `xl` and `ll` are the sums of value * level and level * level that it leads to.
 template <int W>
 struct Multiple {
   Floats<W> multiple, error, xl, ll;  // error: less the sum of squared values
 };
 
-template <typename Levels, int W, int N, int kSpread>
+template <typename Levels, typename Grid, int W, int N>
 OAG_INLINE Multiple<W> best_multiple(const float* x, Floats<W> unit, Floats<W> multiple, float lo, float hi) {
   Multiple<W> best{};
-  for (int step = -kSpread; step <= kSpread; ++step) {
+  for (int step = -Grid::kSpread; step <= Grid::kSpread; ++step) {
     const Floats<W> tried =
         least<W>(greatest<W>(multiple + static_cast<float>(step), splat<W>(lo)), splat<W>(hi));
     const Floats<W> scale = tried * unit;
-    const Floats<W> inverse_scale = inverse<W>(scale);
-    Floats<W> xl{}, ll{};
-    for (int j = 0; j < N; ++j) {
-      const Floats<W> value = load<W>(x + j * kLanes);
-      const Floats<W> level = Levels::template nearest<W>(value * inverse_scale);
-      xl += value * level;
-      ll += level * level;
-    }
+    const auto [xl, ll] = sums_for<Levels, Grid, W, N>(x, inverse<W>(scale));
     const Floats<W> error = scale * (scale * ll - (xl + xl));
     const auto better = error < best.error;
     best.multiple = better ? tried : best.multiple;

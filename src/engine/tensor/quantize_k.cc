@@ -62,6 +62,7 @@ struct Q3K {
   static constexpr float kScaleLow = -32.0f, kScaleTop = 31.0f;
   using Levels = IntegerLevels<-4, 3>;
   struct Grid {
+    static constexpr bool kWeighed = false;
     static constexpr float kReaches[] = {0.65f, 0.75f, 0.82f, 0.88f, 0.94f, 1.0f, 1.06f};
     static constexpr int kRounds = 1;
     static constexpr int kUnitRounds = 2;
@@ -155,6 +156,7 @@ struct Q6K {
   static constexpr float kScaleLow = -128.0f, kScaleTop = 127.0f;
   using Levels = IntegerLevels<-32, 31>;
   struct Grid {
+    static constexpr bool kWeighed = false;
     static constexpr float kReaches[] = {0.955f, 0.967f, 0.978f, 0.986f, 0.993f, 1.0f, 1.008f, 1.016f};
     static constexpr int kRounds = 1;
     static constexpr int kUnitRounds = 1;

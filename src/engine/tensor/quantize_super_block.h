@@ -37,18 +37,11 @@ inline float sum(const float* lanes, LaneRange range) {
   return total;
 }
 
-// What was chosen for each lane, and the sums it leads to.
-struct AffineChoice {
-  alignas(64) float unit[kLanes], drop_unit[kLanes];
-  alignas(64) float scale[kLanes], drop[kLanes];  // whole multiples of the units
-  alignas(64) float error[kLanes], q1[kLanes], q2[kLanes], xq[kLanes];
-  alignas(64) float x1[kLanes];  // sum of the values
-};
-
-// Format: kGroups, kTop (largest level), kScaleTop (largest multiple), Grid, and
-// pack(levels, lane, choice, out) that writes the super-block whose first group is in `lane`.
-template <typename Format>
-struct AffineKernel {
+// The blocks of a row, as many at a time as lanes hold. Fit: choose(x, choice), which decides on scales, and
+// find_levels(x, choice, levels). Format: kGroups, kBytes and pack(levels, lane, choice, out) that writes the
+// super-block whose first group is in `lane`.
+template <typename Format, typename Choice, typename Fit>
+struct SuperBlockKernel {
   static constexpr int kValues = kSuperValues / Format::kGroups;  // per group
   static constexpr int kTogether = kLanes / Format::kGroups;      // super-blocks at a time
 
@@ -58,10 +51,10 @@ struct AffineKernel {
     for (size_t block = 0; block < blocks; block += kTogether) {
       const int count = static_cast<int>(std::min<size_t>(kTogether, blocks - block));
       to_lanes<kValues>(values + block * kSuperValues, count * Format::kGroups, x);
-      AffineChoice choice;
-      choose<W>(x, choice);
+      Choice choice;
+      Fit::template choose<W>(x, choice);
       uint8_t levels[kValues * kLanes];
-      find_levels<W>(x, choice, levels);
+      Fit::template find_levels<W>(x, choice, levels);
       for (int i = 0; i < count; ++i) {
         Format::pack(levels, i * Format::kGroups, choice,
                      out + (block + static_cast<size_t>(i)) * Format::kBytes);
@@ -69,12 +62,27 @@ struct AffineKernel {
     }
   }
 
- private:
-  using Grid = typename Format::Grid;
-
+ protected:
   static OAG_INLINE LaneRange lanes_of(int super_block) {
     return {super_block * Format::kGroups, (super_block + 1) * Format::kGroups};
   }
+};
+
+// What was chosen for each lane, and the sums it leads to.
+struct AffineChoice {
+  alignas(64) float unit[kLanes], drop_unit[kLanes];
+  alignas(64) float scale[kLanes], drop[kLanes];  // whole multiples of the units
+  alignas(64) float error[kLanes], q1[kLanes], q2[kLanes], xq[kLanes];
+  alignas(64) float x1[kLanes];  // sum of the values
+};
+
+// Format: kTop (largest level), kScaleTop (largest multiple), Grid.
+template <typename Format>
+class AffineKernel : public SuperBlockKernel<Format, AffineChoice, AffineKernel<Format>> {
+  using Base = SuperBlockKernel<Format, AffineChoice, AffineKernel<Format>>;
+  friend Base;
+  using Base::kTogether, Base::kValues, Base::lanes_of;
+  using Grid = typename Format::Grid;
 
   template <int W>
   static OAG_INLINE void choose(const float* x, AffineChoice& best) {
@@ -194,36 +202,14 @@ struct ScaleChoice {
   alignas(64) float error[kLanes], xl[kLanes], ll[kLanes];
 };
 
-// Format: kGroups, kScaleLow and kScaleTop (range of the multiples), Levels (nearest and index), Grid, pack.
+// Format: kScaleLow and kScaleTop (range of the multiples), Levels (nearest and index), Grid.
 template <typename Format>
-struct SymmetricKernel {
-  static constexpr int kValues = kSuperValues / Format::kGroups;
-  static constexpr int kTogether = kLanes / Format::kGroups;
-
-  template <int W>
-  static OAG_INLINE void run(const float* values, size_t blocks, uint8_t* out) {
-    alignas(64) float x[kValues * kLanes];
-    for (size_t block = 0; block < blocks; block += kTogether) {
-      const int count = static_cast<int>(std::min<size_t>(kTogether, blocks - block));
-      to_lanes<kValues>(values + block * kSuperValues, count * Format::kGroups, x);
-      ScaleChoice choice;
-      choose<W>(x, choice);
-      uint8_t levels[kValues * kLanes];
-      find_levels<W>(x, choice, levels);
-      for (int i = 0; i < count; ++i) {
-        Format::pack(levels, i * Format::kGroups, choice,
-                     out + (block + static_cast<size_t>(i)) * Format::kBytes);
-      }
-    }
-  }
-
- private:
+class SymmetricKernel : public SuperBlockKernel<Format, ScaleChoice, SymmetricKernel<Format>> {
+  using Base = SuperBlockKernel<Format, ScaleChoice, SymmetricKernel<Format>>;
+  friend Base;
+  using Base::kTogether, Base::kValues, Base::lanes_of;
   using Grid = typename Format::Grid;
   using Levels = typename Format::Levels;
-
-  static OAG_INLINE LaneRange lanes_of(int super_block) {
-    return {super_block * Format::kGroups, (super_block + 1) * Format::kGroups};
-  }
 
   template <int W>
   static OAG_INLINE void choose(const float* x, ScaleChoice& best) {
@@ -253,9 +239,9 @@ struct SymmetricKernel {
   template <int W>
   static OAG_INLINE void search(const float* x, ScaleChoice& choice) {
     for (int lane = 0; lane < kLanes; lane += W) {
-      const Multiple<W> best = best_multiple<Levels, W, kValues, Grid::kSpread>(
-          x + lane, load<W>(choice.unit + lane), load<W>(choice.multiple + lane), Format::kScaleLow,
-          Format::kScaleTop);
+      const Multiple<W> best = best_multiple<Levels, Grid, W, kValues>(x + lane, load<W>(choice.unit + lane),
+                                                                       load<W>(choice.multiple + lane),
+                                                                       Format::kScaleLow, Format::kScaleTop);
       store<W>(choice.multiple + lane, best.multiple);
       store<W>(choice.error + lane, best.error);
       store<W>(choice.xl + lane, best.xl);

@@ -8,14 +8,13 @@
 #include "llm/text/chat_template.h"
 
 namespace oag {
-namespace {
 
 bool is_folder(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
 }
 
-void load_vision(ModelBundle& bundle, const std::filesystem::path& given) {
+void add_vision(ModelBundle& bundle, const std::filesystem::path& given) {
   const std::string& where = bundle.weights->where();
   if (bundle.config.rope_sections.empty() || !bundle.image_token) {
     fail(ErrorCode::kUnsupported, where, "takes no pictures: it has no {}",
@@ -30,8 +29,6 @@ void load_vision(ModelBundle& bundle, const std::filesystem::path& given) {
   }
   bundle.config.takes_images = true;
 }
-
-}  // namespace
 
 ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& options) {
   ModelBundle bundle = is_folder(path) ? load_hugging_face_bundle(path) : load_gguf_bundle(path);
@@ -48,7 +45,7 @@ ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& 
     bundle.fallback_template = fallback.name;
   }
   bundle.image_token = bundle.tokenizer->find("<|image|>");
-  if (options.vision) load_vision(bundle, options.vision_path);
+  if (options.vision) add_vision(bundle, options.vision_path);
   return bundle;
 }
 
@@ -58,6 +55,12 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& pat
 
 ModelDescription describe_model(const std::filesystem::path& path) {
   return is_folder(path) ? describe_hugging_face(path) : describe_gguf(path);
+}
+
+Graph ModelBundle::build_graph() const {
+  Graph graph = architecture->build(config, *weights);
+  weights->refuse_unread();
+  return graph;
 }
 
 int64_t ModelBundle::parameters() const {

@@ -27,10 +27,12 @@ struct ModelBundle {
   std::string title;                   // the model's own name, or the file's or folder's
   std::string chat_template;           // Jinja; the file's own, or the family's
   std::string_view fallback_template;  // the name of the family's, where the file has none; else empty
-  std::shared_ptr<const VisionBundle> vision;  // where it was asked for
+  bool has_tower = false;              // a folder whose config.json has a vision tower
+  std::shared_ptr<const VisionBundle> vision;  // the tower, where it was asked for
   std::optional<TokenId> image_token;          // which stands for a picture, where it has one
 
-  Graph build_graph() const { return architecture->build(config, *weights); }
+  // Errors: those of Weights, also for tensors that the graph leaves out.
+  Graph build_graph() const;
   const std::string& name() const { return title; }
   int64_t parameters() const;     // elements of all tensors
   uint64_t weight_bytes() const;  // as stored
@@ -38,6 +40,9 @@ struct ModelBundle {
   bool template_is_fallback() const { return !fallback_template.empty(); }
   std::string precision() const;  // the storage that holds most bytes: "q4_1"
 };
+
+// Whether it is a folder that can be read; a link to one is.
+bool is_folder(const std::filesystem::path& path);
 
 struct BundleOptions {
   bool vision = false;                // the model's vision tower too
@@ -49,6 +54,10 @@ struct BundleOptions {
 // architecture; kCorruptData for a tokenizer or numbers that contradict themselves; kNotFound where
 // a vision tower is asked for and there is none.
 ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& options = {});
+
+// Adds the model's vision tower to what was opened without, before its graph is built. `given` is its file;
+// empty: as in BundleOptions. Errors: those of load_bundle for a tower.
+void add_vision(ModelBundle& bundle, const std::filesystem::path& given = {});
 
 // Opens only what a tokenizer needs.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);

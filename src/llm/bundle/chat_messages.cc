@@ -23,7 +23,7 @@ class MessageReader {
       wrong("role", "is {}, expected a text such as \"user\"",
             role == message.end() ? "missing" : "no such text");
     trusted_ = *role == "assistant";
-    Json out = message;
+    Json out = shielded_all(message);
     if (const auto content = message.find("content"); content != message.end())
       out["content"] = read_content(*content, pictures);
     else
@@ -38,14 +38,28 @@ class MessageReader {
          std::forward<Args>(args)...);
   }
 
-  std::string shielded(const Json& text) const {
-    const auto& plain = text.get_ref<const std::string&>();
-    return trusted_ ? plain : shield_control_tokens(tokenizer_, plain);
+  std::string shielded(const std::string& text) const {
+    return trusted_ ? keep_control_tokens(text) : shield_control_tokens(tokenizer_, text);
+  }
+
+  // Every text in a value, keys too: templates write names, tools and their calls as well.
+  Json shielded_all(const Json& value) const {
+    if (value.is_string()) return shielded(value.get_ref<const std::string&>());
+    if (!value.is_structured()) return value;
+    Json out = value.is_array() ? Json::array() : Json::object();
+    for (const auto& [key, part] : value.items()) {
+      if (value.is_array()) {
+        out.push_back(shielded_all(part));
+      } else {
+        out[shielded(key)] = shielded_all(part);
+      }
+    }
+    return out;
   }
 
   Json read_content(const Json& content, std::vector<std::string>& pictures) const {
     if (content.is_null()) return nullptr;
-    if (content.is_string()) return shielded(content);
+    if (content.is_string()) return shielded(content.get_ref<const std::string&>());
     if (!content.is_array())
       wrong("content", "is {}, expected a text, a list of parts, or null", content.type_name());
     Json parts = Json::array();
@@ -87,7 +101,7 @@ class MessageReader {
     }
     const auto text = part.find("text");
     if (text == part.end() || !text->is_string()) wrong(name, "has no text");
-    return shielded(*text);
+    return shielded(text->get_ref<const std::string&>());
   }
 
   // The address of a picture, "" for one without; nothing for a part that is none.
@@ -114,6 +128,10 @@ class MessageReader {
 };
 
 }  // namespace
+
+std::string_view content_format_name(ContentFormat format) {
+  return format == ContentFormat::kList ? "list" : "string";
+}
 
 ChatMessages read_chat_messages(const Tokenizer& tokenizer, const Json& messages, ContentFormat format,
                                 std::string_view where) {

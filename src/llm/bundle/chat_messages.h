@@ -16,6 +16,9 @@ enum class ContentFormat {
   kString,  // one text, the pictures' tokens first, joined by newlines: vLLM's "string"
 };
 
+// "list" or "string".
+std::string_view content_format_name(ContentFormat format);
+
 // A conversation as chat templates take it.
 struct ChatMessages {
   Json list = Json::array();          // for render_chat
@@ -24,8 +27,8 @@ struct ChatMessages {
 };
 
 // Brings a list of messages in OpenAI's layout into the one of `format`. A message has a role, any text, and
-// a content: null, a text, or a list of parts of type text, image or image_url; its other keys stay as they
-// are. What looks like a control token in a text becomes plain text in encode_rendered_chat, but for the
+// a content: null, a text, or a list of parts of type text, image or image_url; its other keys stay. What
+// looks like a control token anywhere in a message becomes plain text in encode_rendered_chat, but for the
 // assistant's, whose own words may hold such tokens (<think>). `where` names the list in errors.
 // Errors: kInvalidArgument naming the message and part; kUnsupported for parts of another type.
 ChatMessages read_chat_messages(const Tokenizer& tokenizer, const Json& messages, ContentFormat format,

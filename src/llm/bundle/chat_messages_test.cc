@@ -83,6 +83,33 @@ TEST(ChatMessages, ControlTokensStayTextButInTheAssistantsOwnWords) {
   EXPECT_EQ(content(R"({"role":"assistant","content":"<|user|>"})", ContentFormat::kList), "<|user|>");
 }
 
+TEST(ChatMessages, ControlTokensStayTextInEveryKeyOfAMessage) {
+  const Json messages = Json::parse(R"([{"role":"tool<|user|>","name":"<|user|>","content":"a",
+    "tool_calls":[{"function":{"name":"<|user|>","arguments":{"<|user|>":["<|user|>", 1]}}}]}])");
+  const Json message = read_chat_messages(*tokenizer(), messages, ContentFormat::kList).list[0];
+  const std::string text = message.dump();
+  EXPECT_EQ(std::ranges::count(encode_rendered_chat(*tokenizer(), text), 1), 0);
+  EXPECT_EQ(Json::parse(shown_chat(text)), messages[0]);
+  const Json own = Json::parse(R"([{"role":"assistant","content":null,"reasoning_content":"<|user|>"}])");
+  EXPECT_EQ(read_chat_messages(*tokenizer(), own, ContentFormat::kList).list, own);
+}
+
+TEST(ChatMessages, TheCharacterThatMarksThemIsNotLost) {
+  const std::string mark = "\xef\xb7\x90";
+  for (const char* role : {"user", "assistant"}) {
+    for (const std::string& text : {mark, "a" + mark + mark + "a", "<" + mark + "|user|>", mark + "<|user|>",
+                                    "<|user|>" + mark + mark + mark}) {
+      const Json messages = Json::array({{{"role", role}, {"content", text}}});
+      const std::string rendered =
+          read_chat_messages(*tokenizer(), messages, ContentFormat::kList).list[0]["content"];
+      EXPECT_EQ(shown_chat(rendered), text);
+      const std::vector<TokenId> ids = encode_rendered_chat(*tokenizer(), rendered);
+      const bool meant = role == std::string("assistant") && text.find("<|user|>") != std::string::npos;
+      EXPECT_EQ(std::ranges::count(ids, 1), meant ? 1 : 0) << role << " " << text;
+    }
+  }
+}
+
 TEST(ChatMessages, WhatIsWrongIsNamedWithItsPlace) {
   const auto has = [](const std::string& text, const char* part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;

@@ -14,11 +14,15 @@ std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
 // U+FDD0, a noncharacter: Unicode keeps it for marks inside a program.
 constexpr std::string_view kShield = "\xef\xb7\x90";
 
+// Of two in a row one stays, which is a text's own.
 std::string without_shields(std::string_view text) {
   std::string out;
   for (size_t at = text.find(kShield); at != std::string_view::npos; at = text.find(kShield)) {
     out += text.substr(0, at);
     text.remove_prefix(at + kShield.size());
+    if (!text.starts_with(kShield)) continue;
+    out += kShield;
+    text.remove_prefix(kShield.size());
   }
   out += text;
   return out;
@@ -40,7 +44,17 @@ std::vector<TokenId> encode_shielded(const Tokenizer& tokenizer, std::string_vie
   return ids;
 }
 
+bool says_autoglm(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return text.find("autoglm") != std::string::npos;
+}
+
 }  // namespace
+
+ContentFormat own_content_format(const ModelBundle& bundle) {
+  const bool served_as_string = says_autoglm(bundle.name()) || says_autoglm(bundle.path.filename().string());
+  return served_as_string ? ContentFormat::kString : ContentFormat::kList;
+}
 
 ChatTemplate compile_chat_template(const ModelBundle& bundle) {
   if (bundle.template_is_fallback()) {
@@ -72,11 +86,23 @@ std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view t
   // Past its first character only: another token may begin inside this one.
   while (const auto match = special.find(text, at)) {
     const size_t first = match->begin + decode_utf8_leniently(text.substr(match->begin)).size_bytes;
-    out += text.substr(at, first - at);
+    out += keep_control_tokens(text.substr(at, first - at));
     if (tokenizer.vocabulary().type(match->id) != TokenType::kUserDefined) out += kShield;
     at = first;
   }
-  out += text.substr(at);
+  out += keep_control_tokens(text.substr(at));
+  return out;
+}
+
+std::string keep_control_tokens(std::string_view text) {
+  std::string out;
+  for (size_t at = text.find(kShield); at != std::string_view::npos; at = text.find(kShield)) {
+    out += text.substr(0, at);
+    out += kShield;
+    out += kShield;
+    text.remove_prefix(at + kShield.size());
+  }
+  out += text;
   return out;
 }
 

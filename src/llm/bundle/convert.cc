@@ -9,28 +9,16 @@
 #include "base/compute_pool.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "llm/bundle/bundle.h"
 #include "llm/bundle/convert_jobs.h"
 #include "llm/bundle/convert_plan.h"
+#include "llm/bundle/folder_plan.h"
 #include "llm/bundle/gguf_keys.h"
 
 namespace oag {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-bool has_vision_config(const fs::path& folder) {
-  constexpr size_t kMaxConfigBytes = size_t{16} << 20;
-  const fs::path path = folder / "config.json";
-  const Json config = parse_json(read_file(path, kMaxConfigBytes), path.string());
-  return config.is_object() && config.contains("vision_config");
-}
 
 std::string inputs_of(const std::vector<std::shared_ptr<const MappedFile>>& files,
                       const ConvertOptions& options) {
@@ -83,6 +71,18 @@ struct Conversion {
                     "added, so convert from the original weights where you have them",
                     most->first));
   }
+  void warn_of_further_layers(const ModelBundle& bundle) {
+    const std::string gguf = fmt::format("blk.{}.", bundle.config.layers),
+                      folder = fmt::format("layers.{}.", bundle.config.layers);
+    const bool some = std::ranges::any_of(bundle.weights->tensors(), [&](const StoredTensor& tensor) {
+      return tensor.name.starts_with(gguf) || tensor.name.find(folder) != std::string::npos;
+    });
+    if (!some) return;
+    report.warnings.push_back(
+        fmt::format("the layers from number {} on, which predict further tokens, are left out; answers are "
+                    "the same without them",
+                    bundle.config.layers));
+  }
 
  private:
   const RunControl& control() const { return options.control != nullptr ? *options.control : own_control; }
@@ -95,15 +95,16 @@ struct Conversion {
 };
 
 void folder_to_gguf(Conversion& work) {
-  const bool vision = has_vision_config(work.source);
-  const ModelBundle bundle = load_bundle(work.source, {.vision = vision, .vision_path = {}});
+  ModelBundle bundle = load_bundle(work.source);
+  if (bundle.has_tower) add_vision(bundle, {});
+  work.warn_of_further_layers(bundle);
   std::vector<GgufJob> jobs;
   GgufJob& text = jobs.emplace_back(GgufJob{work.target, gguf_text_keys(bundle), {}});
   text.tensors = plan_gguf_text(bundle, work.options.recipe);
   text.keys.insert(text.keys.begin() + 3,
                    file_type_key(work.options.recipe ? quant_recipe_info(*work.options.recipe).file_type
                                                      : stored_file_type(text.tensors)));
-  if (vision) {
+  if (bundle.vision) {
     const fs::path path = work.target.parent_path() / ("mmproj-" + work.target.filename().string());
     GgufJob& tower = jobs.emplace_back(GgufJob{path, gguf_vision_keys(bundle), {}});
     tower.tensors = plan_gguf_vision(*bundle.vision, work.options.vision_recipe);
@@ -134,26 +135,24 @@ std::optional<DType> float_type(const Conversion& work) {
 }
 
 // The vision file of a GGUF model, where it has one.
-ModelBundle load_with_vision(Conversion& work) {
-  BundleOptions options = {.vision = true, .vision_path = work.options.vision_path};
+void add_vision_if_there(Conversion& work, ModelBundle& bundle) {
   try {
-    return load_bundle(work.source, options);
+    return add_vision(bundle, work.options.vision_path);
   } catch (const Error& error) {
     const bool has_none = error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kUnsupported;
     if (!has_none || !work.options.vision_path.empty()) throw;
   }
-  options.vision = false;
-  ModelBundle bundle = load_bundle(work.source, options);
   if (!bundle.config.rope_sections.empty())
     work.report.warnings.push_back(
         "the model takes pictures, but its vision file (mmproj-….gguf) is not "
         "beside it: the folder has the text part alone");
-  return bundle;
 }
 
 void gguf_to_folder(Conversion& work) {
   const std::optional<DType> wanted = float_type(work);
-  const ModelBundle bundle = load_with_vision(work);
+  ModelBundle bundle = load_bundle(work.source);
+  add_vision_if_there(work, bundle);
+  work.warn_of_further_layers(bundle);
   if (std::ranges::any_of(bundle.weights->tensors(),
                           [](const StoredTensor& tensor) { return is_block_format(tensor.dtype); })) {
     work.report.warnings.push_back(

@@ -174,8 +174,7 @@ void ConvertMeter::begin(std::string_view file, const PlannedTensor& tensor) {
 void ConvertMeter::finished(const PlannedTensor& tensor) {
   progress_.done_bytes += tensor.size_bytes();
   report_.written_bytes += tensor.size_bytes();
-  for (const StoredTensor* part : tensor.rows.from)
-    report_.read_bytes += part->bytes.size() / static_cast<size_t>(tensor.rows.stride);
+  report_.read_bytes += tensor.source_bytes();
   ++report_.tensors;
   tell();
 }

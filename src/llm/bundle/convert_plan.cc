@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "llm/bundle/gguf_keys.h"
-#include "llm/bundle/hugging_face_files.h"
 #include "llm/models/glm4v_vision.h"
 
 namespace oag {
@@ -49,100 +49,63 @@ std::vector<DType> vision_types(QuantRecipe recipe, const std::vector<const Stor
   return types;
 }
 
-// The name that a GGUF tensor has in the folder; q, k and v of one tensor are told apart by `part`.
-std::string folder_name(const NameTable& names, const std::string& gguf_name, const std::string& where) {
-  if (auto name = hugging_face_tensor_name(names, gguf_name)) return *std::move(name);
-  fail(ErrorCode::kUnsupported, where, "tensor {} has no name in Hugging Face folders of this architecture",
-       gguf_name);
-}
-
-DType folder_type(DType stored, std::optional<DType> wanted) {
-  if (wanted) return *wanted;
-  return is_block_format(stored) ? DType::kF16 : stored;
-}
-
-class FolderPlan {
- public:
-  FolderPlan(const ModelBundle& bundle, std::optional<DType> wanted)
-      : bundle_(bundle), type_(hugging_face_type_of(bundle)), wanted_(wanted) {}
-
-  std::vector<PlannedTensor> make() {
-    for (const StoredTensor& tensor : bundle_.weights->tensors()) add_text(tensor);
-    if (bundle_.vision) add_vision(*bundle_.vision->weights);
-    return std::move(plan_);
-  }
-
- private:
-  const std::string& where() const { return bundle_.weights->where(); }
-
-  void add_text(const StoredTensor& tensor) {
-    if (tensor.name == "rope_freqs.weight") return;  // config.json says it
-    const DType dtype = folder_type(tensor.dtype, wanted_);
-    const size_t at = tensor.name.find("attn_qkv");
-    if (at != std::string::npos && !hugging_face_tensor_name(type_.names, tensor.name)) {
-      add_parts(tensor, at, dtype);
-      return;
-    }
-    push(plan_tensor(tensor, folder_name(type_.names, tensor.name, where()), dtype, where()), tensor.name);
-  }
-
-  // q, k and v apart.
-  void add_parts(const StoredTensor& tensor, size_t at, DType dtype) {
-    const TextConfig& config = bundle_.config;
-    const int64_t q = config.heads * config.head_size, k = config.kv_heads * config.head_size;
-    const struct {
-      const char* name;
-      int64_t first, count;
-    } parts[] = {{"attn_q", 0, q}, {"attn_k", q, k}, {"attn_v", q + k, k}};
-    for (const auto& part : parts) {
-      std::string name = tensor.name;
-      name.replace(at, 8, part.name);
-      push(plan_rows(tensor, folder_name(type_.names, name, where()), dtype, part.first, part.count, where()),
-           name);
-    }
-  }
-
-  void push(PlannedTensor plan, std::string_view gguf_name) {
-    plan_head_order(plan, gguf_name, bundle_.config, bundle_.config.rope_pairing, type_.rope_pairing);
-    plan_.push_back(std::move(plan));
-  }
-
-  void add_vision(const Weights& weights) {
-    std::vector<const StoredTensor*> frames;
-    for (const StoredTensor& tensor : weights.tensors()) {
-      if (tensor.name.starts_with(kPatchKernels)) {
-        frames.push_back(&tensor);
-        continue;
-      }
-      plan_.push_back(plan_tensor(tensor, folder_name(kGlm4vVisionNames, tensor.name, weights.where()),
-                                  folder_type(tensor.dtype, wanted_), weights.where()));
-    }
-    if (frames.empty()) return;
-    std::ranges::sort(frames, {}, &StoredTensor::name);
-    plan_.push_back(plan_joined_frames(
-        frames, folder_name(kGlm4vVisionNames, std::string(kPatchKernels), weights.where()),
-        folder_type(frames.front()->dtype, wanted_), weights.where()));
-  }
-
-  const ModelBundle& bundle_;
-  const HuggingFaceType& type_;
-  std::optional<DType> wanted_;
-  std::vector<PlannedTensor> plan_;
+// A tensor of the GGUF file and what it is made of.
+struct TextTensor {
+  std::string name;
+  std::vector<const StoredTensor*> parts;  // the matrices of all experts; else one tensor
+  Dims dims;
 };
+
+// Where the first of a layer's experts stands, all of them do.
+std::vector<TextTensor> text_tensors(const ModelBundle& bundle) {
+  std::vector<TextTensor> tensors;
+  std::set<std::string, std::less<>> stacked;
+  for (const StoredTensor* tensor : named_tensors(bundle.weights->tensors())) {
+    const auto expert = parse_expert_name(tensor->gguf_name);
+    if (!expert) {
+      tensors.push_back({tensor->gguf_name, {tensor}, tensor->dims});
+      continue;
+    }
+    if (!stacked.emplace(expert->stem).second) continue;
+    TextTensor stack = {std::string(expert->stem) + ".weight", {}, tensor->dims};
+    for (int64_t i = 0; i < bundle.config.experts.count; ++i) {
+      const StoredTensor* part = bundle.weights->entry(expert_tensor_name(expert->stem, i));
+      if (part == nullptr) {
+        fail(ErrorCode::kCorruptData, bundle.weights->where(),
+             "expert {} has no tensor like {}, and config.json says that there are {} experts; the files are "
+             "incomplete",
+             i, tensor->name, bundle.config.experts.count);
+      }
+      stack.parts.push_back(part);
+    }
+    stack.dims.insert(stack.dims.begin(), bundle.config.experts.count);
+    tensors.push_back(std::move(stack));
+  }
+  return tensors;
+}
+
+std::vector<DType> text_types(const TextConfig& config, const std::vector<TextTensor>& tensors,
+                              std::optional<QuantRecipe> recipe) {
+  if (recipe) {
+    std::vector<QuantTensor> list;
+    for (const TextTensor& tensor : tensors)
+      list.push_back({tensor.name, tensor.parts.front()->dtype, tensor.dims});
+    return choose_types(*recipe, {config.layers, config.heads, config.kv_heads, config.experts.count}, list);
+  }
+  std::vector<DType> types;
+  for (const TextTensor& tensor : tensors) {
+    const bool is_exact = tensor.dims.size() < 2 || tensor.name.ends_with("ffn_gate_inp.weight");
+    types.push_back(is_exact ? DType::kF32 : tensor.parts.front()->dtype);
+  }
+  return types;
+}
 
 }  // namespace
 
 std::vector<PlannedTensor> plan_gguf_text(const ModelBundle& bundle, std::optional<QuantRecipe> recipe) {
   const std::string& where = bundle.weights->where();
-  const std::vector<const StoredTensor*> tensors = named_tensors(bundle.weights->tensors());
-  std::vector<DType> types;
-  if (recipe) {
-    types = choose_types(*recipe, {bundle.config.layers, bundle.config.heads, bundle.config.kv_heads, 0},
-                         quant_tensors(tensors));
-  } else {
-    for (const StoredTensor* tensor : tensors)
-      types.push_back(is_vector(*tensor) ? DType::kF32 : tensor->dtype);
-  }
+  const std::vector<TextTensor> tensors = text_tensors(bundle);
+  const std::vector<DType> types = text_types(bundle.config, tensors, recipe);
   std::vector<PlannedTensor> plan;
   if (std::vector<float> divisors = llama3_divisors(bundle.config); !divisors.empty()) {
     PlannedTensor computed;
@@ -154,7 +117,9 @@ std::vector<PlannedTensor> plan_gguf_text(const ModelBundle& bundle, std::option
   }
   const RopePairing pairing = bundle.architecture->gguf_pairing(bundle.config);
   for (size_t i = 0; i < tensors.size(); ++i) {
-    PlannedTensor tensor = plan_tensor(*tensors[i], tensors[i]->gguf_name, types[i], where);
+    const auto& [name, parts, dims] = tensors[i];
+    PlannedTensor tensor = dims == parts.front()->dims ? plan_tensor(*parts.front(), name, types[i], where)
+                                                       : plan_stack(parts, name, types[i], where);
     plan_head_order(tensor, tensor.name, bundle.config, bundle.config.rope_pairing, pairing);
     plan.push_back(std::move(tensor));
   }
@@ -217,20 +182,6 @@ std::vector<GgufMetadata::Entry> copied_gguf_keys(const GgufFile& file, std::opt
     keys.push_back({"general.quantization_version", GgufValue::of(uint32_t{2})});
   }
   return keys;
-}
-
-std::vector<PlannedTensor> plan_folder(const ModelBundle& bundle, std::optional<DType> wanted) {
-  return FolderPlan(bundle, wanted).make();
-}
-
-std::vector<PlannedTensor> plan_folder_copy(const std::vector<StoredTensor>& tensors,
-                                            std::optional<DType> wanted, std::string_view where) {
-  std::vector<PlannedTensor> plan;
-  for (const StoredTensor& tensor : tensors) {
-    const bool changes = is_float(tensor.dtype) && wanted;
-    plan.push_back(plan_tensor(tensor, tensor.name, changes ? *wanted : tensor.dtype, where));
-  }
-  return plan;
 }
 
 DType most_stored(const std::vector<PlannedTensor>& tensors) {

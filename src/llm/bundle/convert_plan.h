@@ -9,8 +9,9 @@
 
 namespace oag {
 
-// The text part of a Hugging Face folder as GGUF has it: q and k rows in GGUF's order, vectors as f32,
-// rope_freqs.weight for a Llama-3 scaling; nothing for `recipe`: matrices as they are stored.
+// The text part of a Hugging Face folder as GGUF has it: q and k rows in GGUF's order, the experts of a layer
+// in one tensor, vectors and routers as f32, rope_freqs.weight for a Llama-3 scaling; nothing for `recipe`:
+// other matrices as they are stored. Errors: kCorruptData where an expert is missing.
 std::vector<PlannedTensor> plan_gguf_text(const ModelBundle& bundle, std::optional<QuantRecipe> recipe);
 
 // Its vision tower: vectors and the table of positions as f32, convolutions as f16, unless all is f32.
@@ -21,14 +22,6 @@ std::vector<PlannedTensor> plan_gguf_copy(const GgufFile& file, const std::vecto
                                           std::optional<QuantRecipe> recipe);
 // And its keys: those that say how it is stored are changed.
 std::vector<GgufMetadata::Entry> copied_gguf_keys(const GgufFile& file, std::optional<QuantRecipe> recipe);
-
-// A GGUF model, with its vision tower if it was loaded, as transformers names and orders it. `wanted` is
-// the type of all; nothing: as stored, block formats as f16.
-std::vector<PlannedTensor> plan_folder(const ModelBundle& bundle, std::optional<DType> wanted);
-
-// All tensors of safetensors files under their names; other than floats stay as they are.
-std::vector<PlannedTensor> plan_folder_copy(const std::vector<StoredTensor>& tensors,
-                                            std::optional<DType> wanted, std::string_view where);
 
 // The type that holds most bytes.
 DType most_stored(const std::vector<PlannedTensor>& tensors);

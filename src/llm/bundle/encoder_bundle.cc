@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "llm/bundle/hugging_face_bundle.h"
 #include "llm/models/config_reader.h"
 #include "llm/models/text_config.h"
@@ -12,47 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of pooling_mode_… the one that is on, or pooling_mode's name.
-Pooling read_pooling(const fs::path& path) {
-  const Json json = read_json(path);
-  const std::string where = path.string();
-  const ConfigReader config(json, where);
-  std::string mode = config.find_text("pooling_mode").value_or("");
-  for (const auto& [key, value] : json.items()) {
-    constexpr std::string_view kKey = "pooling_mode_";
-    if (!key.starts_with(kKey) || value != true) continue;
-    mode += (mode.empty() ? "" : "+") + key.substr(kKey.size());
-  }
-  if (mode == "mean_tokens" || mode == "mean") return Pooling::kMean;
-  if (mode == "cls_token" || mode == "cls") return Pooling::kFirst;
-  config.unsupported("pooling_mode", fmt::format("is \"{}\", known: mean, cls", mode.substr(0, 128)));
-}
-
-// The chain of modules that sentence-transformers runs.
 void read_modules(const fs::path& folder, EncoderBundle& bundle) {
   const fs::path path = folder / "modules.json";
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return;
-  const Json modules = parse_json(read_file(path, size_t{1} << 20), path.string());
-  bundle.normalised = false;
-  for (const Json& module : modules) {
-    const std::string where = path.string();
-    if (!module.is_object()) fail(ErrorCode::kCorruptData, where, "has a module that is no object");
-    const ConfigReader reader(module, where);
-    const std::string type = reader.find_text("type").value_or("");
-    const std::string kind = type.substr(type.rfind('.') + 1);
-    if (kind == "Pooling") {
-      const std::string name = reader.find_text("path").value_or("");
-      if (name.empty() || name.find('/') != std::string::npos || name.starts_with("."))
-        reader.refuse("path", fmt::format("is \"{}\", expected a folder beside it", name.substr(0, 64)));
-      bundle.pooling = read_pooling(folder / name / "config.json");
-    } else if (kind == "Normalize") {
-      bundle.normalised = true;
-    } else if (kind != "Transformer") {
-      reader.unsupported(
-          "type", fmt::format("is \"{}\", known: Transformer, Pooling, Normalize", type.substr(0, 128)));
-    }
-  }
+  if (!is_there(path)) return;
+  const EncoderModules modules =
+      parse_encoder_modules(parse_json(read_file(path, size_t{1} << 20), path.string()), path.string());
+  bundle.normalised = modules.normalised;
+  if (modules.pooling_folder.empty()) return;
+  const fs::path pooling = folder / modules.pooling_folder / "config.json";
+  bundle.pooling = parse_pooling(read_json(pooling), pooling.string());
 }
 
 int64_t read_max_tokens(const fs::path& folder, const EncoderConfig& config) {
@@ -70,9 +39,52 @@ int64_t read_max_tokens(const fs::path& folder, const EncoderConfig& config) {
 
 }  // namespace
 
+Pooling parse_pooling(const Json& json, std::string_view where) {
+  if (!json.is_object()) fail(ErrorCode::kCorruptData, where, "is no JSON object");
+  const ConfigReader config(json, where);
+  // Of pooling_mode_… the one that is on, or pooling_mode's name.
+  std::string mode = config.find_text("pooling_mode").value_or("");
+  for (const auto& [key, value] : json.items()) {
+    constexpr std::string_view kKey = "pooling_mode_";
+    if (!key.starts_with(kKey) || value != true) continue;
+    mode += (mode.empty() ? "" : "+") + key.substr(kKey.size());
+  }
+  if (mode == "mean_tokens" || mode == "mean") return Pooling::kMean;
+  if (mode == "cls_token" || mode == "cls") return Pooling::kFirst;
+  config.unsupported("pooling_mode", fmt::format("is \"{}\", known: mean, cls", mode.substr(0, 128)));
+}
+
+EncoderModules parse_encoder_modules(const Json& modules, std::string_view where) {
+  if (!modules.is_array()) fail(ErrorCode::kCorruptData, where, "is no list of modules");
+  EncoderModules result;
+  for (const Json& module : modules) {
+    if (!module.is_object()) fail(ErrorCode::kCorruptData, where, "has a module that is no object");
+    const ConfigReader reader(module, where);
+    const std::string type = reader.find_text("type").value_or("");
+    const std::string kind = type.substr(type.rfind('.') + 1);
+    if (kind == "Pooling") {
+      const std::string name = reader.find_text("path").value_or("");
+      if (name.empty() || name.find('/') != std::string::npos || name.starts_with("."))
+        reader.refuse("path", fmt::format("is \"{}\", expected a folder beside it", name.substr(0, 64)));
+      result.pooling_folder = name;
+    } else if (kind == "Normalize") {
+      result.normalised = true;
+    } else if (kind != "Transformer") {
+      reader.unsupported(
+          "type", fmt::format("is \"{}\", known: Transformer, Pooling, Normalize", type.substr(0, 128)));
+    }
+  }
+  return result;
+}
+
+Graph EncoderBundle::build_graph() const {
+  Graph graph = build_encoder(config, *weights);
+  weights->refuse_unread();
+  return graph;
+}
+
 std::shared_ptr<const EncoderBundle> load_encoder_bundle(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
+  if (!is_folder(folder)) {
     fail(ErrorCode::kUnsupported, folder.string(),
          "is no Hugging Face folder, the only form in which text encoders are read");
   }

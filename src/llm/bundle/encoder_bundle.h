@@ -22,8 +22,20 @@ struct EncoderBundle {
   bool normalised = true;  // vectors have length 1
   int64_t max_tokens = 0;  // of a text, those around it included; longer ones are cut
 
-  Graph build_graph() const { return build_encoder(config, *weights); }
+  // Errors: those of Weights, also for tensors that the graph leaves out.
+  Graph build_graph() const;
 };
+
+// What modules.json says: the chain of modules that sentence-transformers runs.
+struct EncoderModules {
+  std::string pooling_folder;  // that holds a config.json; empty: none is named
+  bool normalised = false;
+};
+// Errors: kUnsupported for another module, kCorruptData.
+EncoderModules parse_encoder_modules(const Json& modules, std::string_view where);
+
+// What the config.json of a pooling module says. Errors: kUnsupported for another pooling, kCorruptData.
+Pooling parse_pooling(const Json& config, std::string_view where);
 
 // Opens a Hugging Face folder of a BERT encoder: config.json, safetensors, tokenizer.json and what
 // sentence-transformers puts beside them (modules.json, 1_Pooling/config.json, sentence_bert_config.json);

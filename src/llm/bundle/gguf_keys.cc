@@ -76,6 +76,20 @@ void add_window(Keys& keys, const TextConfig& config, std::string_view where) {
   keys.size("attention.sliding_window", config.attention_window);
 }
 
+void add_experts(Keys& keys, const ExpertConfig& experts, const std::string& architecture) {
+  if (experts.count == 0) return;
+  keys.size("expert_count", experts.count);
+  keys.size("expert_used_count", experts.used);
+  keys.size("expert_shared_count", experts.shared);
+  keys.size("expert_feed_forward_length", experts.ffn_size);
+  keys.size("leading_dense_block_count", experts.dense_layers);
+  keys.number("expert_weights_scale", experts.scale);
+  keys.add(architecture + ".expert_weights_norm", GgufValue::of(experts.normed));
+  keys.size("expert_gating_func", kSigmoidGating);
+  keys.size("expert_group_count", experts.groups);
+  keys.size("expert_group_used_count", experts.groups_used);
+}
+
 void add_numbers(Keys& keys, const TextConfig& config, std::string_view where) {
   keys.size("context_length", config.context_tokens);
   keys.size("embedding_length", config.hidden_size);
@@ -97,6 +111,7 @@ void add_numbers(Keys& keys, const TextConfig& config, std::string_view where) {
   }
   add_rope_scaling(keys, config.rope_scaling, where);
   add_window(keys, config, where);
+  add_experts(keys, config.experts, config.architecture);
 }
 
 GgufValue strings(std::vector<std::string_view> texts) {

@@ -19,15 +19,14 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{256} << 20;
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 std::string title_of(const fs::path& folder) {
   std::error_code error;
   fs::path full = fs::canonical(folder, error);
   if (error) full = folder;
+  // A snapshot of the hub's cache is named after its revision: models--ORG--NAME/snapshots/REVISION.
+  const std::string cached = full.parent_path().parent_path().filename().string();
+  if (full.parent_path().filename() == "snapshots" && cached.starts_with("models--"))
+    return cached.substr(cached.rfind("--") + 2);
   return full.filename().empty() ? folder.string() : full.filename().string();
 }
 
@@ -188,6 +187,7 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
   bundle.title = title_of(folder);
   bundle.architecture = &config.family.architecture;
   bundle.config = config.text;
+  bundle.has_tower = config.has_vision;
   bundle.weights = std::make_shared<const Weights>(
       open_safetensors(folder),
       Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,

@@ -24,7 +24,8 @@ constexpr ModelClass kClasses[] = {{"llama", "LlamaForCausalLM"},
                                    {"qwen3", "Qwen3ForCausalLM"},
                                    {"glm4", "Glm4ForCausalLM"},
                                    {"glm", "GlmForCausalLM"},
-                                   {"glm4v", "Glm4vForConditionalGeneration"}};
+                                   {"glm4v", "Glm4vForConditionalGeneration"},
+                                   {"glm4_moe", "Glm4MoeForCausalLM"}};
 
 std::string_view torch_name(DType dtype) {
   return dtype == DType::kF32 ? "float32" : dtype == DType::kBF16 ? "bfloat16" : "float16";
@@ -106,6 +107,19 @@ Json token_ids_json(const Tokenizer& tokenizer) {
           {"pad_token_id", or_null(vocabulary.padding)}};
 }
 
+Json experts_json(const ExpertConfig& experts) {
+  return {{"n_routed_experts", experts.count},
+          {"num_experts_per_tok", experts.used},
+          {"n_shared_experts", experts.shared},
+          {"moe_intermediate_size", experts.ffn_size},
+          {"first_k_dense_replace", experts.dense_layers},
+          {"n_group", experts.groups},
+          {"topk_group", experts.groups_used},
+          {"routed_scaling_factor", shortest(static_cast<float>(experts.scale))},
+          {"norm_topk_prob", experts.normed},
+          {"num_nextn_predict_layers", 0}};
+}
+
 Json text_config_json(const ModelBundle& bundle, const HuggingFaceType& type) {
   const TextConfig& config = bundle.config;
   Json json = {{"model_type", type.model_type},
@@ -138,6 +152,10 @@ Json text_config_json(const ModelBundle& bundle, const HuggingFaceType& type) {
     json["sliding_window"] = config.attention_window;
     json["use_sliding_window"] = true;
     json["max_window_layers"] = 0;
+  }
+  if (config.experts.count > 0) {
+    json.update(experts_json(config.experts));
+    json["use_qk_norm"] = bundle.weights->has("blk.0.attn_q_norm.weight");
   }
   json.update(token_ids_json(*bundle.tokenizer));
   return json;

@@ -48,7 +48,10 @@ std::vector<ModelReference> parse_model_references(const Json& document, std::st
     }
   } catch (const Json::exception& error) {
     const std::string_view text = error.what();
-    fail(ErrorCode::kCorruptData, where, "is no table of references: {}", text.substr(text.find("] ") + 2));
+    fail(ErrorCode::kCorruptData, where,
+         "is no table of references ({}); expected {{\"references\": [{{\"name\", \"fingerprint\", "
+         "\"source\", \"prompt_ids\": [id], \"tolerance\", \"best\": [{{\"id\", \"logit\"}}]}}]}}",
+         text.substr(text.find("] ") + 2));
   }
   return references;
 }

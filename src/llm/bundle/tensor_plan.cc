@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace oag {
@@ -29,8 +31,18 @@ PlannedTensor planned(const StoredTensor& tensor, std::string name, DType dtype,
 
 }  // namespace
 
+const StoredTensor& RowSource::part_of(int64_t row) const {
+  return *from[static_cast<size_t>(row / run) % from.size()];
+}
+
+int64_t RowSource::together(int64_t row, int64_t count) const {
+  if (stride != 1 || order != HeadOrder::kSame) return 1;
+  return from.size() == 1 ? count : std::min(count, run - row % run);
+}
+
 int64_t RowSource::row_of(int64_t row) const {
-  const int64_t at = row / static_cast<int64_t>(from.size());
+  const int64_t turn = run * static_cast<int64_t>(from.size());
+  const int64_t at = row / turn * run + row % run;
   const int64_t inside = at % head_size;
   if (order == HeadOrder::kSame || inside >= rotated) return first + stride * at;
   const int64_t half = rotated / 2;
@@ -42,6 +54,11 @@ int64_t RowSource::row_of(int64_t row) const {
 
 uint64_t PlannedTensor::size_bytes() const {
   return row_bytes(dtype, row_values) * static_cast<uint64_t>(row_count());
+}
+
+uint64_t PlannedTensor::source_bytes() const {
+  if (rows.from.empty()) return 0;
+  return row_bytes(rows.from.front()->dtype, row_values) * static_cast<uint64_t>(row_count());
 }
 
 PlannedTensor plan_tensor(const StoredTensor& tensor, std::string name, DType dtype, std::string_view where) {
@@ -60,6 +77,36 @@ PlannedTensor plan_rows(const StoredTensor& tensor, std::string name, DType dtyp
   }
   plan.dims[0] = count;
   plan.rows.first = first;
+  return plan;
+}
+
+PlannedTensor plan_stack(const std::vector<const StoredTensor*>& parts, std::string name, DType dtype,
+                         std::string_view where) {
+  const StoredTensor& first = *parts.front();
+  for (const StoredTensor* part : parts) {
+    if (part->dims.size() == 2 && part->dims == first.dims && part->dtype == first.dtype) continue;
+    fail(ErrorCode::kCorruptData, where, "tensor {} is {} {}, expected a matrix like {}, which is {} {}",
+         part->name, part->type_name, to_string(part->dims), first.name, first.type_name,
+         to_string(first.dims));
+  }
+  PlannedTensor plan = planned(first, std::move(name), dtype, where);
+  plan.dims.insert(plan.dims.begin(), static_cast<int64_t>(parts.size()));
+  plan.row_values = first.dims.back();
+  plan.rows.from = parts;
+  plan.rows.run = first.dims[0];
+  return plan;
+}
+
+PlannedTensor plan_part(const StoredTensor& stack, std::string name, DType dtype, int64_t index,
+                        std::string_view where) {
+  if (stack.dims.size() != 3 || index >= stack.dims[0]) {
+    fail(ErrorCode::kCorruptData, where, "tensor {} is {}, expected more than {} matrices", stack.name,
+         to_string(stack.dims), index);
+  }
+  PlannedTensor plan = planned(stack, std::move(name), dtype, where);
+  plan.dims.erase(plan.dims.begin());
+  plan.row_values = plan.dims.back();
+  plan.rows.first = index * plan.dims[0];
   return plan;
 }
 

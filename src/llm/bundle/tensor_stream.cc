@@ -12,8 +12,8 @@
 namespace oag {
 namespace {
 
-constexpr int64_t kTileValues = int64_t{1} << 17;  // 512 kB of f32: stays in a core's cache
-constexpr uint64_t kPieceBytes = uint64_t{32} << 20;
+constexpr int64_t kTileValues = int64_t{1} << 15;  // 128 kB of f32: stays in a core's cache
+constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
 constexpr int64_t kNsPerValue = 2;
 
 // The bytes of whole rows `first`, `first` + 1, … of a stored tensor, counted in rows of `row_values`.
@@ -23,8 +23,17 @@ std::span<const std::byte> stored_rows(const StoredTensor& tensor, int64_t first
   return tensor.bytes.subspan(static_cast<size_t>(first) * row, static_cast<size_t>(count) * row);
 }
 
-bool is_in_order(const RowSource& rows) {
-  return rows.from.size() == 1 && rows.stride == 1 && rows.order == HeadOrder::kSame;
+// Pages of rows that stand one behind the other in the files; of others the whole tensor's are released at
+// its end.
+void release_rows(const PlannedTensor& tensor, int64_t begin, int64_t end) {
+  const RowSource& rows = tensor.rows;
+  if (rows.together(begin, 2) < 2) return;
+  for (int64_t i = begin, together = 0; i < end; i += together) {
+    together = rows.together(i, end - i);
+    const StoredTensor& part = rows.part_of(i);
+    if (part.file != nullptr)
+      part.file->release_pages(stored_rows(part, rows.row_of(i), together, tensor.row_values));
+  }
 }
 
 void require_whole(const PlannedTensor& tensor) {
@@ -38,16 +47,17 @@ void require_whole(const PlannedTensor& tensor) {
 
 void TensorStream::check_values(const PlannedTensor& tensor, int64_t first_row,
                                 std::span<const float> values) const {
+  const RowSource& rows = tensor.rows;
   const DType to = is_block_format(tensor.dtype) || is_float(tensor.dtype) ? tensor.dtype : DType::kF32;
   // What is stored in this type already fits it.
-  const bool same = tensor.rows.from.front()->dtype == to;
+  const bool same = rows.from.front()->dtype == to;
   const auto bad = find_unstorable(same ? DType::kF32 : to, values);
   if (!bad) return;
   const auto at = static_cast<int64_t>(*bad);
+  const int64_t row = first_row + at / tensor.row_values;
   const float value = values[*bad];
-  const std::string place =
-      fmt::format("row {}, value {}", first_row + at / tensor.row_values, at % tensor.row_values);
-  const std::string& name = tensor.rows.from.front()->name;
+  const std::string place = fmt::format("row {}, value {}", rows.row_of(row), at % tensor.row_values);
+  const std::string& name = rows.part_of(row).name;
   if (!std::isfinite(value)) {
     fail(ErrorCode::kCorruptData, where_,
          "tensor {} holds {} ({}); such weights are damaged and are not converted", name,
@@ -63,25 +73,18 @@ void TensorStream::convert_tile(const PlannedTensor& tensor, int64_t begin, int6
   const int64_t count = end - begin, width = tensor.row_values;
   const DType from = rows.from.front()->dtype;
   const bool same = from == tensor.dtype;
-  const bool in_order = is_in_order(rows);
+  const bool is_number = is_block_format(from) || is_float(from);
   const size_t row = row_bytes(from, width);
-  if (same && !is_block_format(from) && !is_float(from)) {  // whole numbers
-    const auto bytes = stored_rows(*rows.from.front(), begin, count, width);
-    std::memcpy(out.data(), bytes.data(), bytes.size());
-    return;
-  }
-  if (in_order) {
-    const auto bytes = stored_rows(*rows.from.front(), rows.first + begin, count, width);
-    decode_blocks(from, bytes, values);
-    if (same) std::memcpy(out.data(), bytes.data(), bytes.size());
-  } else {
-    for (int64_t i = 0; i < count; ++i) {
-      const StoredTensor& part = *rows.from[static_cast<size_t>(begin + i) % rows.from.size()];
-      const auto bytes = stored_rows(part, rows.row_of(begin + i), 1, width);
-      decode_blocks(from, bytes, values.subspan(static_cast<size_t>(i * width), static_cast<size_t>(width)));
-      if (same) std::memcpy(out.data() + static_cast<size_t>(i) * row, bytes.data(), row);
+  for (int64_t i = 0, together = 0; i < count; i += together) {
+    together = rows.together(begin + i, count - i);
+    const auto bytes = stored_rows(rows.part_of(begin + i), rows.row_of(begin + i), together, width);
+    if (is_number) {
+      decode_blocks(from, bytes,
+                    values.subspan(static_cast<size_t>(i * width), static_cast<size_t>(together * width)));
     }
+    if (same) std::memcpy(out.data() + static_cast<size_t>(i) * row, bytes.data(), bytes.size());
   }
+  if (!is_number) return;
   check_values(tensor, begin, values);
   if (!same) quantize_rows(tensor.dtype, values, width, out);
 }
@@ -137,18 +140,15 @@ void TensorStream::convert(const PlannedTensor& tensor, const TensorSink& sink) 
   const size_t row = row_bytes(tensor.dtype, tensor.row_values);
   const int64_t rows = tensor.row_count();
   const auto piece_rows = std::max<int64_t>(1, static_cast<int64_t>(kPieceBytes / std::max<size_t>(row, 1)));
-  const StoredTensor& first = *tensor.rows.from.front();
   for (int64_t begin = 0; begin < rows; begin += piece_rows) {
     const int64_t end = std::min(rows, begin + piece_rows);
     const std::span<std::byte> piece = next_piece(static_cast<size_t>(end - begin) * row);
     convert_rows(tensor, begin, end, piece);
-    if (is_in_order(tensor.rows) && first.file != nullptr) {
-      first.file->release_pages(
-          stored_rows(first, tensor.rows.first + begin, end - begin, tensor.row_values));
-    }
+    release_rows(tensor, begin, end);
     require_whole(tensor);
     give(piece, sink);
   }
+  if (tensor.rows.together(0, 2) > 1) return;
   for (const StoredTensor* part : tensor.rows.from) {
     if (part->file != nullptr) part->file->release_pages(part->bytes);
   }

@@ -18,7 +18,7 @@ namespace oag {
 using TensorSink = std::function<void(std::span<const std::byte>)>;
 
 // Reads the rows of planned tensors, converts them on a pool of threads, and hands them on while the next
-// ones are converted. Memory: two pieces of up to 32 MB (or one row, where that is larger), whatever the
+// ones are converted. Memory: two pieces of up to 4 MB (or one row, where that is larger), whatever the
 // size of a tensor; pages of the source leave memory behind it.
 class TensorStream {
  public:

@@ -51,6 +51,20 @@ std::filesystem::path vision_file_beside(const std::filesystem::path& model) {
   return found.front();
 }
 
+// Pictures are cut by the numbers of one file and walked by those of the other.
+void check_cut(const VisionBundle& bundle, std::string_view config, std::string_view images) {
+  const auto same = [&](std::string_view of_images, int64_t seen, std::string_view of_tower,
+                        int64_t expected) {
+    if (seen == expected) return;
+    fail(ErrorCode::kCorruptData, images, "{} is {}, but {} of the vision tower in {} is {}; they must agree",
+         of_images, seen, of_tower, config, expected);
+  };
+  same("patch_size", bundle.images.patch_size, "patch_size", bundle.config.patch_size);
+  same("merge_size", bundle.images.merge_size, "spatial_merge_size", bundle.config.merge_size);
+  same("temporal_patch_size", bundle.images.temporal_patch_size, "temporal_patch_size",
+       bundle.config.temporal_patch_size);
+}
+
 std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& path) {
   const auto file = GgufFile::open(path);
   if (const std::string_view kind = file->get_string("general.architecture"); kind != "clip") {
@@ -61,6 +75,7 @@ std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& pat
   bundle->path = path;
   bundle->config = read_vision_config(*file);
   bundle->images = read_image_config(*file);
+  check_cut(*bundle, file->where(), file->where());
   bundle->weights = std::make_shared<const Weights>(file);
   return bundle;
 }
@@ -71,6 +86,7 @@ std::shared_ptr<const VisionBundle> open_folder(const std::filesystem::path& fol
   bundle->path = folder;
   bundle->config = read_vision_config(read_json(config), config.string());
   bundle->images = parse_glm_image_config(read_json(images), images.string());
+  check_cut(*bundle, config.string(), images.string());
   bundle->weights = std::make_shared<const Weights>(open_safetensors(folder), kGlm4vVisionNames);
   return bundle;
 }
@@ -78,7 +94,9 @@ std::shared_ptr<const VisionBundle> open_folder(const std::filesystem::path& fol
 }  // namespace
 
 Graph VisionBundle::build_graph() const {
-  return build_glm4v_vision(config, *weights);
+  Graph graph = build_glm4v_vision(config, *weights);
+  weights->refuse_unread();
+  return graph;
 }
 
 std::vector<float> VisionBundle::position_table() const {
@@ -87,8 +105,7 @@ std::vector<float> VisionBundle::position_table() const {
 
 std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
                                                        const std::filesystem::path& given) {
-  std::error_code ignored;
-  if (given.empty() && std::filesystem::is_directory(model, ignored)) return open_folder(model);
+  if (given.empty() && is_folder(model)) return open_folder(model);
   return open_mmproj(given.empty() ? vision_file_beside(model) : given);
 }
 

@@ -141,6 +141,51 @@ TEST(ModelRunner, CountsWeightsCacheAndTheValuesOfAStepBeforeItAllocates) {
             std::string::npos);
 }
 
+// Tiny Llama: 3 layers of width 128, 4 query heads and 2 key heads of 32, ffn 192, vocabulary 512, tied.
+TEST(MemoryNeed, IsTheSumOfTheModelsShapes) {
+  const auto runtime = small_runtime();
+  RunnerOptions wanted = options(100);
+  wanted.page_tokens = 16;
+  wanted.step_tokens = 8;
+  wanted.logits_rows = 4;
+  const MemoryNeed need = memory_need(runtime, tiny(), wanted);
+  // bf16 matrices: the table; of each layer q and o, k and v, three of the ffn. f32: two norms a layer, one
+  // last.
+  constexpr uint64_t kMatrices = 2 * (512 * 128 + 3 * (2 * 128 * 128 + 2 * 64 * 128 + 3 * 192 * 128));
+  constexpr uint64_t kNorms = 4 * 128 * (2 * 3 + 1);
+  EXPECT_EQ(kMatrices + kNorms, tiny().weight_bytes());
+  EXPECT_GE(need.weights, kMatrices + kNorms);
+  EXPECT_LE(need.weights, kMatrices + kNorms + 4096);  // tables of the rotary embedding, which are no weights
+  // Keys and values of 100 positions in 7 pages of 16, f32; then f16.
+  EXPECT_EQ(need.cache, 7u * 16 * 3 * 2 * (2 * 32 * 4));
+  wanted.cache_dtype = DType::kF16;
+  EXPECT_EQ(memory_need(runtime, tiny(), wanted).cache, need.cache / 2);
+  // At least the logits of 4 rows and, at once, the residual and the gate and up of 8 tokens; at most all
+  // values of a layer at once.
+  EXPECT_GE(need.step, 4u * (4 * 512 + 8 * (128 + 192)));
+  EXPECT_LE(need.step, 4u * (4 * 512 + 8 * (6 * 128 + 4 * 192 + 512)));
+  EXPECT_EQ(need.total(), need.weights + need.cache + need.step);
+}
+
+TEST(MemoryNeed, TakesNoMemoryAndFollowsTheStep) {
+  const auto runtime = small_runtime();
+  RunnerOptions wanted = options(1024);
+  wanted.step_tokens = 16;
+  const MemoryNeed small = memory_need(runtime, tiny(), wanted);
+  wanted.step_tokens = 512;
+  const MemoryNeed large = memory_need(runtime, tiny(), wanted);
+  EXPECT_EQ(small.weights, large.weights);
+  EXPECT_EQ(small.cache, large.cache);
+  // 496 tokens more, each with a residual of 128 floats at least.
+  EXPECT_GE(large.step, small.step + 496u * 128 * 4);
+  EXPECT_EQ(machine_of(*runtime).allocated_bytes, 0u);
+  machine_of(*runtime).free_bytes = 0;
+  EXPECT_EQ(memory_need(runtime, tiny(), wanted).total(), large.total())
+      << "a need does not depend on what is free";
+  wanted.context_tokens = 1025;
+  EXPECT_THROW(memory_need(runtime, tiny(), wanted), Error);
+}
+
 // The first one's cache has no pages yet when the second one asks.
 TEST(ModelRunner, CountsTheCachesOfOthersThatAreNotWrittenYet) {
   const auto first_runtime = small_runtime(), second_runtime = small_runtime();

@@ -38,33 +38,13 @@ RopePairing chatglm_gguf_pairing(const TextConfig&) {
 }
 
 constexpr NameRule kGlm4Names[] = {
-    {"embed_tokens", "token_embd"},
-    {"norm", "output_norm"},
-    {"lm_head", "output", true},
-    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
-    {"layers.{}.post_self_attn_layernorm", "blk.{}.post_attention_norm"},
     {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
     {"layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up"},
-    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
+    // GLM-4-0414 alone:
+    {"layers.{}.post_self_attn_layernorm", "blk.{}.post_attention_norm"},
     {"layers.{}.post_mlp_layernorm", "blk.{}.post_ffw_norm"},
 };
-constexpr NameRule kGlmNames[] = {
-    {"embed_tokens", "token_embd"},
-    {"norm", "output_norm"},
-    {"lm_head", "output", true},
-    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
-    {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
-    {"layers.{}.mlp.gate_up_proj", "blk.{}.ffn_up"},
-    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
-};
+constexpr std::span<const NameRule> kGlmNames = std::span(kGlm4Names).first(2);
 constexpr NameRule kChatGlmNames[] = {
     {"embedding.word_embeddings", "token_embd"},
     {"encoder.final_layernorm", "output_norm"},
@@ -79,17 +59,17 @@ constexpr NameRule kChatGlmNames[] = {
 
 constexpr HuggingFaceType kGlm4Types[] = {
     {.model_type = "glm4",
-     .names = {"model.", kGlm4Names},
+     .names = {"model.", kGlm4Names, kDecoderNames},
      .rope_pairing = RopePairing::kInterleaved,
      .partial_rotary = 0.5},
     {.model_type = "glm4v",
-     .names = {"model.language_model.", kGlm4Names},
+     .names = {"model.language_model.", kGlm4Names, kDecoderNames},
      .rope_pairing = RopePairing::kInterleaved,
      .partial_rotary = 0.5},
 };
 constexpr HuggingFaceType kChatGlmTypes[] = {
     {.model_type = "glm",
-     .names = {"model.", kGlmNames},
+     .names = {"model.", kGlmNames, kDecoderNames},
      .rope_pairing = RopePairing::kInterleaved,
      .partial_rotary = 0.5},
     {.model_type = "chatglm",

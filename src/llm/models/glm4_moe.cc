@@ -26,20 +26,11 @@ RopePairing gguf_pairing(const TextConfig&) {
 }
 
 constexpr NameRule kNames[] = {
-    {"embed_tokens", "token_embd"},
-    {"norm", "output_norm"},
-    {"lm_head", "output", true},
-    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
     {"layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
     {"layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
     {"layers.{}.post_attention_layernorm", "blk.{}.post_attention_norm"},
     {"layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
     {"layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
-    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
     {"layers.{}.mlp.gate", "blk.{}.ffn_gate_inp"},
     {"layers.{}.mlp.gate.e_score_correction_bias", "blk.{}.exp_probs_b.bias"},
     {"layers.{}.mlp.shared_experts.gate_proj", "blk.{}.ffn_gate_shexp"},
@@ -51,7 +42,7 @@ constexpr NameRule kNames[] = {
 };
 
 constexpr HuggingFaceType kTypes[] = {{.model_type = "glm4_moe",
-                                       .names = {"model.", kNames},
+                                       .names = {"model.", kNames, kDecoderNames},
                                        .rope_pairing = RopePairing::kHalf,
                                        .partial_rotary = 0.5}};
 

@@ -11,12 +11,17 @@
 namespace oag {
 namespace {
 
+Tensor position_table(const VisionConfig& config, const Weights& weights) {
+  return weights.get("v.position_embd.weight", {config.table_side * config.table_side, config.hidden_size});
+}
+
 class VisionGraph : GraphPieces {
  public:
   VisionGraph(const VisionConfig& config, const Weights& weights)
       : GraphPieces(weights, "glm4v_vision", true), config_(config) {}
 
   Graph build() {
+    position_table(config_, weights_);  // whose samples are an input
     ValueId x = embed(graph_.add_input("patches", matrix(config_.patch_values())));
     const ValueId positions = graph_.add_input("positions", matrix(config_.hidden_size));
     cos_ = graph_.add_input("cos", angles());
@@ -154,8 +159,7 @@ Graph build_glm4v_vision(const VisionConfig& config, const Weights& weights) {
 }
 
 std::vector<float> read_position_table(const VisionConfig& config, const Weights& weights) {
-  const int64_t rows = config.table_side * config.table_side;
-  const Tensor stored = weights.get("v.position_embd.weight", {rows, config.hidden_size});
+  const Tensor stored = position_table(config, weights);
   std::vector<float> values(static_cast<size_t>(stored.count()));
   decode_blocks(stored.dtype(), stored.bytes(), values);
   return values;

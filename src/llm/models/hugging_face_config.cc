@@ -184,7 +184,8 @@ HuggingFaceConfig read_hugging_face_config(const Json& config, std::string_view 
   refuse_quantised(top);
   const ConfigReader text = top.find_object("text_config").value_or(top);
   refuse_quantised(text);
-  HuggingFaceConfig result = {family, {}, top.find_bool("tie_word_embeddings")};
+  HuggingFaceConfig result = {
+      family, {}, top.find_bool("tie_word_embeddings"), top.find("vision_config") != nullptr};
   if (!result.tied_head) result.tied_head = text.find_bool("tie_word_embeddings");
   result.text.architecture = family.architecture.name;
   if (family.architecture.has_experts) read_experts(text, result.text);

@@ -16,6 +16,7 @@ struct HuggingFaceConfig {
   HuggingFaceFamily family;
   TextConfig text;                // vocab_size included
   std::optional<bool> tied_head;  // tie_word_embeddings
+  bool has_vision = false;        // there is a vision_config
 };
 
 // Reads config.json of a folder: keys at the top or in text_config, rope in its old layout (rope_theta,

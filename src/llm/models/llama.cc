@@ -21,24 +21,15 @@ RopePairing gguf_pairing(const TextConfig&) {
 }
 
 constexpr NameRule kNames[] = {
-    {"embed_tokens", "token_embd"},
-    {"norm", "output_norm"},
-    {"lm_head", "output", true},
-    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
     {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
     {"layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
     {"layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
-    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
 };
 
 constexpr HuggingFaceType kTypes[] = {
-    {.model_type = "llama", .names = {"model.", kNames}, .rope_pairing = RopePairing::kHalf},
+    {.model_type = "llama", .names = {"model.", kNames, kDecoderNames}, .rope_pairing = RopePairing::kHalf},
     {.model_type = "mistral",
-     .names = {"model.", kNames},
+     .names = {"model.", kNames, kDecoderNames},
      .rope_pairing = RopePairing::kHalf,
      .window = HuggingFaceWindow::kAllLayers},
 };

@@ -30,18 +30,9 @@ RopePairing gguf_pairing(const TextConfig&) {
 }
 
 constexpr NameRule kNames[] = {
-    {"embed_tokens", "token_embd"},
-    {"norm", "output_norm"},
-    {"lm_head", "output", true},
-    {"layers.{}.input_layernorm", "blk.{}.attn_norm"},
-    {"layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-    {"layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-    {"layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-    {"layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
     {"layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
     {"layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
     {"layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
-    {"layers.{}.mlp.down_proj", "blk.{}.ffn_down"},
     // Qwen3 alone:
     {"layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
     {"layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
@@ -49,11 +40,11 @@ constexpr NameRule kNames[] = {
 constexpr std::span<const NameRule> kQwen2Names = std::span(kNames).first(std::size(kNames) - 2);
 
 constexpr HuggingFaceType kQwen2Types[] = {{.model_type = "qwen2",
-                                            .names = {"model.", kQwen2Names},
+                                            .names = {"model.", kQwen2Names, kDecoderNames},
                                             .rope_pairing = RopePairing::kHalf,
                                             .window = HuggingFaceWindow::kLayerTypes}};
 constexpr HuggingFaceType kQwen3Types[] = {{.model_type = "qwen3",
-                                            .names = {"model.", kNames},
+                                            .names = {"model.", kNames, kDecoderNames},
                                             .rope_pairing = RopePairing::kHalf,
                                             .window = HuggingFaceWindow::kLayerTypes}};
 

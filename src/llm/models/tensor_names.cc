@@ -66,14 +66,16 @@ std::string_view without_text_prefix(std::string_view hugging_face) {
 std::optional<std::string> gguf_tensor_name(const NameTable& table, std::string_view hugging_face) {
   const std::string_view whole = without_text_prefix(hugging_face);
   const auto name = split_ending(whole);
-  for (const NameRule& rule : table.rules) {
-    if (rule.gguf.empty()) {
-      if (match(rule.hugging_face, whole) || (name && match(rule.hugging_face, name->stem))) return "";
-    } else if (split_ending(rule.gguf)) {
-      if (const auto numbers = match(rule.hugging_face, whole)) return fill(rule.gguf, *numbers);
-    } else if (name) {
-      if (const auto numbers = match(rule.hugging_face, name->stem))
-        return fill(rule.gguf, *numbers) + std::string(name->ending);
+  for (const std::span<const NameRule> rules : {table.rules, table.shared}) {
+    for (const NameRule& rule : rules) {
+      if (rule.gguf.empty()) {
+        if (match(rule.hugging_face, whole) || (name && match(rule.hugging_face, name->stem))) return "";
+      } else if (split_ending(rule.gguf)) {
+        if (const auto numbers = match(rule.hugging_face, whole)) return fill(rule.gguf, *numbers);
+      } else if (name) {
+        if (const auto numbers = match(rule.hugging_face, name->stem))
+          return fill(rule.gguf, *numbers) + std::string(name->ending);
+      }
     }
   }
   return std::nullopt;
@@ -82,15 +84,33 @@ std::optional<std::string> gguf_tensor_name(const NameTable& table, std::string_
 std::optional<std::string> hugging_face_tensor_name(const NameTable& table, std::string_view gguf) {
   const auto name = split_ending(gguf);
   if (!name) return std::nullopt;
-  for (const NameRule& rule : table.rules) {
-    if (rule.gguf.empty()) continue;
-    const bool whole = split_ending(rule.gguf).has_value();
-    const auto numbers = match(rule.gguf, whole ? gguf : name->stem);
-    if (!numbers) continue;
-    return std::string(rule.at_top ? std::string_view() : table.prefix) + fill(rule.hugging_face, *numbers) +
-           std::string(whole ? std::string_view() : name->ending);
+  for (const std::span<const NameRule> rules : {table.rules, table.shared}) {
+    for (const NameRule& rule : rules) {
+      if (rule.gguf.empty()) continue;
+      const bool whole = split_ending(rule.gguf).has_value();
+      const auto numbers = match(rule.gguf, whole ? gguf : name->stem);
+      if (!numbers) continue;
+      return std::string(rule.at_top ? std::string_view() : table.prefix) +
+             fill(rule.hugging_face, *numbers) + std::string(whole ? std::string_view() : name->ending);
+    }
   }
   return std::nullopt;
+}
+
+std::optional<ExpertName> parse_expert_name(std::string_view gguf) {
+  constexpr std::string_view kExperts = "_exps.", kEnding = ".weight";
+  const size_t at = gguf.find(kExperts);
+  if (at == std::string_view::npos || !gguf.ends_with(kEnding)) return std::nullopt;
+  const std::string_view stem = gguf.substr(0, at + kExperts.size() - 1);
+  if (gguf.size() < stem.size() + 1 + kEnding.size()) return std::nullopt;  // that of all experts
+  const std::string_view number =
+      gguf.substr(stem.size() + 1, gguf.size() - stem.size() - 1 - kEnding.size());
+  if (!is_number(number)) return std::nullopt;
+  return ExpertName{stem, std::stoll(std::string(number))};
+}
+
+std::string expert_tensor_name(std::string_view stem, int64_t expert) {
+  return std::string(stem) + "." + std::to_string(expert) + ".weight";
 }
 
 }  // namespace oag

@@ -77,9 +77,9 @@ void read_rope_scaling(const GgufMetadata& metadata, const KeyReader& keys, Text
 void read_rope_sections(const GgufMetadata& metadata, TextConfig& config) {
   const auto sections = metadata.find_i32_array(config.architecture + ".rope.dimension_sections");
   if (!sections) return;
-  for (const int32_t section : *sections) {
-    if (section != 0) config.rope_sections.push_back(section);
-  }
+  // Files have four, of which those at the end may be no more than padding.
+  config.rope_sections.assign(sections->begin(), sections->end());
+  while (!config.rope_sections.empty() && config.rope_sections.back() == 0) config.rope_sections.pop_back();
 }
 
 // Layers that predict further tokens stand behind the others and count as blocks.
@@ -100,11 +100,10 @@ void read_experts(const GgufMetadata& metadata, const KeyReader& keys, TextConfi
   experts.scale = keys.number("expert_weights_scale", 1.0);
   if (experts.scale == 0) experts.scale = 1;  // which is how gguf-py writes that there is none
   experts.normed = metadata.find_bool(config.architecture + ".expert_weights_norm").value_or(true);
-  constexpr uint64_t kSigmoid = 2;  // gguf-py's ExpertGatingFuncType
   const std::string gating = config.architecture + ".expert_gating_func";
-  if (const auto kind = metadata.find_u64(gating).value_or(kSigmoid); kind != kSigmoid) {
+  if (const auto kind = metadata.find_u64(gating).value_or(kSigmoidGating); kind != kSigmoidGating) {
     fail(ErrorCode::kUnsupported, metadata.where(), "key {}: {} is not supported; known: {} (sigmoid)",
-         gating, kind, kSigmoid);
+         gating, kind, kSigmoidGating);
   }
 }
 

@@ -13,6 +13,10 @@ namespace oag {
 // Positions of a token with M-RoPE: time, height, width.
 inline constexpr int64_t kRopeAxes = 3;
 
+// The number that GGUF files give a routing by sigmoid scores (gguf-py's ExpertGatingFuncType), the only one
+// that is known.
+inline constexpr int64_t kSigmoidGating = 2;
+
 // A mixture of experts: which layers have it, and how a token's experts are chosen and weighed.
 struct ExpertConfig {
   int64_t count = 0;         // experts of a layer; 0: the model has no such layers

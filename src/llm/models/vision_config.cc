@@ -1,5 +1,7 @@
 #include "llm/models/vision_config.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "llm/models/config_reader.h"
 #include "llm/models/text_config.h"
@@ -21,9 +23,9 @@ void check(const VisionConfig& config, std::string_view where) {
          "{} heads do not divide a hidden size of {} into sizes that are multiples of 4", config.heads,
          config.hidden_size);
   }
-  if (config.table_side == 0 || !(config.epsilon > 0)) {
+  if (config.table_side == 0 || !(config.epsilon > 0) || !std::isfinite(config.epsilon)) {
     fail(ErrorCode::kCorruptData, where,
-         "pictures are smaller than a patch, or the norm's epsilon is not above 0");
+         "pictures are smaller than a patch, or the norm's epsilon {} is no number above 0", config.epsilon);
   }
 }
 

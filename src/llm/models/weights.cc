@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 
@@ -13,7 +14,8 @@ namespace {
 bool is_known_extra(std::string_view name) {
   const std::string_view rest = without_text_prefix(name);
   return rest.ends_with("rotary_emb.inv_freq") || rest.ends_with("rotary_pos_emb.inv_freq") ||
-         rest.starts_with("visual.") || rest.starts_with("vision");
+         rest.ends_with(".masked_bias") || rest.ends_with("position_ids") || rest.starts_with("visual.") ||
+         rest.starts_with("vision");
 }
 
 bool is_quantisation(std::string_view name) {
@@ -24,15 +26,31 @@ bool is_quantisation(std::string_view name) {
          name.find(".weight.quant_") != std::string_view::npos;
 }
 
-// The number of "layers.<number>." in a name, or -1.
-int64_t layer_of(std::string_view name) {
-  const size_t at = name.find("layers.");
+// The number behind `word` in a name, as in "layers.<number>.", or -1.
+int64_t layer_of(std::string_view name, std::string_view word) {
+  constexpr size_t kMostDigits = 7;
+  const size_t at = name.find(word);
   if (at == std::string_view::npos) return -1;
+  name.remove_prefix(at + word.size());
   int64_t layer = 0;
-  size_t i = at + 7;
-  for (; i < name.size() && i < at + 14 && name[i] >= '0' && name[i] <= '9'; ++i)
+  size_t i = 0;
+  for (; i < std::min(name.size(), kMostDigits) && name[i] >= '0' && name[i] <= '9'; ++i)
     layer = layer * 10 + (name[i] - '0');
-  return i > at + 7 ? layer : -1;
+  return i > 0 ? layer : -1;
+}
+
+// The layers that predict further tokens, which is for training and for guesses: they join the last layer's
+// row with an embedding, by tensors that no other layer has.
+std::set<int64_t> further_layers(const std::vector<StoredTensor>& tensors, std::string_view word) {
+  std::set<int64_t> layers;
+  for (const StoredTensor& tensor : tensors) {
+    constexpr std::string_view kParts[] = {".nextn.", ".eh_proj.", ".enorm.", ".hnorm.", ".shared_head."};
+    const bool joins = std::ranges::any_of(
+        kParts, [&](std::string_view part) { return tensor.name.find(part) != std::string::npos; });
+    if (joins) layers.insert(layer_of(tensor.name, word));
+  }
+  layers.erase(-1);
+  return layers;
 }
 
 [[noreturn]] void refuse_stranger(const std::string& where, std::string_view name, std::string_view family) {
@@ -59,9 +77,16 @@ void check_layers(const std::vector<StoredTensor>& tensors, int64_t layers, int6
   for (const StoredTensor& tensor : tensors) {
     if (!tensor.gguf_name.starts_with("blk.")) continue;
     const size_t dot = tensor.gguf_name.find('.', 4);
+    const int64_t layer = layer_of(tensor.gguf_name, "blk.");
+    if (layer >= layers) {
+      fail(ErrorCode::kCorruptData, where,
+           "tensor {} stands in layer {}, counted from 0, but config.json says {} layers; they do not belong "
+           "together",
+           tensor.name, layer, layers);
+    }
     Seen& entry = seen[tensor.gguf_name.substr(dot + 1)];
     entry.layers.resize(static_cast<size_t>(layers));
-    entry.layers[static_cast<size_t>(std::stoll(tensor.gguf_name.substr(4, dot - 4)))] = true;
+    entry.layers[static_cast<size_t>(layer)] = true;
     ++entry.count;
   }
   for (const auto& [name, entry] : seen) {
@@ -120,9 +145,11 @@ Weights::Weights(std::shared_ptr<const GgufFile> file)
 Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const Naming& naming)
     : where_(file->where()), tensors_(list_tensors(*file)), files_(file->files()) {
   const bool tied = naming.tied_head.value_or(false);
+  constexpr std::string_view kLayers = "layers.";
+  const std::set<int64_t> further = further_layers(tensors_, kLayers);
   for (StoredTensor& tensor : tensors_) {
-    // Layers past the last predict further tokens, which is for training and for guesses.
-    if (is_known_extra(tensor.name) || layer_of(tensor.name) >= naming.layers) continue;
+    const int64_t layer = layer_of(tensor.name, kLayers);
+    if (is_known_extra(tensor.name) || (layer >= naming.layers && further.contains(layer))) continue;
     auto name = gguf_tensor_name(naming.names, tensor.name);
     if (!name) refuse_stranger(where_, tensor.name, naming.family);
     if (!tied || !name->starts_with("output.")) tensor.gguf_name = *std::move(name);
@@ -150,6 +177,7 @@ Weights::Weights(std::shared_ptr<const SafetensorsFile> file, const NameTable& v
 }
 
 void Weights::index_names() {
+  read_ = std::make_shared<std::vector<std::atomic<bool>>>(tensors_.size());
   const auto name_of = [this](uint32_t i) -> std::string_view { return tensors_[i].gguf_name; };
   for (uint32_t i = 0; i < tensors_.size(); ++i) {
     if (!tensors_[i].gguf_name.empty()) by_name_.push_back(i);
@@ -171,6 +199,7 @@ const StoredTensor* Weights::entry(std::string_view name) const {
 std::optional<Tensor> Weights::find(std::string_view name, const Dims& dims) const {
   const StoredTensor* tensor = entry(name);
   if (tensor == nullptr) return std::nullopt;
+  (*read_)[static_cast<size_t>(tensor - tensors_.data())].store(true, std::memory_order_relaxed);
   const bool computable = tensor->dtype == DType::kF32 || tensor->dtype == DType::kF16 ||
                           tensor->dtype == DType::kBF16 || is_block_format(tensor->dtype);
   if (!computable) {
@@ -196,11 +225,38 @@ Tensor Weights::get(std::string_view name, const Dims& dims) const {
   return *std::move(tensor);
 }
 
+void Weights::refuse_unread() const {
+  constexpr std::string_view kLayers = "blk.";
+  std::set<int64_t> read_layers;
+  std::vector<const StoredTensor*> unread;
+  const std::set<int64_t> further = further_layers(tensors_, kLayers);
+  for (const uint32_t i : by_name_) {
+    const int64_t layer = layer_of(tensors_[i].gguf_name, kLayers);
+    if ((*read_)[i].load(std::memory_order_relaxed)) {
+      read_layers.insert(layer);
+    } else if (!is_known_extra(tensors_[i].name) && !further.contains(layer)) {
+      unread.push_back(&tensors_[i]);
+    }
+  }
+  if (unread.empty()) return;
+  const std::string others = unread.size() > 1 ? fmt::format(" and {} more", unread.size() - 1) : "";
+  const int64_t layer = layer_of(unread.front()->gguf_name, kLayers);
+  if (layer >= 0 && !read_layers.contains(layer)) {
+    fail(
+        ErrorCode::kCorruptData, where_,
+        "tensor {}{}: the model's numbers count fewer layers than the files have; they contradict each other",
+        unread.front()->name, others);
+  }
+  fail(ErrorCode::kUnsupported, where_,
+       "tensor {}{} has no part in a model of this type; this is another variant", unread.front()->name,
+       others);
+}
+
 std::vector<Tensor> Weights::get_stack(std::string_view name, int64_t count, const Dims& dims) const {
   std::vector<Tensor> parts;
   const std::string stem(name), stacked = stem + ".weight";
   if (!has(stacked)) {
-    for (int64_t i = 0; i < count; ++i) parts.push_back(get(fmt::format("{}.{}.weight", stem, i), dims));
+    for (int64_t i = 0; i < count; ++i) parts.push_back(get(expert_tensor_name(stem, i), dims));
     return parts;
   }
   Dims all = dims;

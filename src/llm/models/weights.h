@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,7 +41,7 @@ class Weights {
   // The same of safetensors files through a family's names. `tied_head`: the head is the embedding, whatever
   // else the file has; unknown: it is where the file has no head. Errors: kUnsupported for tensors that
   // belong to the text model and that the family does not have, quantised ones among them, kCorruptData for a
-  // layer that lacks what others have.
+  // layer that lacks what others have and for one past the last, unless it predicts further tokens.
   struct Naming {
     const NameTable& names;
     std::string_view family;  // stands in errors
@@ -66,6 +67,11 @@ class Weights {
   // Null when there is no such tensor.
   const StoredTensor* entry(std::string_view name) const;
 
+  // To be called when a graph is built: refuses tensors that it should hold and that nothing asked for, as
+  // what they are for is left out. Errors: kCorruptData for layers that the config does not count,
+  // kUnsupported for others; naming one.
+  void refuse_unread() const;
+
   // Names the file or folder in errors.
   const std::string& where() const { return where_; }
   // All tensors, in the files' order.
@@ -78,6 +84,7 @@ class Weights {
   std::string where_;
   std::vector<StoredTensor> tensors_;
   std::vector<uint32_t> by_name_;  // indices into tensors_ of those with a GGUF name, sorted by it
+  std::shared_ptr<std::vector<std::atomic<bool>>> read_;  // which of tensors_ something asked for
   std::vector<std::shared_ptr<const MappedFile>> files_;
   std::shared_ptr<const void> owner_;  // keeps the views alive
 };

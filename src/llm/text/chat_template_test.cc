@@ -37,7 +37,8 @@ RenderLimits golden_limits() {
   return limits;
 }
 
-// Every stored case byte for byte; jinja2 made the answers (tools/goldens/make_template_cases.py).
+// Every stored case byte for byte; jinja2 made the answers (tools/goldens/make_template_cases.py). What each
+// template is stands in tests/data/chat_template/README.md.
 TEST(ChatTemplate, GivesWhatJinja2Gives) {
   const Json data = parse_json(read(kData + "cases.json"), "cases.json");
   const RenderLimits limits = golden_limits();
@@ -62,7 +63,28 @@ TEST(ChatTemplate, GivesWhatJinja2Gives) {
       EXPECT_EQ(error.where().rfind(name + ":", 0), 0u) << error.where();
     }
   }
-  EXPECT_GE(count, 400u);
+  EXPECT_GE(count, 470u);
+}
+
+// What zai-org's GLM-4.1V-9B-Thinking and AutoGLM-Phone read, token by token as other engines render it, and
+// GLM-4.5 after enable_thinking=false: written down here and not made by Jinja2.
+TEST(ChatTemplate, GlmPromptsAreThoseThatTheModelsWereTrainedOn) {
+  const auto rendered = [](const char* file, const char* context) {
+    const std::string source = read(kData + "templates/" + file);
+    return ChatTemplate::compile(source, file).render(parse_json(context, "context"));
+  };
+  EXPECT_EQ(rendered("glm41v.jinja", R"({"add_generation_prompt": true, "messages": [
+      {"role": "system", "content": "SYS"},
+      {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "hello"}]},
+      {"role": "assistant", "content": "A1"}, {"role": "user", "content": "q2"}]})"),
+            "[gMASK]<sop><|system|>\nSYS<|user|>\n<|begin_of_image|><|image|><|end_of_image|>hello"
+            "<|assistant|>\nA1<|user|>\nq2<|assistant|>\n");
+  const char* two = R"({"add_generation_prompt": true, "enable_thinking": false, "messages": [
+      {"role": "system", "content": "SYS"}, {"role": "user", "content": "hello"}]})";
+  EXPECT_EQ(rendered("chatglm3.jinja", two), "[gMASK]sop<|system|>\n SYS<|user|>\n hello<|assistant|>");
+  EXPECT_EQ(rendered("glm4.jinja", two), "[gMASK]<sop><|system|>\nSYS<|user|>\nhello<|assistant|>\n");
+  EXPECT_EQ(rendered("glm45.jinja", two),
+            "[gMASK]<sop><|system|>\nSYS<|user|>\nhello/nothink<|assistant|>\n<think></think>");
 }
 
 std::string render(std::string_view source, const Json& context, const RenderLimits& limits = {}) {

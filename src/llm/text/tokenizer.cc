@@ -57,17 +57,29 @@ void append_with_spaces(std::string& out, std::string_view token_text) {
   out.append(token_text);
 }
 
+// A word of BERT with its space, less the space before marks and the halves of contractions: the clean-up of
+// WordPiece decoders in the tokenizers package, which looks at one token at a time.
+void append_bert_word(std::string& out, std::string_view text) {
+  constexpr std::string_view kJoined[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
+  const bool joined =
+      std::ranges::any_of(kJoined, [&](std::string_view begin) { return text.starts_with(begin); });
+  out.append(joined ? "" : " ").append(text);
+}
+
 void append_printed(std::string& out, const Vocabulary& vocabulary, TokenId id) {
   const std::string_view text = vocabulary.tokens[static_cast<size_t>(id)];
   const TokenType type = vocabulary.type(id);
   if (type == TokenType::kByte && byte_of_token(text) >= 0) {
     out.push_back(static_cast<char>(byte_of_token(text)));
-  } else if (type != TokenType::kNormal) {
-    out.append(text);
   } else if (vocabulary.model == "bert") {
     const std::string& prefix = vocabulary.bert->prefix;
     const bool goes_on = !prefix.empty() && text.starts_with(prefix);
-    out.append(goes_on ? "" : " ").append(goes_on ? text.substr(prefix.size()) : text);
+    if (goes_on)
+      out.append(text.substr(prefix.size()));
+    else
+      append_bert_word(out, text);
+  } else if (type != TokenType::kNormal) {
+    out.append(text);
   } else if (vocabulary.model == "llama") {
     append_with_spaces(out, text);
   } else {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "llm/text/sentencepiece_encoder.h"
+#include "llm/text/token_index.h"
 #include "llm/text/tokenizer_json_reader.h"
 #include "llm/text/tokenizer_json_splits.h"
 
@@ -295,6 +296,27 @@ void read_word_piece(const Component& model, const Component& normalizer, const 
   if (!vocabulary.unknown) model.unsupported(" without an unknown token");
 }
 
+// A merge is two tokens that become a third, or the library of tokenizer.json does not read it.
+void check_merges(const Vocabulary& vocabulary, std::string_view where) {
+  const TokenIndex index(vocabulary);
+  std::string joined;
+  for (size_t i = 0; i < vocabulary.merges.size(); ++i) {
+    const std::string_view merge = vocabulary.merges[i];
+    const size_t space = merge.find(' ');
+    if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos) {
+      fail(ErrorCode::kCorruptData, where, "merge {}, \"{}\", is no pair of texts with a space between", i,
+           merge.substr(0, 128));
+    }
+    const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
+    joined.assign(left).append(right);
+    for (const std::string_view text : {left, right, std::string_view(joined)}) {
+      if (index.find(text) >= 0) continue;
+      fail(ErrorCode::kCorruptData, where, "merge {}, \"{}\", uses \"{}\", which is no token", i,
+           merge.substr(0, 128), text.substr(0, 128));
+    }
+  }
+}
+
 }  // namespace
 
 Vocabulary read_tokenizer_json(std::string_view text, std::string_view where) {
@@ -332,6 +354,7 @@ Vocabulary read_tokenizer_json(std::string_view text, std::string_view where) {
   const Component pretokenizer = component("pre_tokenizer", "pre-tokenizer");
   vocabulary.model = model.flag("byte_fallback", false) ? "llama" : "gpt2";
   read_tokens(json, vocabulary, where);
+  check_merges(vocabulary, where);
   if (vocabulary.model == "llama") {
     read_character_level(normalizer, pretokenizer, vocabulary);
     read_unknown(model, vocabulary);

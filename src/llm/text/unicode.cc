@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "llm/text/newer_characters.h"
 
 namespace oag {
 namespace {
@@ -67,6 +68,19 @@ constexpr std::array<uint16_t, 128> make_ascii_classes() {
 
 constexpr std::array<uint16_t, 128> kAsciiClasses = make_ascii_classes();
 
+// The range that holds a code point, or null.
+template <class Range, size_t kCount>
+const Range* find_range(const Range (&ranges)[kCount], uint32_t code_point) {
+  const Range* range = std::lower_bound(std::begin(ranges), std::end(ranges), code_point,
+                                        [](const Range& r, uint32_t c) { return r.last < c; });
+  return range != std::end(ranges) && range->first <= code_point ? range : nullptr;
+}
+
+bool is_unknown_to_nfc(uint32_t code_point) {
+  return find_range(newer_characters::kUnknownToNfc, code_point) != nullptr ||
+         find_range(newer_characters::kClasses, code_point) != nullptr;
+}
+
 bool is_continuation(char byte) {
   return (static_cast<uint8_t>(byte) & 0xC0) == 0x80;
 }
@@ -124,12 +138,25 @@ std::vector<utf8proc_int32_t> decomposed(std::string_view text) {
   return code_points;
 }
 
+void append_nfc(std::string& out, std::string_view text) {
+  if (text.empty()) return;
+  std::vector<utf8proc_int32_t> code_points = decomposed(text);
+  const auto count =
+      utf8proc_normalize_utf32(code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()),
+                               static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  if (count < 0) fail(ErrorCode::kInternal, "NFC", "utf8proc refuses the text: {}", utf8proc_errmsg(count));
+  for (utf8proc_ssize_t i = 0; i < count; ++i) append_utf8(out, static_cast<uint32_t>(code_points[i]));
+}
+
 }  // namespace
 
 uint16_t char_class(uint32_t code_point) {
   if (code_point < 128) return kAsciiClasses[code_point];
   if (code_point == 0x85) return kWhitespace;
-  return class_of_category(utf8proc_category(static_cast<utf8proc_int32_t>(code_point)));
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
+  if (category != UTF8PROC_CATEGORY_CN) return class_of_category(category);
+  const auto* newer = find_range(newer_characters::kClasses, code_point);
+  return newer != nullptr ? newer->classes : uint16_t{kOther};
 }
 
 DecodedChar decode_utf8_leniently(std::string_view text) {
@@ -209,14 +236,19 @@ std::string normalize_nfc(std::string_view text) {
       std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0xCC; });
   if (plain) return std::string(text);
 
-  std::vector<utf8proc_int32_t> code_points = decomposed(text);
-  const auto count =
-      utf8proc_normalize_utf32(code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()),
-                               static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  if (count < 0) fail(ErrorCode::kInternal, "NFC", "utf8proc refuses the text: {}", utf8proc_errmsg(count));
   std::string out;
-  out.reserve(static_cast<size_t>(count) * 2);
-  for (utf8proc_ssize_t i = 0; i < count; ++i) append_utf8(out, static_cast<uint32_t>(code_points[i]));
+  out.reserve(text.size());
+  size_t begin = 0;  // of the stretch of characters that NFC knows
+  for (size_t at = 0; at < text.size();) {
+    const DecodedChar decoded = decode_utf8_leniently(text.substr(at));
+    if (is_unknown_to_nfc(decoded.code_point)) {
+      append_nfc(out, text.substr(begin, at - begin));
+      append_utf8(out, decoded.code_point);
+      begin = at + decoded.size_bytes;
+    }
+    at += decoded.size_bytes;
+  }
+  append_nfc(out, text.substr(begin));
   return out;
 }
 

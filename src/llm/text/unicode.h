@@ -7,7 +7,8 @@
 
 namespace oag {
 
-// Classes of code points that pre-tokenizers ask for; a code point may have several. Unicode 15.
+// Classes of code points that pre-tokenizers ask for; a code point may have several. Unicode 16, as
+// the tokenizers package has it.
 enum CharClass : uint16_t {
   kOther = 0,
   kLetter = 1,       // \p{L}
@@ -47,7 +48,9 @@ bool is_valid_utf8(std::string_view text);
 // Valid text is returned unchanged.
 std::string repair_utf8(std::string_view text);
 
-// Normalization form C of repaired text; surrogates become U+FFFD. O(n log n) however marks are stacked.
+// Normalization form C of repaired text, as the tokenizers package does it: characters that came after
+// Unicode 10 or so stay where they are and compose with nothing. Surrogates become U+FFFD. O(n log n) however
+// marks are stacked.
 std::string normalize_nfc(std::string_view text);
 
 // Normalization form D of repaired text; likewise.

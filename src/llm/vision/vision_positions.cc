@@ -35,6 +35,14 @@ std::vector<AxisTaps> axis_taps(int count, int side) {
   return taps;
 }
 
+// Blocks that the grid does not hold whole would reach past its end.
+void check_grid(const ImageGrid& grid, int merge) {
+  const bool whole = merge > 0 && grid.rows % merge == 0 && grid.columns % merge == 0;
+  if (whole && grid.frames >= 0 && grid.rows >= 0 && grid.columns >= 0) return;
+  fail(ErrorCode::kInternal, "patch grid", "{} frames of {}x{} patches are no whole blocks of {}x{}",
+       grid.frames, grid.rows, grid.columns, merge, merge);
+}
+
 // Calls visit(patch, row, column) for the patches of one frame that belong to the band of merge rows `band`.
 template <typename Visit>
 void for_band(const ImageGrid& grid, int merge, int64_t band, const Visit& visit) {
@@ -58,6 +66,7 @@ void for_patches(const ImageGrid& grid, int merge, const Visit& visit) {
 }  // namespace
 
 std::vector<int32_t> patch_positions(const ImageGrid& grid, int merge) {
+  check_grid(grid, merge);
   std::vector<int32_t> positions(static_cast<size_t>(2 * grid.patches()));
   for_patches(grid, merge, [&](int64_t patch, int row, int column) {
     positions[2 * patch] = row;
@@ -67,6 +76,7 @@ std::vector<int32_t> patch_positions(const ImageGrid& grid, int merge) {
 }
 
 PositionTaps position_taps(const ImageGrid& grid, int merge, int side) {
+  check_grid(grid, merge);
   const std::vector<AxisTaps> down = axis_taps(grid.rows, side);
   const std::vector<AxisTaps> across = axis_taps(grid.columns, side);
   PositionTaps taps;
@@ -86,6 +96,7 @@ PositionTaps position_taps(const ImageGrid& grid, int merge, int side) {
 
 void sample_position_table(std::span<const float> table, int side, int width, const ImageGrid& grid,
                            int merge, std::span<float> out, ParallelFor parallel_for) {
+  check_grid(grid, merge);
   if (table.size() != static_cast<size_t>(side) * side * width ||
       out.size() != static_cast<size_t>(grid.patches()) * width)
     fail(ErrorCode::kInternal, "position table",
@@ -110,6 +121,7 @@ void sample_position_table(std::span<const float> table, int side, int width, co
 }
 
 VisionRope vision_rope(const ImageGrid& grid, int merge, int head_dim, double theta) {
+  check_grid(grid, merge);
   const size_t half = static_cast<size_t>(head_dim) / 2;
   const size_t quarter = half / 2;
   // Cosines and sines of every frequency at every coordinate; angles are rounded to f32 as the reference's

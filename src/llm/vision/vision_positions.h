@@ -11,7 +11,8 @@
 namespace oag {
 
 // Positions in GLM-4.1V's vision tower. Everything is in the order of cut_patches: blocks of merge * merge
-// patches, frame after frame. `grid` has rows and columns that are multiples of `merge`.
+// patches, frame after frame. `grid` has rows and columns that are multiples of `merge`; another one is
+// refused with kInternal.
 
 // [patches, 2] i32: row and column of each patch.
 std::vector<int32_t> patch_positions(const ImageGrid& grid, int merge);

@@ -43,6 +43,17 @@ TEST(VisionPositions, PatchesStandInMergeBlocks) {
   }
 }
 
+TEST(VisionPositions, AGridOfPartsOfBlocksIsRefused) {
+  std::vector<float> table(4), out(18);
+  for (const ImageGrid& grid : {ImageGrid{1, 6, 3}, ImageGrid{1, 3, 6}, ImageGrid{1, -2, 2}}) {
+    EXPECT_THROW(patch_positions(grid, 2), Error);
+    EXPECT_THROW(position_taps(grid, 2, 2), Error);
+    EXPECT_THROW(sample_position_table(table, 2, 1, grid, 2, out), Error);
+    EXPECT_THROW(vision_rope(grid, 2, 8), Error);
+  }
+  EXPECT_THROW(patch_positions({1, 2, 2}, 0), Error);
+}
+
 TEST(VisionPositions, EachFrameRepeatsThePositions) {
   const std::vector<int32_t> one = patch_positions({1, 4, 6}, kMerge);
   std::vector<int32_t> twice = one;

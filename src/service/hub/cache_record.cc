@@ -39,9 +39,12 @@ std::filesystem::path notes_folder(const std::filesystem::path& cache_folder) {
 }
 
 std::optional<CacheRecord> read_cache_record(const fs::path& file) {
+  return read_cache_record(file, record_path(file));
+}
+
+std::optional<CacheRecord> read_cache_record(const fs::path& file, const fs::path& path) {
   CacheRecord now;
   if (!look(file, now)) return std::nullopt;
-  const fs::path path = record_path(file);
   try {
     const Json json = parse_json(read_file(path, kMaxRecordBytes), path.string());
     if (json.at("schema") != kSchema || json.at("bytes") != now.size_bytes ||
@@ -59,6 +62,11 @@ std::optional<CacheRecord> read_cache_record(const fs::path& file) {
 }
 
 void write_cache_record(const fs::path& file, const std::string& sha256, const std::string& origin_sha256) {
+  write_cache_record(file, record_path(file), sha256, origin_sha256);
+}
+
+void write_cache_record(const fs::path& file, const fs::path& note, const std::string& sha256,
+                        const std::string& origin_sha256) {
   CacheRecord now;
   if (!look(file, now)) fail(ErrorCode::kIo, file.string(), "vanished while it was looked at");
   Json json;
@@ -67,7 +75,7 @@ void write_cache_record(const fs::path& file, const std::string& sha256, const s
   json["modified_ns"] = now.modified_ns;
   json["sha256"] = sha256;
   json["origin_sha256"] = origin_sha256;
-  AtomicFile out(record_path(file));
+  AtomicFile out(note);
   out.write(json.dump(1) + "\n");
   out.commit();
 }

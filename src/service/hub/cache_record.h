@@ -20,10 +20,15 @@ struct CacheRecord {
 // The note beside `file` in its folder's .oag subfolder; nothing when there is none, when it cannot be read,
 // or when the file changed since.
 std::optional<CacheRecord> read_cache_record(const std::filesystem::path& file);
+// The same with the note at a place of the caller's choice.
+std::optional<CacheRecord> read_cache_record(const std::filesystem::path& file,
+                                             const std::filesystem::path& note);
 
 // Notes the file as it stands now. Errors: kIo.
 void write_cache_record(const std::filesystem::path& file, const std::string& sha256,
                         const std::string& origin_sha256);
+void write_cache_record(const std::filesystem::path& file, const std::filesystem::path& note,
+                        const std::string& sha256, const std::string& origin_sha256);
 
 // Excludes other processes (and threads) from one cached file for as long as it lives.
 class CacheLock {

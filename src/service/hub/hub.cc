@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "service/hub/cache_record.h"
 #include "service/hub/huggingface_cache.h"
@@ -28,17 +29,6 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-bool path_exists(const fs::path& path) {
-  std::error_code ignored;
-  return !path.empty() && fs::exists(path, ignored);
-}
-
-uint64_t file_bytes(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  return error ? 0 : size;
-}
-
 // Files that a model may be; everything else in the folder is not ours to list.
 std::vector<fs::path> cached_files(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -55,7 +45,7 @@ std::vector<fs::path> cached_files(const fs::path& folder) {
 
 CacheState state_of(const fs::path& file, const ModelFile* expected) {
   if (!is_file(file)) return CacheState::kAbsent;
-  if (expected != nullptr && file_bytes(file) != expected->size_bytes) return CacheState::kDamaged;
+  if (expected != nullptr && file_size_bytes(file) != expected->size_bytes) return CacheState::kDamaged;
   const auto record = read_cache_record(file);
   const bool right = record && (expected == nullptr || record->sha256 == expected->sha256);
   return right ? CacheState::kVerified : CacheState::kUnverified;
@@ -70,7 +60,7 @@ void check_cached(const fs::path& file, const KnownModel& model) {
   if (digest != model.file.sha256) {
     fail(ErrorCode::kCorruptData, file.string(), "is damaged ({}); run: oag pull --force {}",
          state == CacheState::kDamaged
-             ? fmt::format("{} bytes, expected {}", file_bytes(file), model.file.size_bytes)
+             ? fmt::format("{} bytes, expected {}", file_size_bytes(file), model.file.size_bytes)
              : fmt::format("SHA-256 {}, expected {}", digest, model.file.sha256),
          model.name);
   }
@@ -144,7 +134,7 @@ std::filesystem::path Hub::resolve(std::string_view model) const {
     check_cached(cached_path(known->file.name), *known);
     return cached_path(known->file.name);
   }
-  if (path_exists(model)) return fs::path(model);
+  if (is_there(model)) return fs::path(model);
   if (known != nullptr) {
     fail(ErrorCode::kNotFound, model, "is a known model that is not here yet; run: oag pull {}", known->name);
   }
@@ -181,13 +171,13 @@ std::vector<ModelListing> Hub::list() const {
     const fs::path path = cached_path(model.file.name);
     known_files.insert(path);
     const CacheState state = state_of(path, &model.file);
-    const uint64_t size = state == CacheState::kAbsent ? model.file.size_bytes : file_bytes(path);
+    const uint64_t size = state == CacheState::kAbsent ? model.file.size_bytes : file_size_bytes(path);
     listings.push_back({model.name, model.title, model.license, true, path, size, state});
   }
   for (const fs::path& path : cached_files(cache_folder_)) {
     if (known_files.contains(path)) continue;
     listings.push_back(
-        {path.filename().string(), "", "", false, path, file_bytes(path), state_of(path, nullptr)});
+        {path.filename().string(), "", "", false, path, file_size_bytes(path), state_of(path, nullptr)});
   }
   if (!shared_folder_.empty()) list_shared(HuggingFaceCache(shared_folder_), listings);
   return listings;

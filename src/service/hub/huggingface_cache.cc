@@ -10,7 +10,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "service/hub/cache_record.h"
+#include "service/hub/revision_tree.h"
 #include "service/net/git_blob_hash.h"
+#include "service/net/sha256.h"
 
 namespace oag {
 namespace {
@@ -20,6 +24,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kFolderPrefix = "models--";
 constexpr size_t kMaxRefBytes = 256;
 constexpr size_t kMaxIndexBytes = size_t{64} << 20;
+constexpr size_t kMaxTreeBytes = size_t{128} << 20;
+constexpr size_t kMaxPlainBytes = size_t{1} << 30;  // files named by git's id are read whole
 constexpr size_t kMaxListed = 100'000;
 
 bool is_file_of(const fs::path& path, uint64_t size_bytes) {
@@ -59,14 +65,50 @@ std::vector<HubFile> files_below(const fs::path& folder) {
     HubFile file;
     file.path = it->path().lexically_relative(folder).generic_string();
     file.size_bytes = it->file_size(vanished);
-    if (!vanished && is_safe_path(file.path)) files.push_back(std::move(file));
+    if (vanished || !is_safe_path(file.path)) continue;
+    std::error_code no_link;
+    std::string content = fs::read_symlink(it->path(), no_link).filename().string();
+    file.is_lfs = is_sha256_hex(content);
+    if (file.is_lfs || is_git_id(content)) file.etag = std::move(content);
+    files.push_back(std::move(file));
   }
   std::sort(files.begin(), files.end(), [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
   return files;
 }
 
-// The files that the index of sharded weights names must be there: a pull by any tool may have been
-// interrupted.
+[[noreturn]] void fail_missing(std::string_view file, const std::string& where) {
+  fail(ErrorCode::kNotFound, where, "is here in part, {} is missing; run: oag pull {}", file, where);
+}
+
+bool holds(const std::vector<HubFile>& files, std::string_view path) {
+  return std::any_of(files.begin(), files.end(), [&](const HubFile& file) { return file.path == path; });
+}
+
+// What no folder runs without must be there, and what else the commit has is missed aloud: a pull by any tool
+// may have been interrupted.
+void check_companions(const std::vector<HubFile>& files, const std::optional<Selection>& whole,
+                      const std::string& where) {
+  if (!whole) {
+    const bool has_tokenizer = std::any_of(files.begin(), files.end(), [](const HubFile& file) {
+      return file.path.starts_with("tokenizer") || file.path.ends_with(".model");
+    });
+    if (!has_tokenizer) fail_missing("tokenizer.json", where);
+    return;
+  }
+  std::string missing;
+  for (const HubFile& file : whole->files) {
+    if (holds(files, file.path)) continue;
+    const bool needed = file.path == "tokenizer.json" || file.path == "config.json" ||
+                        file.path.ends_with(".safetensors") || file.path.ends_with(".gguf");
+    if (needed && file.path.find("mmproj") == std::string::npos) fail_missing(file.path, where);
+    missing += (missing.empty() ? "" : ", ") + file.path;
+  }
+  if (missing.empty()) return;
+  log(LogLevel::kWarning, "{} is here in part and may answer otherwise: without {}; run: oag pull {}", where,
+      missing, where);
+}
+
+// The files that the index of sharded weights names must be there.
 void check_shards(const fs::path& snapshot, const std::vector<HubFile>& files, const std::string& where) {
   for (const HubFile& file : files) {
     if (!file.path.ends_with(".safetensors.index.json")) continue;
@@ -79,10 +121,7 @@ void check_shards(const fs::path& snapshot, const std::vector<HubFile>& files, c
       if (shard.is_string()) shards.insert(shard.get<std::string>());
     }
     for (const std::string& shard : shards) {
-      const bool here =
-          std::any_of(files.begin(), files.end(), [&](const HubFile& other) { return other.path == shard; });
-      if (here) continue;
-      fail(ErrorCode::kNotFound, where, "is here in part, {} is missing; run: oag pull {}", shard, where);
+      if (!holds(files, shard)) fail_missing(shard, where);
     }
   }
 }
@@ -123,13 +162,79 @@ std::vector<HubFile> HuggingFaceCache::files_of(std::string_view repository, std
   return files_below(snapshot(repository, commit));
 }
 
-bool HuggingFaceCache::has_blob(std::string_view repository, const HubFile& file) const {
-  return is_file_of(blob(repository, file), file.size_bytes);
+std::optional<std::vector<HubFile>> HuggingFaceCache::tree_of(std::string_view repository,
+                                                              std::string_view commit) const {
+  const fs::path path = tree_path(repository, commit);
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return std::nullopt;
+  try {
+    return parse_revision_tree(read_file(path, kMaxTreeBytes), path.string());
+  } catch (const Error& error) {
+    log(LogLevel::kDebug, "{}", error.what());
+    return std::nullopt;
+  }
 }
 
-bool HuggingFaceCache::has_file(std::string_view repository, std::string_view commit,
-                                const HubFile& file) const {
-  return is_file_of(snapshot(repository, commit) / file.path, file.size_bytes);
+void HuggingFaceCache::note_tree(std::string_view repository, std::string_view commit,
+                                 const std::vector<HubFile>& files) const {
+  try {
+    const fs::path path = tree_path(repository, commit);
+    make_folder(path.parent_path());
+    AtomicFile file(path);
+    file.write(revision_tree_text(files));
+    file.commit();
+  } catch (const Error& error) {
+    log(LogLevel::kDebug, "{}", error.what());
+  }
+}
+
+fs::path HuggingFaceCache::tree_path(std::string_view repository, std::string_view commit) const {
+  return repository_folder(repository) / "trees" / (std::string(commit) + ".json");
+}
+
+fs::path HuggingFaceCache::note_path(std::string_view repository, const HubFile& file) const {
+  return notes_folder(repository_folder(repository)) / (file.etag + ".json");
+}
+
+bool HuggingFaceCache::is_right(const fs::path& content, std::string_view repository, const HubFile& file,
+                                const ContentWatch& watch) const {
+  if (!is_file_of(content, file.size_bytes)) return false;
+  if (file.etag.empty()) return true;  // a copy without a link: nothing says what it should be
+  if (!file.is_lfs) {
+    const std::string bytes = read_file(content, kMaxPlainBytes);
+    GitBlobHash hash(bytes.size());
+    hash.update(std::as_bytes(std::span(bytes)));
+    return hash.finish() == file.etag;
+  }
+  const auto record = read_cache_record(content, note_path(repository, file));
+  if (record && record->sha256 == file.etag) return true;
+  if (sha256_file(content, watch.on_progress, watch.cancel) != file.etag) return false;
+  note_right(content, repository, file);
+  return true;
+}
+
+void HuggingFaceCache::note_right(const fs::path& content, std::string_view repository,
+                                  const HubFile& file) const {
+  try {
+    make_folder(notes_folder(repository_folder(repository)));
+    write_cache_record(content, note_path(repository, file), file.etag, "");
+  } catch (const Error& error) {
+    log(LogLevel::kDebug, "{}", error.what());
+  }
+}
+
+void HuggingFaceCache::note_right(std::string_view repository, const HubFile& file) const {
+  if (file.is_lfs) note_right(blob(repository, file), repository, file);
+}
+
+bool HuggingFaceCache::has_blob(std::string_view repository, const HubFile& file,
+                                const ContentWatch& watch) const {
+  return is_right(blob(repository, file), repository, file, watch);
+}
+
+bool HuggingFaceCache::has_file(std::string_view repository, std::string_view commit, const HubFile& file,
+                                const ContentWatch& watch) const {
+  return is_right(snapshot(repository, commit) / file.path, repository, file, watch);
 }
 
 void HuggingFaceCache::make_folders(std::string_view repository) const {
@@ -171,7 +276,34 @@ std::optional<fs::path> HuggingFaceCache::resolve(const HuggingFaceName& name) c
   const fs::path folder = snapshot(name.repository, *commit);
   const Selection selection = select_model(files, {name.selector, {}, {}}, name.text());
   check_shards(folder, files, name.text());
+  const auto tree = tree_of(name.repository, *commit);
+  std::optional<Selection> whole;
+  if (tree) whole = select_model(*tree, {selection.model, {}, {}}, name.text());
+  if (whole || selection.model.empty()) check_companions(files, whole, name.text());
   return selection.model.empty() ? folder : folder / selection.model;
+}
+
+Selection HuggingFaceCache::select(const HuggingFaceName& name, const std::string& commit,
+                                   const SelectionOptions& options) const {
+  const auto tree = tree_of(name.repository, commit);
+  if (!tree) {
+    const std::vector<HubFile> files = files_of(name.repository, commit);
+    const Selection selection = select_model(files, options, name.text());
+    if (options.include.empty()) check_shards(snapshot(name.repository, commit), files, name.text());
+    if (options.include.empty() && selection.model.empty())
+      check_companions(files, std::nullopt, name.text());
+    return selection;
+  }
+  try {
+    return select_model(*tree, options, name.text());
+  } catch (const Error& error) {
+    // Of several GGUFs the one that is here.
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    SelectionOptions exact = options;
+    exact.selector =
+        select_model(files_of(name.repository, commit), {name.selector, {}, {}}, name.text()).model;
+    return select_model(*tree, exact, name.text());
+  }
 }
 
 std::vector<CachedRepository> HuggingFaceCache::list() const {

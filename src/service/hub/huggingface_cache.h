@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,12 +19,20 @@ struct CachedRepository {
   std::string commit;
 };
 
+// What a caller wants of a check that may read gigabytes.
+struct ContentWatch {
+  std::function<void(uint64_t)> on_progress;  // bytes of the file read so far
+  const std::atomic<bool>* cancel = nullptr;
+};
+
 // The cache folder that tools around the Hugging Face hub share, in huggingface_hub's layout
 // (https://huggingface.co/docs/huggingface_hub/guides/manage-cache):
 //   models--ORG--NAME/blobs/<etag>              contents, each once
 //   models--ORG--NAME/refs/<revision>           the commit behind a branch or tag
 //   models--ORG--NAME/snapshots/<commit>/<path> links to contents
+//   models--ORG--NAME/trees/<commit>.json       which files a commit has, here or not
 //   .locks/models--ORG--NAME/<etag>.lock        held while a content is written
+// Of our own: models--ORG--NAME/.oag/<etag>.json, which notes that a large content was found right.
 class HuggingFaceCache {
  public:
   explicit HuggingFaceCache(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -37,11 +47,22 @@ class HuggingFaceCache {
   // The commit that a revision is known as here, when its snapshot stands here.
   std::optional<std::string> commit_of(const HuggingFaceName& name) const;
 
-  // The files of a snapshot whose contents are here; etags stay empty.
+  // The files of a snapshot whose contents are here; with the etags that links lead to.
   std::vector<HubFile> files_of(std::string_view repository, std::string_view commit) const;
 
-  bool has_blob(std::string_view repository, const HubFile& file) const;
-  bool has_file(std::string_view repository, std::string_view commit, const HubFile& file) const;
+  // All files of a commit, where a pull by any tool noted them.
+  std::optional<std::vector<HubFile>> tree_of(std::string_view repository, std::string_view commit) const;
+  // Notes them; a cache that cannot be written to goes without.
+  void note_tree(std::string_view repository, std::string_view commit,
+                 const std::vector<HubFile>& files) const;
+
+  // Whether a content is here and is what its etag says. A large one is read once and noted. Errors:
+  // kCancelled.
+  bool has_blob(std::string_view repository, const HubFile& file, const ContentWatch& watch = {}) const;
+  bool has_file(std::string_view repository, std::string_view commit, const HubFile& file,
+                const ContentWatch& watch = {}) const;
+  // Notes a content that was found right while it came.
+  void note_right(std::string_view repository, const HubFile& file) const;
 
   // Makes the folders that a pull of this repository writes to. Errors: kIo.
   void make_folders(std::string_view repository) const;
@@ -54,14 +75,25 @@ class HuggingFaceCache {
   void write_ref(const HuggingFaceName& name, const std::string& commit) const;
 
   // What a name means here: the snapshot's folder, or a GGUF file in it. Nothing when the revision is not
-  // here. Errors: kNotFound for parts that are missing, and those of select_model().
+  // here. Errors: kNotFound for weights or a tokenizer that are missing, and those of select_model().
   std::optional<std::filesystem::path> resolve(const HuggingFaceName& name) const;
+
+  // The files that make up a model as a commit has them: of its noted tree, else of what is here. Errors:
+  // those of select_model().
+  Selection select(const HuggingFaceName& name, const std::string& commit,
+                   const SelectionOptions& options) const;
 
   // Every revision of every model that has a snapshot here.
   std::vector<CachedRepository> list() const;
 
  private:
   std::filesystem::path repository_folder(std::string_view repository) const;
+  std::filesystem::path tree_path(std::string_view repository, std::string_view commit) const;
+  std::filesystem::path note_path(std::string_view repository, const HubFile& file) const;
+  bool is_right(const std::filesystem::path& content, std::string_view repository, const HubFile& file,
+                const ContentWatch& watch) const;
+  void note_right(const std::filesystem::path& content, std::string_view repository,
+                  const HubFile& file) const;
 
   std::filesystem::path folder_;
 };

@@ -9,6 +9,7 @@
 
 #include "base/disk_space.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "service/hub/cache_record.h"
 #include "service/hub/huggingface_cache.h"
@@ -24,9 +25,14 @@ constexpr size_t kParallelFiles = 4;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 constexpr auto kLockPollInterval = std::chrono::milliseconds(100);
 
+// A hub may list more than 2^64 bytes: sums end at 2^62.
+void add_bytes(uint64_t& total, uint64_t bytes) {
+  total += std::min(bytes, (uint64_t{1} << 62) - total);
+}
+
 uint64_t total_bytes(const std::vector<HubFile>& files) {
-  uint64_t total = 0;  // each at most 2^50, at most 100,000 of them: no overflow
-  for (const HubFile& file : files) total += std::min(file.size_bytes, (uint64_t{1} << 62) - total);
+  uint64_t total = 0;
+  for (const HubFile& file : files) add_bytes(total, file.size_bytes);
   return total;
 }
 
@@ -119,7 +125,7 @@ class FileSet {
     CacheLock lock = CacheLock::at(cache_.lock_file(repository_, file));
     wait_for(lock);
     // Another pull may have brought it while we waited.
-    if (options_.force || !cache_.has_blob(repository_, file)) {
+    if (options_.force || !cache_.has_blob(repository_, file, {{}, &stop_})) {
       if (options_.force) {
         std::error_code ignored;
         fs::remove(cache_.partial(repository_, file), ignored);
@@ -130,6 +136,7 @@ class FileSet {
                      .destination = cache_.blob(repository_, file),
                      .on_progress = [this, i](uint64_t done) { done_[i] = done; },
                      .cancel = &stop_});
+      cache_.note_right(repository_, file);
     }
     cache_.put_file(repository_, commit_, file);
     done_[i] = file.size_bytes;
@@ -153,10 +160,15 @@ class FileSet {
   std::exception_ptr failure_;  // under the mutex
 };
 
-uint64_t size_of(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  return error ? 0 : size;
+// How far a look at a file that is here has come.
+ContentWatch watch_of(const HubFile& file, const PullOptions& options) {
+  ContentWatch watch;
+  watch.cancel = options.cancel;
+  if (!options.on_progress) return watch;
+  watch.on_progress = [&](uint64_t done) {
+    options.on_progress({PullStage::kVerifying, done, file.size_bytes});
+  };
+  return watch;
 }
 
 RepositoryPull use_cached(const HuggingFaceCache& cache, const HuggingFaceName& name,
@@ -171,10 +183,17 @@ RepositoryPull use_cached(const HuggingFaceCache& cache, const HuggingFaceName& 
   RepositoryPull result;
   result.from_cache = true;
   result.commit = *commit;
-  result.path = *cache.resolve(name);
-  const std::vector<HubFile> files = cache.files_of(name.repository, *commit);
-  const Selection selection =
-      select_model(files, {name.selector, options.include, options.exclude}, name.text());
+  const Selection selection = cache.select(name, *commit, {name.selector, options.include, options.exclude});
+  const fs::path folder = cache.snapshot(name.repository, *commit);
+  result.path = selection.model.empty() ? folder : folder / selection.model;
+  for (const HubFile& file : selection.files) {
+    if (cache.has_file(name.repository, *commit, file, watch_of(file, options))) continue;
+    std::error_code ignored;
+    const bool there = fs::exists(folder / file.path, ignored);
+    fail(there ? ErrorCode::kCorruptData : ErrorCode::kNotFound, name.text(),
+         "is here in part, {} is {}; pull it when the network can be asked", file.path,
+         there ? "damaged" : "missing");
+  }
   result.files = selection.files.size();
   result.bytes = total_bytes(selection.files);
   return result;
@@ -207,15 +226,18 @@ RepositoryPull pull_huggingface(const HuggingFaceSettings& settings, const Huggi
   std::vector<HubFile> missing;
   uint64_t needed_bytes = 0;
   for (const HubFile& file : selection.files) {
-    if (!options.force && cache.has_file(name.repository, listing.commit, file)) continue;
-    const uint64_t here = std::min(size_of(cache.partial(name.repository, file)), file.size_bytes);
-    if (options.force || !cache.has_blob(name.repository, file)) needed_bytes += file.size_bytes - here;
+    const ContentWatch watch = watch_of(file, options);
+    if (!options.force && cache.has_file(name.repository, listing.commit, file, watch)) continue;
+    const uint64_t here = std::min(file_size_bytes(cache.partial(name.repository, file)), file.size_bytes);
+    if (options.force || !cache.has_blob(name.repository, file, watch))
+      add_bytes(needed_bytes, file.size_bytes - here);
     missing.push_back(file);
   }
   result.fetched_files = missing.size();
   result.fetched_bytes = total_bytes(missing);
   if (!missing.empty()) {
     cache.make_folders(name.repository);
+    cache.note_tree(name.repository, listing.commit, listing.files);
     require_disk_space(cache.folder(), needed_bytes + kSpareDiskBytes);
     // The largest first: they end at about the same time.
     std::sort(missing.begin(), missing.end(), [](const HubFile& a, const HubFile& b) {
@@ -223,7 +245,10 @@ RepositoryPull pull_huggingface(const HuggingFaceSettings& settings, const Huggi
     });
     FileSet(source, cache, name.repository, listing.commit, std::move(missing), options).fetch();
     cache.write_ref(name, listing.commit);
-  } else if (cache.commit_of(name) != listing.commit) {
+  } else {
+    if (!cache.tree_of(name.repository, listing.commit))
+      cache.note_tree(name.repository, listing.commit, listing.files);
+    if (cache.commit_of(name) == listing.commit) return result;
     cache.make_folders(name.repository);
     cache.write_ref(name, listing.commit);
   }

@@ -137,14 +137,18 @@ TEST_F(HuggingFacePull, LeavesTheLayoutOfHuggingfaceHub) {
     const std::string name = entry.path().lexically_relative(cache_.path()).generic_string();
     if (entry.is_symlink()) {
       links[name] = fs::read_symlink(entry.path());
-    } else if (entry.is_regular_file() && !name.starts_with(".locks")) {
+    } else if (entry.is_regular_file() && !name.starts_with(".locks") &&
+               name.find("/.oag/") == std::string::npos) {
       files[name] = testing::read_text(entry.path());
     }
   }
   std::map<std::string, std::string> expected_files, expected_links;
-  for (const auto& [name, text] : golden["files"].items()) {
-    // A list of files that huggingface_hub keeps for itself, and can do without.
-    if (name.find("/trees/") == std::string::npos) expected_files[name] = text;
+  for (const auto& [name, text] : golden["files"].items()) expected_files[name] = text;
+  // A list of files, whose keys may stand in any order.
+  for (auto* both : {&files, &expected_files}) {
+    for (auto& [name, text] : *both) {
+      if (name.find("/trees/") != std::string::npos) text = parse_json(text, name).dump();
+    }
   }
   for (const auto& [name, target] : golden["links"].items()) expected_links[name] = target;
   EXPECT_EQ(files, expected_files);
@@ -521,6 +525,103 @@ TEST_F(HuggingFacePull, UsesTheCacheWhereTheHubCannotBeReached) {
   settings_.endpoint = "http://127.0.0.1:1";
   EXPECT_TRUE(pull().from_cache);
   EXPECT_EQ(failure("hf:acme/other").code(), ErrorCode::kNetwork);
+}
+
+TEST_F(HuggingFacePull, OfflineSaysWhatASnapshotLacks) {
+  pull();
+  // Of the files that the commit has, whether or not a model runs without.
+  hub_.files["chat_template.jinja"] = {"x"};
+  hub_.commit = std::string(40, 'c');
+  on("chat_template.jinja", [](TestPeer& peer, const std::string&) { peer.cut(); });
+  EXPECT_EQ(failure("hf:acme/tiny-chat@" + hub_.commit).code(), ErrorCode::kNetwork);
+  settings_.offline = true;
+  EXPECT_TRUE(pull().from_cache);
+  const Error lacking = failure("hf:acme/tiny-chat@" + hub_.commit);
+  EXPECT_EQ(lacking.code(), ErrorCode::kNotFound);
+  EXPECT_NE(lacking.message().find("chat_template.jinja is missing"), std::string::npos) << lacking.what();
+  // Where no tool noted them, what no model runs without is asked for.
+  hub_.commit = "0123456789abcdef0123456789abcdef01234567";
+  fs::remove_all(repository() / "trees");
+  fs::remove(snapshot() / "tokenizer.json");
+  const Error without = failure();
+  EXPECT_EQ(without.code(), ErrorCode::kNotFound);
+  EXPECT_NE(without.message().find("tokenizer.json is missing"), std::string::npos) << without.what();
+  EXPECT_THROW(HuggingFaceCache(cache_.path()).resolve(*parse_huggingface_name("acme/tiny-chat")), Error);
+}
+
+TEST_F(HuggingFacePull, WhatGlobsBroughtIsThereOfflineForTheSameGlobs) {
+  PullOptions readme;
+  readme.include = {"README*"};
+  EXPECT_EQ(pull("hf:acme/tiny-chat", readme).fetched_files, 1u);
+  for (const bool offline : {true, false}) {
+    settings_.offline = offline;
+    settings_.endpoint = "http://127.0.0.1:1";  // nobody listens there
+    const RepositoryPull done = pull("hf:acme/tiny-chat", readme);
+    EXPECT_TRUE(done.from_cache);
+    EXPECT_EQ(done.path, snapshot());
+    EXPECT_EQ(done.files, 1u);
+    EXPECT_EQ(failure().code(), ErrorCode::kNotFound);
+  }
+}
+
+TEST_F(HuggingFacePull, AnotherCommitThanTheOneAskedForIsRefused) {
+  const std::string asked(40, 'd');
+  const Error error = failure("hf:acme/tiny-chat@" + asked);
+  EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
+  EXPECT_NE(error.message().find(hub_.commit), std::string::npos) << error.what();
+  EXPECT_EQ(hub_.count("/resolve/"), 0u);
+  EXPECT_EQ(pull("hf:acme/tiny-chat@" + hub_.commit).commit, hub_.commit);
+}
+
+TEST_F(HuggingFacePull, ADamagedFileOfTheRightSizeIsFetchedAgain) {
+  pull();
+  for (const char* name : {"model.safetensors", "tokenizer.json"}) {
+    std::string wrong = hub_.files[name].text;
+    wrong[1] ^= 1;
+    testing::write_text(repository() / "blobs" / TestHub::etag_of(hub_.files[name]), wrong);
+    settings_.offline = true;
+    try {
+      pull();
+      ADD_FAILURE() << name << " was taken";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
+      EXPECT_NE(error.message().find(std::string(name) + " is damaged"), std::string::npos) << error.what();
+    }
+    settings_.offline = false;
+    EXPECT_EQ(pull().fetched_files, 1u) << name;
+    expect_complete();
+    EXPECT_EQ(pull().fetched_files, 0u) << name;
+  }
+}
+
+TEST_F(HuggingFacePull, ALargeFileIsReadOnceAndThenKnownByItsTime) {
+  pull();
+  const fs::path blob = repository() / "blobs" / TestHub::etag_of(hub_.files["model.safetensors"]);
+  fs::remove_all(repository() / ".oag");  // as another tool leaves it
+  EXPECT_EQ(pull().fetched_files, 0u);
+  const auto time = fs::last_write_time(blob);
+  testing::write_text(blob, std::string(200'000, 'x'));
+  fs::last_write_time(blob, time);
+  EXPECT_EQ(pull().fetched_files, 0u);
+  fs::last_write_time(blob, time + std::chrono::seconds(1));
+  EXPECT_EQ(pull().fetched_files, 1u);
+  expect_complete();
+}
+
+TEST_F(HuggingFacePull, MoreBytesThanANumberHoldsDoNotFitOnADisk) {
+  std::string page = TestHub::entry("config.json", {"{}"}) + ", " + TestHub::entry("tokenizer.json", {"{}"});
+  // 2^50 bytes 2^14 times: 2^64.
+  for (int i = 0; i < 1 << 14; ++i) {
+    page += R"(, {"type": "file", "path": "model-)" + std::to_string(i) + R"(.safetensors", "oid": ")" +
+            std::string(40, 'a') + R"(", "size": 1125899906842624})";
+  }
+  hub_.on_request = [&](TestPeer& peer, const std::string& target, const std::string&) {
+    if (target.find("/tree/") == std::string::npos) return false;
+    peer.send(TestHub::respond(200, "[" + page + "]"));
+    return true;
+  };
+  EXPECT_EQ(failure().code(), ErrorCode::kIo);
+  EXPECT_EQ(hub_.count("/resolve/"), 0u);
 }
 
 TEST_F(HuggingFacePull, TakesUpANewCommitAndKeepsWhatIsUnchanged) {

@@ -76,7 +76,9 @@ std::string_view stem_of(std::string_view path) {
 }
 
 // The small files that stand beside the weights at the top of a repository.
-bool is_companion(const HubFile& file) {
+bool is_companion(const HubFile& file, bool has_modules) {
+  // modules.json may name any folder beside it.
+  if (has_modules && ::fnmatch("*/config.json", file.path.c_str(), FNM_PATHNAME) == 0) return true;
   static constexpr const char* kPatterns[] = {"config.json",
                                               "generation_config.json",
                                               "tokenizer*",
@@ -91,7 +93,8 @@ bool is_companion(const HubFile& file) {
                                               "processor_config.json",
                                               "video_preprocessor_config.json",
                                               "modules.json",
-                                              "1_Pooling/config.json"};
+                                              "sentence_bert_config.json",
+                                              "*_Pooling/config.json"};
   return std::any_of(std::begin(kPatterns), std::end(kPatterns), [&](const char* pattern) {
     return ::fnmatch(pattern, file.path.c_str(), FNM_PATHNAME) == 0;
   });
@@ -195,21 +198,24 @@ Selection select_gguf(const std::vector<HubFile>& files, const SelectionOptions&
 
 Selection select_folder(const std::vector<HubFile>& files, std::string_view where) {
   Selection selection{pick_weights(files), ""};
-  const bool has_config =
-      std::any_of(files.begin(), files.end(), [](const HubFile& file) { return file.path == "config.json"; });
+  const auto has = [&](std::string_view path) {
+    return std::any_of(files.begin(), files.end(), [&](const HubFile& file) { return file.path == path; });
+  };
   if (selection.files.empty()) {
     fail(ErrorCode::kUnsupported, where,
          "holds neither safetensors nor GGUF files, the formats that can be read; look for a repository that "
          "has "
          "the model converted");
   }
-  if (!has_config) {
+  if (!has("config.json")) {
     fail(ErrorCode::kUnsupported, where,
          "holds safetensors without a config.json; it may be an adapter, not a model; --include takes it all "
          "the "
          "same");
   }
-  std::copy_if(files.begin(), files.end(), std::back_inserter(selection.files), is_companion);
+  std::copy_if(
+      files.begin(), files.end(), std::back_inserter(selection.files),
+      [has_modules = has("modules.json")](const HubFile& file) { return is_companion(file, has_modules); });
   return selection;
 }
 

@@ -11,8 +11,9 @@ namespace oag {
 struct HubFile {
   std::string path;  // relative and safe
   uint64_t size_bytes = 0;
-  std::string etag;     // names its content: SHA-256 of large files, git's blob id of others
-  bool is_lfs = false;  // which of the two
+  std::string etag;         // names its content: SHA-256 of large files, git's blob id of others
+  bool is_lfs = false;      // which of the two
+  std::string git_id = {};  // git's blob id, of what stands in git for a large file; may be unknown
 };
 
 struct SelectionOptions {

@@ -65,8 +65,13 @@ TEST(Selection, TakesOneCopyOfTheWeightsAndWhatBelongsToThem) {
   EXPECT_EQ(taken({"config.json", "model-00001-of-00001.safetensors", "model.fp16.safetensors",
                    "model.safetensors", "model.safetensors.index.json"}),
             (Names{"config.json", "model.safetensors"}));
-  EXPECT_EQ(taken({"config.json", "weights.safetensors", "1_Pooling/config.json", "modules.json"}),
-            (Names{"1_Pooling/config.json", "config.json", "modules.json", "weights.safetensors"}));
+  // Folders that modules.json may name, and how long texts may be.
+  EXPECT_EQ(taken({"config.json", "weights.safetensors", "1_Pooling/config.json", "pool/config.json",
+                   "pool/deeper/config.json", "modules.json", "sentence_bert_config.json"}),
+            (Names{"1_Pooling/config.json", "config.json", "modules.json", "pool/config.json",
+                   "sentence_bert_config.json", "weights.safetensors"}));
+  EXPECT_EQ(taken({"config.json", "weights.safetensors", "onnx/config.json"}),
+            (Names{"config.json", "weights.safetensors"}));
 }
 
 TEST(Selection, TakesAGgufWithItsPartsAndProjector) {

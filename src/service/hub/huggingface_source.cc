@@ -62,6 +62,7 @@ HubFile read_file_entry(const Json& entry, std::string_view where) {
   const Json& facts = file.is_lfs ? *lfs : entry;
   const Json* size = member(facts, "size");
   file.etag = text_of(member(facts, "oid"));
+  if (std::string id = text_of(member(entry, "oid")); is_git_id(id)) file.git_id = std::move(id);
   const bool sized = size != nullptr && size->is_number_unsigned() && size->get<uint64_t>() <= kMaxFileBytes;
   if (!sized || !(file.is_lfs ? is_sha256_hex(file.etag) : is_git_id(file.etag))) {
     fail(ErrorCode::kCorruptData, where,
@@ -196,6 +197,11 @@ HubListing HuggingFaceSource::list() {
   HubListing listing;
   listing.commit = parse_revision_answer(
       fetch_text(request_for(settings_.endpoint + model + "/revision/" + revision)).text, where);
+  if (is_git_id(name_.revision) && listing.commit != name_.revision) {
+    fail(ErrorCode::kCorruptData, where,
+         "the hub answers with commit {}, another one than was asked for; nothing was fetched",
+         listing.commit);
+  }
   std::optional<std::string> page = model + "/tree/" + listing.commit + "?recursive=true";
   std::set<std::string> seen;
   while (page) {

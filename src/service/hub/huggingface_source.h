@@ -28,7 +28,8 @@ class HuggingFaceSource {
                     const std::atomic<bool>* cancel);
 
   // The commit behind the revision and every file of it. Errors: kNotFound; kNetwork, after which
-  // was_refused() tells whether the hub answered and said no; kCorruptData; kCancelled.
+  // was_refused() tells whether the hub answered and said no; kCorruptData, also for another commit than the
+  // one that the revision names; kCancelled.
   HubListing list();
 
   // True when the hub was reached and would not give what was asked for: a cached copy is no answer to that.

@@ -14,7 +14,6 @@ namespace {
 
 constexpr int64_t kTile = 96;    // queries: a multiple of the rows that panel_product takes at a time
 constexpr int64_t kBlock = 256;  // keys: their scores stay in the second-level cache
-constexpr int64_t kMostSize = 512;
 
 Refusal accept(const KernelQuery& query) {
   const Node& node = query.node;
@@ -36,12 +35,6 @@ Refusal accept(const KernelQuery& query) {
   if (node.int_attribute("left_window_size", -1) >= 0 || node.int_attribute("right_window_size", -1) >= 0)
     return "it has a window";
   if (node.int_attribute("softmax_precision", 1) != 1) return "softmax_precision is not f32";
-  for (size_t i = 0; i < 3; ++i) {
-    const Shape* shape = query.shape(i);
-    if (shape == nullptr || shape->size() != 4) continue;
-    if (shape->back().is_constant() && shape->back().constant() > kMostSize)
-      return "a head is larger than 512";
-  }
   return {};
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <thread>
 
 #include "engine/backends/cpu/kernel_runner.h"
 
@@ -72,9 +71,10 @@ double causal_bias(int64_t, int64_t, int64_t query, int64_t key) {
 
 TEST_P(StreamedAttentionOnIsa, MatchesSumsInDoubleForEveryShape) {
   const auto device = make_device(GetParam(), 2);
-  for (const Sizes& s : {Sizes{1, 1, 1, 1, 1, 1, 1}, Sizes{2, 4, 2, 5, 7, 32, 32},
-                         Sizes{1, 2, 1, 97, 300, 80, 40}, Sizes{1, 1, 1, 193, 513, 128, 128},
-                         Sizes{1, 3, 3, 13, 257, 256, 64}, Sizes{2, 2, 2, 40, 64, 72, 33}}) {
+  for (const Sizes& s :
+       {Sizes{1, 1, 1, 1, 1, 1, 1}, Sizes{2, 4, 2, 5, 7, 32, 32}, Sizes{1, 2, 1, 97, 300, 80, 40},
+        Sizes{1, 1, 1, 193, 513, 128, 128}, Sizes{1, 3, 3, 13, 257, 256, 64}, Sizes{1, 1, 1, 5, 9, 640, 520},
+        Sizes{2, 2, 2, 40, 64, 72, 33}}) {
     const Tensor q = random_f32({s.batch, s.heads, s.queries, s.size}, 1, -2, 2),
                  k = random_f32({s.batch, s.key_heads, s.keys, s.size}, 2, -2, 2),
                  v = random_f32({s.batch, s.key_heads, s.keys, s.value_size}, 3);
@@ -188,23 +188,11 @@ TEST(Attention, CancelStopsItSoon) {
   const auto device = make_device(available_isas().back(), 2);
   const Tensor q = random_f32({1, 8, 6000, 128}, 1);
   const KernelRunner runner(device, {"", "Attention", {}, {q, q, q}});
-  std::vector<double> delays_ms;
-  for (int round = 0; round < 5; ++round) {
-    RunControl control;
-    TimePoint cancelled;
-    std::thread canceller([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(30));
-      cancelled = Clock::now();
-      control.cancel();
-    });
-    runner.run(control);
-    const TimePoint back = Clock::now();
-    canceller.join();
-    delays_ms.push_back(std::chrono::duration<double, std::milli>(back - cancelled).count());
-  }
-  std::sort(delays_ms.begin(), delays_ms.end());
+  const double delay_ms = median_cancel_delay_ms(runner);
 #if defined(__x86_64__)  // an emulated processor says nothing about time
-  EXPECT_LT(delays_ms[2], 20.0);
+  EXPECT_LT(delay_ms, 20.0);
+#else
+  EXPECT_GT(delay_ms, 0.0);
 #endif
 }
 

@@ -3,6 +3,7 @@
 // compute it, bit for bit, whatever else is in a tile.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -61,47 +62,23 @@ struct Choices {
 
 class ExpertLinear final : public Kernel {
  public:
-  ExpertLinear(const KernelQuery& query, const MicroKernels& micro)
-      : micro_(micro), blocks_(is_block_format(query.dtype(kFirstMatrix))) {
-    for (size_t i = kFirstMatrix; blocks_ && i < query.node.inputs.size(); ++i) {
-      const Tensor* stored = query.constant(i);
-      if (stored == nullptr) {
-        stored_.clear();  // run() packs
-        return;
-      }
-      stored_.push_back(*stored);
-    }
+  ExpertLinear(const KernelQuery& query, const MicroKernels& micro) : micro_(micro) {
+    if (is_block_format(query.dtype(kFirstMatrix))) matrices_.emplace(micro, query, kFirstMatrix, 1);
   }
 
-  size_t packed_bytes() const override {
-    size_t total = 0;
-    for (const Tensor& stored : stored_) total += PackedWeights::size_bytes(micro_, stored);
-    return total;
-  }
-
+  size_t packed_bytes() const override { return matrices_ ? matrices_->packed_bytes() : 0; }
   void prepare(KernelEnv& env, std::span<std::byte> packed) override {
-    for (const Tensor& stored : stored_) {
-      const size_t bytes = PackedWeights::size_bytes(micro_, stored);
-      packed_.emplace_back(micro_, stored, env, packed.first(bytes));
-      packed = packed.subspan(bytes);
-    }
+    if (matrices_) matrices_->prepare(env, packed);
   }
 
   void run(KernelContext& context) const override {
-    std::vector<PackedWeights> packed;
+    std::vector<PackedWeights> room;
     std::vector<HeadProduct> products;
-    for (size_t i = kFirstMatrix; i < context.input_count(); ++i) {
-      const Tensor& w = context.input(i);
-      if (blocks_ && packed_.empty()) {
-        packed.reserve(context.input_count());
-        const size_t bytes = PackedWeights::size_bytes(micro_, w);
-        packed.emplace_back(micro_, w, context.env(), std::span(context.env().workspace(bytes), bytes));
-        products.emplace_back(micro_, packed.back(), nullptr);
-      } else if (blocks_) {
-        products.emplace_back(micro_, packed_[i - kFirstMatrix], nullptr);
-      } else {
-        products.emplace_back(micro_, w, nullptr);
-      }
+    if (matrices_) {
+      for (const PackedWeights& w : matrices_->of(context, room)) products.emplace_back(micro_, w, nullptr);
+    } else {
+      for (size_t i = kFirstMatrix; i < context.input_count(); ++i)
+        products.emplace_back(micro_, context.input(i), nullptr);
     }
     if (!context.env().should_stop()) multiply(context, products);
   }
@@ -130,7 +107,7 @@ class ExpertLinear final : public Kernel {
     const int64_t outputs = products[0].rows();
     context.allocate_output(0, DType::kF32, {experts.dim(0), experts.dim(1), outputs});
     const int most =
-        blocks_ ? std::min(micro_.tile_tokens, HeadProduct::kMostTokens) : HeadProduct::kMostTokens;
+        matrices_ ? std::min(micro_.tile_tokens, HeadProduct::kMostTokens) : HeadProduct::kMostTokens;
     const Choices choices(context, most);
     const Rows rows = {x.values<float>().data(), x.dims().back(), experts.dim(1), x.rank() == 3};
     const auto tiles = static_cast<int64_t>(choices.tiles.size()), chunks = products[0].chunks();
@@ -142,7 +119,7 @@ class ExpertLinear final : public Kernel {
     const auto workers = static_cast<size_t>(env.workers());
     auto* room = reinterpret_cast<float*>(env.workspace(workers * room_values * sizeof(float)));
     auto* results = reinterpret_cast<float*>(env.workspace(workers * kResultValues * sizeof(float)));
-    const std::byte* quantised = blocks_ ? quantise(env, choices, rows, room, room_values) : nullptr;
+    const std::byte* quantised = matrices_ ? quantise(env, choices, rows, room, room_values) : nullptr;
 
     const int64_t mean_rows = (static_cast<int64_t>(choices.order.size()) + tiles - 1) / tiles;
     const int64_t ns = std::min(HeadProduct::kChunkRows, outputs) * rows.inputs * (mean_rows + 2) / 64;
@@ -153,8 +130,8 @@ class ExpertLinear final : public Kernel {
       const Choices::Tile& tile = choices.tiles[piece.tile];
       const HeadProduct& product = products[tile.expert];
       const auto at = static_cast<size_t>(worker);
-      const void* data = blocks_ ? static_cast<const void*>(quantised + tile.first * row_bytes(rows))
-                                 : rows.gather(choices, tile, room + at * room_values);
+      const void* data = matrices_ ? static_cast<const void*>(quantised + tile.first * row_bytes(rows))
+                                   : rows.gather(choices, tile, room + at * room_values);
       const ActivationTiles::Tile from = {tile.first, tile.rows, data};
       const int64_t first = product.first_row(piece.chunk), count = product.chunk_rows(piece.chunk);
       const auto to = [&](int row) {
@@ -199,9 +176,7 @@ class ExpertLinear final : public Kernel {
   }
 
   const MicroKernels& micro_;
-  bool blocks_;
-  std::vector<Tensor> stored_;  // when all are constant and have a block format
-  std::vector<PackedWeights> packed_;
+  std::optional<PackedMatrices> matrices_;  // of a block format
 };
 
 std::unique_ptr<Kernel> make(const KernelQuery& query, const void* device_state) {

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/compute_pool.h"
 #include "base/error.h"
 #include "engine/backends/cpu/cpu_device.h"
@@ -119,6 +122,26 @@ class KernelRunner {
 
 inline std::shared_ptr<CpuDevice> make_device(Isa isa, int threads) {
   return std::make_shared<CpuDevice>(isa, std::make_shared<ComputePool>(threads));
+}
+
+// How long a run goes on after it was cancelled 30 ms into it: the median of five.
+inline double median_cancel_delay_ms(const KernelRunner& runner) {
+  std::vector<double> delays_ms;
+  for (int round = 0; round < 5; ++round) {
+    RunControl control;
+    TimePoint cancelled;
+    std::thread canceller([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      cancelled = Clock::now();
+      control.cancel();
+    });
+    runner.run(control);
+    const TimePoint back = Clock::now();
+    canceller.join();
+    delays_ms.push_back(std::chrono::duration<double, std::milli>(back - cancelled).count());
+  }
+  std::sort(delays_ms.begin(), delays_ms.end());
+  return delays_ms[2];
 }
 
 inline Tensor copy_of(const Tensor& tensor) {

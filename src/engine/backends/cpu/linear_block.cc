@@ -74,40 +74,16 @@ class LinearTiles {
 // One or more Linear with the same x: inputs x, w, b, w, b, …; one output each.
 class BlockLinear final : public Kernel {
  public:
-  BlockLinear(const KernelQuery& query, const MicroKernels& micro) : micro_(micro) {
-    for (size_t i = 1; i < query.node.inputs.size(); i += 2) {
-      const Tensor* stored = query.constant(i);
-      if (stored == nullptr) {
-        stored_.clear();  // run() packs
-        return;
-      }
-      stored_.push_back(*stored);
-    }
-  }
+  BlockLinear(const KernelQuery& query, const MicroKernels& micro)
+      : micro_(micro), matrices_(micro, query, 1, 2) {}
 
-  size_t packed_bytes() const override {
-    size_t total = 0;
-    for (const Tensor& stored : stored_) total += PackedWeights::size_bytes(micro_, stored);
-    return total;
-  }
-
-  void prepare(KernelEnv& env, std::span<std::byte> packed) override {
-    for (const Tensor& stored : stored_) {
-      const size_t bytes = PackedWeights::size_bytes(micro_, stored);
-      packed_.emplace_back(micro_, stored, env, packed.first(bytes));
-      packed = packed.subspan(bytes);
-    }
-  }
+  size_t packed_bytes() const override { return matrices_.packed_bytes(); }
+  void prepare(KernelEnv& env, std::span<std::byte> packed) override { matrices_.prepare(env, packed); }
 
   void run(KernelContext& context) const override {
-    if (!packed_.empty()) return multiply(context, packed_);
-    std::vector<PackedWeights> packed;
-    for (size_t i = 1; i < context.input_count(); i += 2) {
-      const Tensor& stored = context.input(i);
-      const size_t bytes = PackedWeights::size_bytes(micro_, stored);
-      packed.emplace_back(micro_, stored, context.env(), std::span(context.env().workspace(bytes), bytes));
-    }
-    if (!context.env().should_stop()) multiply(context, packed);
+    std::vector<PackedWeights> room;
+    const std::span<const PackedWeights> weights = matrices_.of(context, room);
+    if (!context.env().should_stop()) multiply(context, weights);
   }
 
  private:
@@ -152,8 +128,7 @@ class BlockLinear final : public Kernel {
   }
 
   const MicroKernels& micro_;
-  std::vector<Tensor> stored_;  // when all are constant
-  std::vector<PackedWeights> packed_;
+  PackedMatrices matrices_;
 };
 
 std::unique_ptr<Kernel> make(const KernelQuery& query, const void* device_state) {

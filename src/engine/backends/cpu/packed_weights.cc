@@ -57,4 +57,41 @@ PackedWeights::PackedWeights(const MicroKernels& micro, const Tensor& stored, Ke
   });
 }
 
+PackedMatrices::PackedMatrices(const MicroKernels& micro, const KernelQuery& query, size_t first, size_t step)
+    : micro_(micro), first_(first), step_(step) {
+  for (size_t i = first; i < query.node.inputs.size(); i += step) {
+    const Tensor* stored = query.constant(i);
+    if (stored == nullptr) {
+      stored_.clear();
+      return;
+    }
+    stored_.push_back(*stored);
+  }
+}
+
+size_t PackedMatrices::packed_bytes() const {
+  size_t total = 0;
+  for (const Tensor& stored : stored_) total += PackedWeights::size_bytes(micro_, stored);
+  return total;
+}
+
+void PackedMatrices::prepare(KernelEnv& env, std::span<std::byte> packed) {
+  for (const Tensor& stored : stored_) {
+    const size_t bytes = PackedWeights::size_bytes(micro_, stored);
+    packed_.emplace_back(micro_, stored, env, packed.first(bytes));
+    packed = packed.subspan(bytes);
+  }
+}
+
+std::span<const PackedWeights> PackedMatrices::of(KernelContext& context,
+                                                  std::vector<PackedWeights>& room) const {
+  if (!packed_.empty()) return packed_;
+  for (size_t i = first_; i < context.input_count(); i += step_) {
+    const Tensor& stored = context.input(i);
+    const size_t bytes = PackedWeights::size_bytes(micro_, stored);
+    room.emplace_back(micro_, stored, context.env(), std::span(context.env().workspace(bytes), bytes));
+  }
+  return room;
+}
+
 }  // namespace oag::cpu

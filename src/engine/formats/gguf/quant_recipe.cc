@@ -142,8 +142,8 @@ DType head_type(DType base, int64_t row) {
 
 DType kept_type(const QuantTensor& tensor) {
   if (!is_float(tensor.source) && !is_block_format(tensor.source)) return tensor.source;
-  const bool is_norm = contains(tensor.name, "_norm.weight");
-  return tensor.source == DType::kF16 && tensor.dims.size() > 1 && !is_norm ? DType::kF16 : DType::kF32;
+  const bool is_exact = contains(tensor.name, "_norm.weight") || contains(tensor.name, "ffn_gate_inp.weight");
+  return tensor.source == DType::kF16 && tensor.dims.size() > 1 && !is_exact ? DType::kF16 : DType::kF32;
 }
 
 // A format that holds as much or more, with blocks of 32 values instead of 256.

@@ -16,11 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kSingleName = "model.safetensors", kIndexName = "model.safetensors.index.json";
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 // What stands for the whole set in a folder.
 fs::path find_in_folder(const fs::path& folder) {
   for (const std::string_view name : {kIndexName, kSingleName}) {
