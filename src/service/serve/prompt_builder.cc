@@ -159,7 +159,7 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
   const Json tools = offers ? text.tools : Json::array();
   Json messages = template_messages(model, text.messages);
   if (offers && !knows_tools(model.chat_template().source())) describe_in_system_message(messages, tools);
-  const ChatMessages chat = read_chat_messages(tokenizer, messages, model.settings().content_format);
+  const ChatMessages chat = read_chat_messages(tokenizer, messages, model.content_format());
   if (!chat.pictures.empty()) model.pictures();
   std::string rendered = rendered_chat(
       model, chat.list, template_variables(text.template_arguments, tools, text.add_generation_prompt));
@@ -242,8 +242,8 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
   model.language_model();
   const Json& messages = std::get<Json>(request.source);
   check_bytes(model, "messages", text_bytes(messages));
-  const ChatMessages chat = read_chat_messages(*model.tokenizer(), template_messages(model, messages),
-                                               model.settings().content_format);
+  const ChatMessages chat =
+      read_chat_messages(*model.tokenizer(), template_messages(model, messages), model.content_format());
   const Json variables =
       template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
   return encode_rendered_chat(*model.tokenizer(), rendered_chat(model, chat.list, variables));

@@ -29,7 +29,7 @@ struct ModelSettings {
   int64_t parallel = 8;        // answers at work at once
   int64_t max_queue = 256;     // more that may wait
   DType cache_dtype = DType::kF16;
-  ContentFormat content_format = ContentFormat::kList;
+  std::optional<ContentFormat> content_format;  // none: the model's own
   GlmImageOptions image_options;
   size_t picture_cache_bytes = size_t{512} << 20;
   std::optional<int64_t> thinking_budget;  // of requests that name none

@@ -24,13 +24,14 @@ bool is_trained_with_pictures(const ModelBundle& bundle) {
 }
 
 ModelBundle open_bundle(const std::filesystem::path& path, const ModelSpec& spec) {
-  ModelBundle text = load_bundle(path);
-  if (spec.text_only || !is_trained_with_pictures(text)) return text;
+  ModelBundle bundle = load_bundle(path);
+  if (spec.text_only || !is_trained_with_pictures(bundle)) return bundle;
   try {
-    return load_bundle(path, {true, spec.vision_path});
+    add_vision(bundle, spec.vision_path);
   } catch (const Error& error) {
     fail(error.code(), error.where(), "{}; --text-only serves the model without pictures", error.message());
   }
+  return bundle;
 }
 
 // Context and cache that were asked for, or that memory has room for: half of what is free behind the weights
@@ -134,6 +135,10 @@ void ServedModel::warm_up() {
 
 const std::shared_ptr<const Tokenizer>& ServedModel::tokenizer() const {
   return embedder_ ? embedder_->bundle().tokenizer : bundle_.tokenizer;
+}
+
+ContentFormat ServedModel::content_format() const {
+  return settings_.content_format.value_or(own_content_format(bundle_));
 }
 
 int64_t ServedModel::context_tokens() const {

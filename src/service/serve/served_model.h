@@ -38,6 +38,7 @@ class ServedModel {
   int64_t fallback_operators() const { return fallback_operators_; }  // that run on the reference kernel
   const std::shared_ptr<const Tokenizer>& tokenizer() const;
   const ChatTemplate& chat_template() const { return *template_; }
+  ContentFormat content_format() const;
   int64_t context_tokens() const;
   size_t longest_token() const { return longest_token_; }  // bytes
 
