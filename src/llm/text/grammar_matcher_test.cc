@@ -106,8 +106,14 @@ std::vector<std::string> large_vocabulary() {
   std::mt19937 rng(9);
   while (texts.size() < 25'000) {
     std::string text;
-    for (size_t n = 1 + rng() % 6; n > 0; --n)
-      text += kParts[rng() % 3 == 0 ? rng() % std::size(kParts) : rng() % 5];
+    for (size_t n = 1 + rng() % 5; n > 0; --n) {
+      if (rng() % 4 == 0) {
+        text += kParts[rng() % std::size(kParts)];
+      } else {
+        for (size_t letters = 1 + rng() % 3; letters > 0; --letters)
+          text += static_cast<char>('a' + rng() % 26);
+      }
+    }
     texts.push_back(text);
   }
   texts.emplace_back("");
