@@ -78,7 +78,7 @@ class SchemaReader {
     for (const char* keyword : {"anyOf", "oneOf"}) {
       if (rest.contains(keyword)) return read_any_of(std::move(rest), keyword, where, depth);
     }
-    if (rest.value("nullable", false) && rest.contains("type")) {
+    if (rest.contains("nullable") && rest["nullable"] == true && rest.contains("type")) {
       rest.erase("nullable");
       return rules_.either({read(rest, where, depth + 1), rules_.literal("null")});
     }
