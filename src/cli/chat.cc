@@ -167,9 +167,12 @@ std::string Chat::stats_line(const Answer& answer) const {
   const std::string speed =
       result.prefill_ms > 0
           ? fmt::format(
-                "prompt {} tokens, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token {:.0f} "
+                "prompt {} tokens{}, {:.1f} tokens/s | answer {} tokens, {:.1f} tokens/s | first token "
+                "{:.0f} "
                 "ms",
-                result.prompt_tokens, rate(static_cast<double>(result.prompt_tokens), result.prefill_ms),
+                result.prompt_tokens,
+                result.cached_tokens > 0 ? fmt::format(" ({} known)", result.cached_tokens) : "",
+                rate(static_cast<double>(result.prompt_tokens - result.cached_tokens), result.prefill_ms),
                 made, rate(static_cast<double>(made) - 1, result.decode_ms), result.ttft_ms)
           : fmt::format("prompt {} tokens, not read to its end", result.prompt_tokens);
   const std::string pictures = answer.image_tokens > 0 ? fmt::format("pictures {} tokens, {:.0f} ms | ",

@@ -163,6 +163,94 @@ TEST_P(Glm4v, AnswersAsTransformersDoesAlsoSideBySide) {
   }
 }
 
+// A system message of `before` tokens, the prompt of a case, and `after` more: positions behind a picture
+// depend on where it stands.
+Prompt with_text_around(const Prompt& prompt, size_t before, size_t after) {
+  Prompt result = prompt;
+  for (size_t i = 0; i < before; ++i)
+    result.tokens.insert(result.tokens.begin(), static_cast<TokenId>(i % 90));
+  for (size_t i = 0; i < after; ++i) result.tokens.push_back(static_cast<TokenId>(7 * i % 90));
+  for (PromptImage& image : result.images) image.first_token += static_cast<int64_t>(before);
+  return result;
+}
+
+LanguageModelOptions sharing_options(bool shares) {
+  return {
+      .runner = {.context_tokens = 256, .cache_tokens = 1024, .cache_dtype = DType::kF32, .page_tokens = 8},
+      .prefix_cache = shares};
+}
+
+GenerationResult answer_to(LanguageModel& model, const Prompt& prompt, ContentHash first,
+                           ContentHash second) {
+  GenerationRequest request;
+  request.prompt = prompt.tokens;
+  request.images = prompt.images;
+  for (size_t i = 0; i < request.images.size(); ++i) request.images[i].hash = i == 0 ? first : second;
+  request.max_tokens = 8;
+  request.sampling.temperature = 0;
+  request.ignore_end = true;
+  return model.submit(std::move(request)).result();
+}
+
+TEST_P(Glm4v, PromptsShareAPictureWithTheRowsAndPositionsThatItHas) {
+  const auto shared = runtime();
+  const VisionEncoder encoder(shared, bundle_.vision, kBudget);
+  LanguageModel alone(shared, bundle_, sharing_options(false)), model(shared, bundle_, sharing_options(true));
+  const ContentHash none{};
+  int pictures = 0;
+  for (const Case& test : kCases) {
+    if (test.pictures.empty()) continue;
+    const Prompt golden = prompt_of(test, bundle_, encoder);
+    const auto tokens = load_npy<int32_t>(reference(std::string(test.name) + ".tokens.npy")).values;
+    const ContentHash first{static_cast<uint64_t>(++pictures), 9},
+        second{static_cast<uint64_t>(pictures), 10};
+    EXPECT_EQ(answer_to(model, golden, first, second).token_ids, tokens) << test.name;
+    const GenerationResult again = answer_to(model, golden, first, second);
+    EXPECT_EQ(again.token_ids, tokens) << test.name;
+    const auto size = static_cast<int64_t>(golden.tokens.size());
+    EXPECT_EQ(again.cached_tokens, (size - 1) / 8 * 8) << test.name;
+    // The next turn: the same pictures, more text behind them.
+    const Prompt next = with_text_around(golden, 0, 21);
+    const GenerationResult turn = answer_to(model, next, first, second);
+    EXPECT_EQ(turn.cached_tokens, size / 8 * 8) << test.name;
+    EXPECT_EQ(turn.token_ids, answer_to(alone, next, none, none).token_ids) << test.name;
+    // The picture one token later, and behind a text of whole pages that is known.
+    for (const size_t before : {1, 16}) {
+      const Prompt moved = with_text_around(golden, before, 3);
+      const std::vector<TokenId> expected = answer_to(alone, moved, none, none).token_ids;
+      for (int i = 0; i < 2; ++i)
+        EXPECT_EQ(answer_to(model, moved, first, second).token_ids, expected) << test.name << " " << before;
+    }
+  }
+  EXPECT_EQ(model.free_pages(), model.runner().pages());
+}
+
+// Two pictures of one grid, whose tokens are the same.
+TEST_P(Glm4v, AnotherPictureOfTheSameSizeIsAnotherPrompt) {
+  const auto shared = runtime();
+  const VisionEncoder encoder(shared, bundle_.vision, kBudget);
+  LanguageModel alone(shared, bundle_, sharing_options(false)), model(shared, bundle_, sharing_options(true));
+  const Prompt golden = with_text_around(prompt_of(kCases[1], bundle_, encoder), 16, 9);
+  Prompt other = golden;
+  other.images[0].rows = Tensor::of<float>(DType::kF32, golden.images[0].rows.dims(), [&] {
+    std::vector<float> values(golden.images[0].rows.values<float>().begin(),
+                              golden.images[0].rows.values<float>().end());
+    for (float& value : values) value = 1 - value;
+    return values;
+  }());
+  const ContentHash one{5, 1}, two{5, 2}, none{};
+  const std::vector<TokenId> first = answer_to(alone, golden, none, none).token_ids;
+  const std::vector<TokenId> second = answer_to(alone, other, none, none).token_ids;
+  ASSERT_NE(first, second);
+  EXPECT_EQ(answer_to(model, golden, one, none).token_ids, first);
+  const GenerationResult swapped = answer_to(model, other, two, none);
+  EXPECT_EQ(swapped.token_ids, second);
+  EXPECT_EQ(swapped.cached_tokens, golden.images[0].first_token / 8 * 8);
+  EXPECT_EQ(answer_to(model, golden, one, none).token_ids, first);
+  // Without a hash the text before the picture is shared alone.
+  EXPECT_EQ(answer_to(model, golden, none, none).cached_tokens, golden.images[0].first_token / 8 * 8);
+}
+
 // Names the first value of the tower that is not the reference's; empty when all are.
 std::string first_difference(const std::shared_ptr<const VisionBundle>& vision) {
   const std::pair<const char*, const char*> names[] = {{"patch_embed", "v.patch_embd.kernels"},

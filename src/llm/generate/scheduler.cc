@@ -77,7 +77,9 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
   }
   {
     std::lock_guard lock(mutex_);
-    std::erase_if(active_, [&](const SharedPtr& other) { return other.get() == &generation; });
+    const auto is_it = [&](const SharedPtr& other) { return other.get() == &generation; };
+    const auto place = std::find_if(active_.begin(), active_.end(), is_it);
+    if (place != active_.end()) active_.erase(place);
     pages_.release(generation.pages);
     ++counts_.finished;
     counts_.cancellations += reason == FinishReason::kCancelled ? 1 : 0;

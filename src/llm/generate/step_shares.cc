@@ -25,8 +25,9 @@ void share_step(std::span<PromptShare> prompts, int64_t budget,
     const auto end = std::find_if(begin, order.end(),
                                   [&](size_t i) { return prompts[i].priority != prompts[first].priority; });
     give(first, (budget + 1) / 2);
-    std::stable_sort(begin + 1, end,
-                     [&](size_t a, size_t b) { return prompts[a].pending < prompts[b].pending; });
+    std::sort(begin + 1, end, [&](size_t a, size_t b) {
+      return prompts[a].pending < prompts[b].pending || (prompts[a].pending == prompts[b].pending && a < b);
+    });
     for (auto next = begin + 1; next != end; ++next) give(*next, budget);
     give(first, budget);
     begin = end;
