@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <stdexcept>
@@ -28,9 +29,20 @@ using test::test_runtime;
 using test::tiny_llama;
 using test::tiny_options;
 
+// One model for all tests, gone after them: others count the memory that is promised.
+class Answer : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    model_ = std::make_unique<LanguageModel>(test_runtime(), tiny_llama(), tiny_options(256, 1024, 4));
+  }
+  static void TearDownTestSuite() { model_.reset(); }
+
+ public:
+  static inline std::unique_ptr<LanguageModel> model_;
+};
+
 LanguageModel& model() {
-  static LanguageModel shared(test_runtime(), tiny_llama(), tiny_options(256, 1024, 4));
-  return shared;
+  return *Answer::model_;
 }
 
 size_t vocabulary_size() {
@@ -109,7 +121,7 @@ size_t printing_token(const std::vector<TokenId>& answer, size_t from) {
   throw std::runtime_error("no token prints");
 }
 
-TEST(Answer, LogprobsAreTheModelsOwnWhateverTheSamplerDoes) {
+TEST_F(Answer, LogprobsAreTheModelsOwnWhateverTheSamplerDoes) {
   GenerationRequest request = greedy(prompt_of(3, 20), 16);
   request.sampling.temperature = 1.4f;
   request.sampling.frequency_penalty = 0.7f;
@@ -140,7 +152,7 @@ TEST(Answer, LogprobsAreTheModelsOwnWhateverTheSamplerDoes) {
   EXPECT_TRUE(heard.tops[0].empty());
 }
 
-TEST(Answer, PenaltiesCountGeneratedTokensAndChangeGreedyAnswers) {
+TEST_F(Answer, PenaltiesCountGeneratedTokensAndChangeGreedyAnswers) {
   GenerationRequest request = greedy(prompt_of(1, 20), 60);
   const std::vector<TokenId> plain = run(request).token_ids;
   request.sampling.frequency_penalty = 0.2f;
@@ -162,7 +174,7 @@ TEST(Answer, PenaltiesCountGeneratedTokensAndChangeGreedyAnswers) {
   }
 }
 
-TEST(Answer, StopIdsEndItAndAreNoPartOfIt) {
+TEST_F(Answer, StopIdsEndItAndAreNoPartOfIt) {
   GenerationRequest request = greedy({}, 12);
   const std::vector<TokenId> plain = plain_answer(request, 8);
   for (const bool skip_special : {true, false}) {
@@ -178,7 +190,7 @@ TEST(Answer, StopIdsEndItAndAreNoPartOfIt) {
   }
 }
 
-TEST(Answer, AnEndTokenIsNeverWrittenAlsoWhereControlTokensAre) {
+TEST_F(Answer, AnEndTokenIsNeverWrittenAlsoWhereControlTokensAre) {
   GenerationRequest request = greedy({}, 12);
   const std::vector<TokenId> plain = plain_answer(request, 6);
   ModelBundle bundle = tiny_llama();
@@ -201,7 +213,7 @@ TEST(Answer, AnEndTokenIsNeverWrittenAlsoWhereControlTokensAre) {
   }
 }
 
-TEST(Answer, NothingEndsItBeforeItsLeastLength) {
+TEST_F(Answer, NothingEndsItBeforeItsLeastLength) {
   GenerationRequest request = greedy({}, 20);
   const std::vector<TokenId> plain = plain_answer(request, 6);
   request.min_tokens = 8;
@@ -226,7 +238,7 @@ TEST(Answer, NothingEndsItBeforeItsLeastLength) {
   EXPECT_GT(run(request).token_ids.size(), at + 1);
 }
 
-TEST(Answer, TheStopTextIsPartOfItOnRequest) {
+TEST_F(Answer, TheStopTextIsPartOfItOnRequest) {
   GenerationRequest request = greedy({}, 12);
   const std::vector<TokenId> plain = plain_answer(request, 6);
   const size_t at = printing_token(plain, 3);
@@ -239,7 +251,7 @@ TEST(Answer, TheStopTextIsPartOfItOnRequest) {
   EXPECT_EQ(with.text, without.text + stop);
 }
 
-TEST(Answer, BadWordsAreNeverCompleted) {
+TEST_F(Answer, BadWordsAreNeverCompleted) {
   GenerationRequest request = greedy({}, 40);
   const std::vector<TokenId> plain = plain_answer(request, 6);
   request.sampling.bad_words = {{plain[2], plain[3]}, {plain[5]}};
@@ -249,7 +261,7 @@ TEST(Answer, BadWordsAreNeverCompleted) {
   EXPECT_EQ(std::search(answer.begin(), answer.end(), plain.begin() + 2, plain.begin() + 4), answer.end());
 }
 
-TEST(Answer, ThinkingThatDoesNotEndIsEnded) {
+TEST_F(Answer, ThinkingThatDoesNotEndIsEnded) {
   GenerationRequest request = greedy({}, 20);
   const std::vector<TokenId> plain = plain_answer(request, 6);
   const std::vector<TokenId> forced = {77, 78, 79};
@@ -278,7 +290,7 @@ TEST(Answer, ThinkingThatDoesNotEndIsEnded) {
 }
 
 // An answer that goes round: how many tokens until its last 4 * p are p tokens again and again.
-TEST(Answer, GoingRoundInCirclesEndsIt) {
+TEST_F(Answer, GoingRoundInCirclesEndsIt) {
   GenerationRequest request = greedy({}, 200);
   const RepetitionLimit limit{.min_pattern = 1, .max_pattern = 16, .min_count = 4};
   for (int seed = 0;; ++seed) {
@@ -310,7 +322,7 @@ TEST(Answer, GoingRoundInCirclesEndsIt) {
   }
 }
 
-TEST(Answer, RefusesWhatIsOutOfRange) {
+TEST_F(Answer, RefusesWhatIsOutOfRange) {
   const auto refused = [](auto&& change) {
     GenerationRequest request = greedy(prompt_of(1, 4), 2);
     change(request);
@@ -337,7 +349,7 @@ TEST(Answer, RefusesWhatIsOutOfRange) {
   refused([&](GenerationRequest& r) { r.leader = other.submit(greedy(prompt_of(1, 4), 2)); });
 }
 
-TEST(Answer, SiblingsTakeTheirLeadersPromptOver) {
+TEST_F(Answer, SiblingsTakeTheirLeadersPromptOver) {
   LanguageModel shared(test_runtime(), tiny_llama(), tiny_options(256, 1024, 4));
   const GenerationRequest request = greedy(prompt_of(5, 100), 6);
   std::vector<Generation> siblings;
@@ -364,7 +376,7 @@ TEST(Answer, SiblingsTakeTheirLeadersPromptOver) {
   EXPECT_EQ(siblings[3].result().cached_tokens, 0);
 }
 
-TEST(Answer, SiblingsOfALeaderThatIsCancelledGoOn) {
+TEST_F(Answer, SiblingsOfALeaderThatIsCancelledGoOn) {
   LanguageModel shared(test_runtime(), tiny_llama(), tiny_options(256, 1024, 4));
   std::optional<Held> held(shared);
   const GenerationRequest request = greedy(prompt_of(5, 30), 4);
