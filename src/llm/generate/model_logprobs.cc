@@ -11,16 +11,17 @@ namespace {
 
 // log of the sum of e^(x - most)
 double log_sum(std::span<const float> logits, float most) {
-  constexpr size_t kBlock = 256;  // added up in float, so that loops compile to vectors
+  constexpr size_t kBlock = 256, kLanes = 8;  // in loops so simple that they compile to vectors
+  float weights[kBlock];
   double sum = 0;
   for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
     const auto block = logits.subspan(begin, std::min(kBlock, logits.size() - begin));
-    float lanes[8] = {};
-    size_t i = 0;
-    for (; i + 8 <= block.size(); i += 8) {
-      for (size_t lane = 0; lane < 8; ++lane) lanes[lane] += exp_of(block[i + lane] - most);
+    for (size_t i = 0; i < block.size(); ++i) weights[i] = exp_of(block[i] - most);
+    std::fill(weights + block.size(), weights + kBlock, 0.0f);
+    float lanes[kLanes] = {};
+    for (size_t i = 0; i < kBlock; i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += weights[i + lane];
     }
-    for (; i < block.size(); ++i) lanes[0] += exp_of(block[i] - most);
     for (const float lane : lanes) sum += lane;
   }
   return std::log(sum);

@@ -30,6 +30,11 @@ uint64_t next_random(uint64_t& state) {
   return z ^ (z >> 31);
 }
 
+const SamplingOptions& validated(const SamplingOptions& options) {
+  options.validate();
+  return options;
+}
+
 [[noreturn]] void fail_without_a_token() {
   fail(ErrorCode::kCorruptData, "logits",
        "all are NaN or -inf, so there is no next token; the model file may be damaged");
@@ -104,11 +109,10 @@ void SamplingOptions::validate_ids(int64_t tokens) const {
 }
 
 Sampler::Sampler(const SamplingOptions& options, std::span<const TokenId> prompt)
-    : options_(options),
+    : options_(validated(options)),
       random_state_(options.seed),
       allowed_(mask_of(options.allowed)),
       bad_words_(options.bad_words, prompt) {
-  options_.validate();
   if (options_.repeat_penalty == 1.0f) return;
   for (const TokenId id : prompt) ++seen_counts_[id];
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <limits>
 
 namespace oag {
@@ -16,6 +18,17 @@ constexpr std::array<uint32_t, kWord> kBits = [] {
   return bits;
 }();
 
+// Against a table of bits and without a branch, so that it compiles to vectors.
+void copy_word(const float* from, uint32_t bits, float* to) {
+  uint32_t values[kWord];
+  std::memcpy(values, from, sizeof(values));
+  for (size_t i = 0; i < kWord; ++i) {
+    const uint32_t keep = (bits & kBits[i]) != 0 ? ~uint32_t{0} : 0;
+    values[i] = (values[i] & keep) | (std::bit_cast<uint32_t>(kBarred) & ~keep);
+  }
+  std::memcpy(to, values, sizeof(values));
+}
+
 }  // namespace
 
 void copy_allowed(std::span<const float> logits, std::span<const uint32_t> mask, std::span<float> row) {
@@ -28,8 +41,8 @@ void copy_allowed(std::span<const float> logits, std::span<const uint32_t> mask,
       std::fill_n(to, kWord, kBarred);
     } else if (bits == ~uint32_t{0}) {
       std::copy_n(from, kWord, to);
-    } else {  // against a table of bits, so that it compiles to vectors
-      for (size_t i = 0; i < kWord; ++i) to[i] = (bits & kBits[i]) != 0 ? from[i] : kBarred;
+    } else {
+      copy_word(from, bits, to);
     }
   }
   for (size_t i = words * kWord; i < logits.size(); ++i) {
