@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -54,7 +55,12 @@ inline void rewrite_keys(const std::filesystem::path& from,
                          const std::filesystem::path& to) {
   const auto file = GgufFile::open(from);
   GgufWriter writer(to, {.overwrite = true});
-  for (const auto& [key, value] : file->entries()) writer.set(key, value);
+  const auto changed = [&](const std::string& key) {
+    return std::ranges::any_of(keys, [&](const auto& each) { return each.first == key; });
+  };
+  for (const auto& [key, value] : file->entries()) {
+    if (!changed(key)) writer.set(key, value);
+  }
   for (const auto& [key, value] : keys) writer.set(key, value);
   for (const GgufTensor& tensor : file->tensors())
     writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);

@@ -10,12 +10,16 @@
 namespace oag {
 namespace {
 
-// Computed tables that old checkpoints carry, and parts that are not the text model.
+// Tables that old checkpoints carry, and that are computed.
+bool is_computed_table(std::string_view name) {
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("rotary_pos_emb.inv_freq") ||
+         name.ends_with(".masked_bias") || name.ends_with("position_ids");
+}
+
+// These, and parts that are not the text model.
 bool is_known_extra(std::string_view name) {
   const std::string_view rest = without_text_prefix(name);
-  return rest.ends_with("rotary_emb.inv_freq") || rest.ends_with("rotary_pos_emb.inv_freq") ||
-         rest.ends_with(".masked_bias") || rest.ends_with("position_ids") || rest.starts_with("visual.") ||
-         rest.starts_with("vision");
+  return is_computed_table(name) || rest.starts_with("visual.") || rest.starts_with("vision");
 }
 
 bool is_quantisation(std::string_view name) {
@@ -234,7 +238,7 @@ void Weights::refuse_unread() const {
     const int64_t layer = layer_of(tensors_[i].gguf_name, kLayers);
     if ((*read_)[i].load(std::memory_order_relaxed)) {
       read_layers.insert(layer);
-    } else if (!is_known_extra(tensors_[i].name) && !further.contains(layer)) {
+    } else if (!is_computed_table(tensors_[i].name) && !further.contains(layer)) {
       unread.push_back(&tensors_[i]);
     }
   }
