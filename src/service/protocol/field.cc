@@ -22,6 +22,30 @@ void read_field(const FieldTable::Entry& entry, const Json& value, Request& requ
   if (field.read != nullptr) field.read(value, request);
 }
 
+Json or_null(Json shape) {
+  return {{"anyOf", {std::move(shape), {{"type", "null"}}}}};
+}
+
+// As check_shape takes it: members that may be left out may be null.
+Json with_optional_nulls(const Json& schema) {
+  if (!schema.is_object()) return schema;
+  Json out = schema;
+  for (const char* inner : {"items", "additionalProperties"}) {
+    if (const auto found = out.find(inner); found != out.end()) *found = with_optional_nulls(*found);
+  }
+  if (const auto branches = out.find("anyOf"); branches != out.end()) {
+    for (Json& branch : *branches) branch = with_optional_nulls(branch);
+  }
+  const auto properties = out.find("properties");
+  if (properties == out.end()) return out;
+  const Json required = schema.value("required", Json::array());
+  for (auto& [name, member] : properties->items()) {
+    member = with_optional_nulls(member);
+    if (std::find(required.begin(), required.end(), Json(name)) == required.end()) member = or_null(member);
+  }
+  return out;
+}
+
 }  // namespace
 
 FieldTable::FieldTable(std::vector<std::span<const Field>> lists, std::vector<std::string_view> required)
@@ -68,11 +92,11 @@ void FieldTable::read(const Json& body, bool strict, Request& request) const {
 Json FieldTable::schema() const {
   Json properties = Json::object();
   for (const Entry& entry : entries_) {
-    Json shape = entry.schema;
+    Json shape = with_optional_nulls(entry.schema);
     const bool required = std::find(required_.begin(), required_.end(), entry.field->name) != required_.end();
     if (entry.field->use == FieldUse::kUnneeded)
       shape = entry.neutral.empty() ? Json{{"type", "null"}} : Json{{"enum", entry.neutral}};
-    if (!required) shape = {{"anyOf", {shape, {{"type", "null"}}}}};
+    if (!required) shape = or_null(shape);
     std::string about(entry.field->about);
     if (entry.field->use == FieldUse::kNoEffect) about += about.empty() ? "No effect." : " No effect.";
     if (entry.field->use == FieldUse::kOldName) {

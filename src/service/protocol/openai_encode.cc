@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -22,8 +23,15 @@ Json bytes_of(std::string_view text) {
   return bytes;
 }
 
+// JSON has no infinity; OpenAI writes this for what is ruled out.
+float finite(float logprob) {
+  constexpr float kRuledOut = -9999.0f;
+  return std::max(logprob, kRuledOut);
+}
+
 Json candidate_json(const TokenLogprob::Candidate& candidate) {
-  return {{"token", candidate.text}, {"logprob", candidate.logprob}, {"bytes", bytes_of(candidate.text)}};
+  return {
+      {"token", candidate.text}, {"logprob", finite(candidate.logprob)}, {"bytes", bytes_of(candidate.text)}};
 }
 
 Json chat_logprobs(std::span<const TokenLogprob> tokens) {
@@ -45,9 +53,9 @@ Json completion_logprobs(std::span<const TokenLogprob> tokens) {
   size_t offset = 0;
   for (const TokenLogprob& token : tokens) {
     out["tokens"].push_back(token.token.text);
-    out["token_logprobs"].push_back(token.token.logprob);
+    out["token_logprobs"].push_back(finite(token.token.logprob));
     Json top = Json::object();
-    for (const auto& candidate : token.top) top[candidate.text] = candidate.logprob;
+    for (const auto& candidate : token.top) top[candidate.text] = finite(candidate.logprob);
     out["top_logprobs"].push_back(std::move(top));
     out["text_offset"].push_back(offset);
     offset += token.token.text.size();

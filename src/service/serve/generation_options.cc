@@ -76,10 +76,13 @@ StructuredOutput call_output(const TextRequest& text) {
 }
 
 void constrain(GenerationRequest& generation, const TextRequest& text, ServedModel& model) {
+  const auto own_ends = model.tokenizer()->end_ids();
+  std::vector<TokenId> ends(own_ends.begin(), own_ends.end());
+  ends.insert(ends.end(), generation.stop_ids.begin(), generation.stop_ids.end());
   const ModelSettings& settings = model.settings();
   const StructuredOutput output = must_call(text) ? call_output(text) : text.output;
   if (const auto grammar = model.grammars().find(output)) {
-    generation.constraint = std::make_shared<GrammarMatcher>(grammar);
+    generation.constraint = std::make_shared<GrammarMatcher>(grammar, ends);
   } else if (text.chat && settings.agent_grammar) {
     generation.constraint = agent_constraint(model.grammars());
   }

@@ -167,21 +167,26 @@ void TextAnswer::submit() {
   }
 }
 
+void TextAnswer::count_token(Choice& choice) {
+  const TimePoint now = Clock::now();
+  if (choice.made++ > 0) {
+    around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
+  } else {
+    around_.metrics->observe_first(elapsed_ms(request_.context.arrival, now));
+  }
+  choice.last_token = now;
+}
+
 bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   std::lock_guard lock(mutex_);
   if (cancelled_ || answered_) return false;
   Choice& choice = choices_[at];
-  const TimePoint now = Clock::now();
-  if (choice.made++ > 0)
-    around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
-  else
-    around_.metrics->observe_first(elapsed_ms(request_.context.arrival, now));
-  choice.last_token = now;
+  if (!event.is_tail) count_token(choice);
   AnswerDelta delta = delta_of(
       choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
   if (event.logprobs != nullptr)
     delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
-  if (head_.return_token_ids) delta.token_ids.push_back(event.id);
+  if (head_.return_token_ids && !event.is_tail) delta.token_ids.push_back(event.id);
   send(choice, std::move(delta));
   return !around_.exchange->gone();
 }

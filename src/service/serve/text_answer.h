@@ -53,6 +53,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   void begin_stream();
   void encode_pictures();
   void submit();
+  void count_token(Choice& choice);
   bool take_token(size_t choice, const TokenEvent& event);
   void take_end(size_t choice, const GenerationResult& result);
   AnswerDelta delta_of(Choice& choice, AnswerPiece piece) const;
