@@ -52,6 +52,12 @@ void apply_config_file(CLI::App& command, const std::string& path) {
     fail(ErrorCode::kInvalidArgument, where, "is {}, expected an object of options", document.type_name());
   for (const auto& [key, value] : document.items()) {
     if (key == "$schema") continue;
+    if (key == "schema") {
+      const std::string expected = "oag." + command.get_name() + "/1";
+      if (value != expected)
+        fail(ErrorCode::kUnsupported, where, "is of schema {}, expected \"{}\"", value.dump(), expected);
+      continue;
+    }
     CLI::Option* option = find_option(command, key);
     if (option == nullptr || key == "config" || key == "help")
       fail(ErrorCode::kInvalidArgument, where + ": " + printable(key),

@@ -56,9 +56,7 @@ std::optional<ThinkingLimit> thinking_limit(const Tokenizer& tokenizer, int64_t 
 
 // Free thoughts, then one action; it may also come without the mark.
 std::shared_ptr<TokenConstraint> agent_constraint(GrammarCache& grammars) {
-  const std::vector<LazyTrigger> triggers = {
-      {"<answer>", false}, {"do(action=", true}, {"finish(message=", true}};
-  return std::make_shared<LazyConstraint>(triggers, GrammarMatcher(grammars.agent_action()));
+  return std::make_shared<LazyConstraint>(phone_agent_triggers(), GrammarMatcher(grammars.agent_action()));
 }
 
 bool must_call(const TextRequest& text) {

@@ -8,7 +8,7 @@
 namespace oag {
 namespace {
 
-constexpr size_t kMostBytes = size_t{4} << 20;
+constexpr size_t kMostBytes = 1'000'000;
 
 std::vector<TokenId> tokens_of(ServedModel& model, const TokenizeRequest& request) {
   if (std::holds_alternative<Json>(request.source)) return tokenize_messages(model, request);
