@@ -230,7 +230,8 @@ uint64_t run_gguf_job(const GgufJob& job, const std::string& inputs, bool overwr
     }
     finish(writer, stream, report);
   } catch (const Error& error) {
-    if (is_refused_for_good(error.code(), has_begun)) remove_unfinished(job.path);
+    const bool is_empty = !has_begun && file_size_bytes(job.path.string() + ".part") == 0;
+    if (is_empty || is_refused_for_good(error.code(), has_begun)) remove_unfinished(job.path);
     throw;
   }
   report.files.push_back({job.path, file_size_bytes(job.path)});
