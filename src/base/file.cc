@@ -73,6 +73,15 @@ int create_beside(const std::string& prefix, std::string& path) {
   return -1;
 }
 
+// So that a name survives a power failure. File systems that cannot do it are left as they are.
+void flush_folder_of(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -217,6 +226,7 @@ void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail_errno(temporary_path_, "cannot flush to disk");
   if (::rename(temporary_path_.c_str(), final_path_.c_str()) != 0)
     fail_errno(final_path_, "cannot rename to");
+  flush_folder_of(final_path_);
   ::close(fd_);
   fd_ = -1;
 }

@@ -3,10 +3,13 @@
 
 import json
 import pathlib
+import signal
 import tempfile
 import unittest
 
-from cli import TINY, CliTest, oag
+from cli import DATA, TINY, CliTest, oag, started
+
+GLM4V = DATA / "glm4v/glm4v.bf16.gguf"
 
 
 class Convert(CliTest):
@@ -30,6 +33,35 @@ class Convert(CliTest):
         self.assertEqual(oag("convert", TINY, self.folder / "hf").returncode, 0)
         asked = ["--raw", "-p", "the", "-n", "8", "--greedy"]
         self.assertEqual(oag("run", self.folder / "hf", *asked).stdout, oag("run", TINY, *asked).stdout)
+
+    def test_a_model_that_takes_pictures_becomes_two_files_which_repeat_after_any_interruption(self):
+        whole, out = self.folder / "whole/x.gguf", self.folder / "stopped/x.gguf"
+        for path in (whole, out):
+            path.parent.mkdir()
+        flags = ["--quant", "f32", "--mmproj-quant", "f32"]
+        self.assertEqual(oag("convert", GLM4V, whole, *flags).returncode, 0)
+        for _ in range(6):
+            process = started("convert", GLM4V, out, *flags)
+            for _ in range(2000):
+                if process.poll() is not None or (out.exists() and not (out.parent / "mmproj-x.gguf").exists()):
+                    break
+            process.send_signal(signal.SIGINT)
+            error = process.communicate(timeout=60)[1]
+            if process.returncode == 0:
+                break
+            # Before its handler stands, the signal ends it.
+            self.assertIn(process.returncode, (130, -signal.SIGINT), error)
+        if process.returncode != 0:
+            result = oag("convert", GLM4V, out, *flags)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(path.name for path in out.parent.iterdir()), ["mmproj-x.gguf", "x.gguf"])
+        for name in ("x.gguf", "mmproj-x.gguf"):
+            self.assertEqual((out.parent / name).read_bytes(), (whole.parent / name).read_bytes())
+
+    def test_a_missing_vision_file_is_refused_before_anything_is_written(self):
+        result = oag("convert", GLM4V, self.folder / "x.gguf", "--mmproj", "/nope")
+        self.assert_refused(result, 1, "/nope")
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_unknown_recipes_are_a_usage_error_that_names_the_known_ones(self):
         result = oag("convert", TINY, self.folder / "out.gguf", "--quant", "q9")

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "engine/formats/safetensors/safetensors_file.h"
 #include "tests/glm4v_folder.h"
 #include "tests/golden/model_probe.h"
 #include "tests/npy.h"
@@ -289,6 +290,32 @@ TEST(ConvertVision, GgufAndItsVisionFileBecomeAFolderAndComeBackAsTheSame) {
                      *GgufFile::open(glm4v_data() / "mmproj-glm4v.bf16.gguf"));
 }
 
+// gguf-py names the keys; what they count is what llama.cpp's resizing compares: one picture's pixels, where
+// transformers counts both frames.
+TEST(ConvertVision, PixelBudgetGoesAlongBothWays) {
+  const fs::path folder = fresh_folder("budget_glm4v"), source = folder / "source";
+  write_glm4v_folder(source);
+  const fs::path preprocessor = source / "preprocessor_config.json";
+  Json json = read_test_json(preprocessor);
+  json["size"] = {{"shortest_edge", 25088}, {"longest_edge", 50176}};
+  fs::remove(preprocessor);  // a link to the stored one
+  write_test_file(preprocessor, json.dump());
+  convert_model(source, folder / "out.gguf", with(std::nullopt));
+  const auto tower = GgufFile::open(folder / "mmproj-out.gguf");
+  EXPECT_EQ(tower->get_u64("clip.vision.image_min_pixels"), 12544u);
+  EXPECT_EQ(tower->get_u64("clip.vision.image_max_pixels"), 25088u);
+  const auto bundle = load_vision_bundle(folder / "out.gguf", {});
+  EXPECT_EQ(bundle->images.min_pixels, 25088);
+  EXPECT_EQ(bundle->images.max_pixels, 50176);
+  const GlmImageProcessor of_folder(load_vision_bundle(source, {})->images), of_gguf(bundle->images);
+  const ImageGrid expected = of_folder.grid_of(1080, 2400, ""), seen = of_gguf.grid_of(1080, 2400, "");
+  EXPECT_EQ(seen.rows, expected.rows);
+  EXPECT_EQ(seen.columns, expected.columns);
+  EXPECT_LE(seen.rows * seen.columns * 14 * 14, 25088);
+  convert_model(folder / "out.gguf", folder / "back", with(std::nullopt));
+  EXPECT_EQ(read_test_json(folder / "back" / "preprocessor_config.json").at("size"), json["size"]);
+}
+
 // --- interruptions
 
 // Cancels once `tensors` tensors are done.
@@ -337,6 +364,257 @@ TEST(ConvertInterrupted, FolderGoesOnBehindItsLastCompleteShard) {
   convert_model(source, folder / "whole", options);
   for (const auto& entry : fs::directory_iterator(folder / "whole"))
     EXPECT_EQ(read_file(entry.path()), read_file(folder / "hf" / entry.path().filename()));
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+// Stops a conversion to two files while the second is written.
+void stop_in_second_file(const fs::path& source, const fs::path& out, ConvertOptions options) {
+  RunControl control;
+  options.control = &control;
+  options.on_progress = [&, in_second = 0](const ConvertProgress& progress) mutable {
+    in_second += progress.file.starts_with("mmproj-");
+    if (in_second > 10) control.cancel();
+  };
+  EXPECT_EQ(error_of([&] { convert_model(source, out, options); }).code(), ErrorCode::kCancelled);
+  EXPECT_TRUE(fs::exists(out));
+  EXPECT_FALSE(fs::exists(out.parent_path() / "mmproj-out.gguf"));
+}
+
+TEST(ConvertInterrupted, InTheSecondFileItGoesOnBehindTheFirst) {
+  const fs::path folder = fresh_folder("second_file"), whole = fresh_folder("second_file_whole");
+  const ConvertOptions options = with(QuantRecipe::kQ8_0);
+  stop_in_second_file(glm4v_folder(), folder / "out.gguf", options);
+  const auto time = fs::last_write_time(folder / "out.gguf");
+  const ConvertReport report = convert_model(glm4v_folder(), folder / "out.gguf", options);
+  EXPECT_EQ(fs::last_write_time(folder / "out.gguf"), time);
+  EXPECT_GT(report.kept_tensors, GgufFile::open(folder / "out.gguf")->tensors().size());
+  EXPECT_LT(report.kept_tensors, report.tensors);
+  convert_model(glm4v_folder(), whole / "out.gguf", options);
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"mmproj-out.gguf", "out.gguf"}));
+  for (const char* name : {"out.gguf", "mmproj-out.gguf"})
+    EXPECT_EQ(read_file(folder / name), read_file(whole / name)) << name;
+  const Error again = error_of([&] { convert_model(glm4v_folder(), folder / "out.gguf", options); });
+  EXPECT_NE(again.message().find("exists already"), std::string::npos);
+}
+
+TEST(ConvertInterrupted, FirstFileThatWasChangedSinceIsNotTakenForItsOwn) {
+  const fs::path folder = fresh_folder("second_file_changed"), out = folder / "out.gguf";
+  stop_in_second_file(glm4v_folder(), out, with(std::nullopt));
+  std::string bytes = read_file(out);
+  bytes.back() ^= 1;
+  write_test_file(out, bytes);
+  EXPECT_EQ(error_of([&] { convert_model(glm4v_folder(), out, with(std::nullopt)); }).code(),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(read_file(out), bytes);
+}
+
+// A conversion to several shards, stopped behind some of them.
+struct StoppedFolder {
+  fs::path source = tiny_model("glm4", "bf16"), folder, whole;
+  ConvertOptions options = with(std::nullopt);
+
+  explicit StoppedFolder(const std::string& name)
+      : folder(fresh_folder(name) / "hf"), whole(fresh_folder(name + "_whole") / "hf") {
+    options.shard_bytes = 300'000;
+    RunControl control;
+    error_of([&] { convert_model(source, folder, stopping_after(options, control, 30)); });
+  }
+  fs::path first_shard() const {
+    for (const std::string& name : names_in(folder)) {
+      if (name.starts_with("model-00001-")) return folder / name;
+    }
+    throw std::runtime_error("no shard was finished");
+  }
+  void expect_whole_after_repetition() const {
+    EXPECT_NO_THROW(convert_model(source, folder, options));
+    convert_model(source, whole, options);
+    EXPECT_EQ(names_in(folder), names_in(whole));
+    for (const std::string& name : names_in(whole))
+      EXPECT_EQ(read_file(folder / name), read_file(whole / name)) << name;
+  }
+};
+
+TEST(ConvertInterrupted, FolderWritesAFinishedShardAgainThatIsGone) {
+  const StoppedFolder stopped("lost_shard");
+  fs::remove(stopped.first_shard());
+  stopped.expect_whole_after_repetition();
+}
+
+TEST(ConvertInterrupted, FolderWritesAFinishedShardAgainThatWasDamaged) {
+  const StoppedFolder stopped("damaged_shard");
+  std::string bytes = read_file(stopped.first_shard());
+  bytes.back() ^= 1;
+  write_test_file(stopped.first_shard(), bytes);
+  stopped.expect_whole_after_repetition();
+}
+
+TEST(ConvertInterrupted, FolderClearsTheTemporariesOfACallThatWasKilled) {
+  const StoppedFolder stopped("killed");
+  write_test_file(stopped.first_shard().string() + ".part.abc234", "half");
+  write_test_file(stopped.folder / "config.json.part.abc234", "half");
+  stopped.expect_whole_after_repetition();
+}
+
+TEST(ConvertInterrupted, FolderIsNotTakenOverByAnotherConversionUnlessAllowed) {
+  const StoppedFolder stopped("taken_over");
+  write_test_file(stopped.folder / "mine.safetensors", "mine");
+  const auto before = names_in(stopped.folder);
+  ConvertOptions other = stopped.options;
+  other.recipe = QuantRecipe::kF16;
+  const Error error = error_of([&] { convert_model(stopped.source, stopped.folder, other); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_NE(error.message().find("unfinished conversion"), std::string::npos) << error.message();
+  EXPECT_EQ(names_in(stopped.folder), before);
+  other.overwrite = true;
+  convert_model(stopped.source, stopped.folder, other);
+  convert_model(stopped.source, stopped.whole, other);
+  EXPECT_EQ(names_in(stopped.folder), names_in(stopped.whole));
+}
+
+TEST(ConvertFolder, IsWrittenByOneCallAtATime) {
+  const fs::path folder = fresh_folder("two_calls") / "hf", source = tiny_model("llama", "bf16");
+  ConvertOptions options = with(std::nullopt);
+  ErrorCode second = ErrorCode::kInternal;
+  options.on_progress = [&](const ConvertProgress&) {
+    if (second != ErrorCode::kInternal) return;
+    second = error_of([&] { convert_model(source, folder, with(std::nullopt)); }).code();
+  };
+  convert_model(source, folder, options);
+  EXPECT_EQ(second, ErrorCode::kBusy);
+  EXPECT_NO_THROW(load_bundle(folder));
+}
+
+TEST(ConvertFolder, ThatIsOverwrittenKeepsNothingOfTheOldModel) {
+  const fs::path folder = fresh_folder("old_model"), fresh = fresh_folder("old_model_fresh") / "hf";
+  for (const char* name : {"chat_template.jinja", "preprocessor_config.json", "special_tokens_map.json",
+                           "model-00001-of-00002.safetensors", "README.md"})
+    write_test_file(folder / name, "old");
+  ConvertOptions options = with(std::nullopt);
+  options.overwrite = true;
+  convert_model(tiny_model("llama", "bf16"), folder, options);
+  convert_model(tiny_model("llama", "bf16"), fresh, options);
+  auto expected = names_in(fresh);
+  expected.insert(expected.begin(), "README.md");
+  EXPECT_EQ(names_in(folder), expected);
+}
+
+// --- tokens that end an answer
+
+void expect_end_ids_both_ways(const fs::path& source, const std::string& name, const std::string& named) {
+  const fs::path folder = fresh_folder("ends_" + name);
+  const auto ids = [](const fs::path& path) {
+    const auto tokenizer = load_tokenizer(path);
+    return std::vector<TokenId>(tokenizer->end_ids().begin(), tokenizer->end_ids().end());
+  };
+  const std::vector<TokenId> expected = ids(source);
+  const ConvertReport report = convert_model(source, folder / "out.gguf", with(std::nullopt));
+  EXPECT_EQ(ids(folder / "out.gguf"), expected);
+  convert_model(folder / "out.gguf", folder / "copy.gguf", with(QuantRecipe::kQ8_0));
+  EXPECT_EQ(ids(folder / "copy.gguf"), expected);
+  convert_model(folder / "out.gguf", folder / "back", with(std::nullopt));
+  EXPECT_EQ(ids(folder / "back"), expected);
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings[0].find(named), std::string::npos) << report.warnings[0];
+}
+
+TEST(ConvertEndIds, GoAlongBothWaysHoweverManyThereAre) {
+  expect_end_ids_both_ways(glm4v_folder(), "glm4v", "511 (");
+  const fs::path qwen = fresh_folder("many_ends");
+  copy_small_files("qwen2", qwen);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(qwen / "config.json"), "");
+  write_weights(qwen, made_tensors("qwen2", config, DType::kF32));
+  write_test_file(qwen / "generation_config.json", R"({"eos_token_id": [260, 261, 262, 263]})");
+  expect_end_ids_both_ways(qwen, "qwen2", "263 (");
+}
+
+TEST(ConvertEndIds, OutsideTheVocabularyAreRefused) {
+  const fs::path path = fresh_folder("wrong_ends") / "out.gguf";
+  const std::vector<int32_t> ids = {1, 99'999};
+  rewrite_keys(tiny_model("llama", "bf16"),
+               {{"openautoglm.end_token_ids", GgufValue::of_array(std::span<const int32_t>(ids))}}, path);
+  EXPECT_EQ(error_of([&] { load_bundle(path); }).code(), ErrorCode::kCorruptData);
+}
+
+// --- a GGUF model with its vision tower
+
+TEST(ConvertVision, GgufSourceTakesItsVisionFileAlong) {
+  const fs::path folder = fresh_folder("tower_along");
+  ConvertOptions options = with(QuantRecipe::kQ8_0);
+  options.vision_recipe = QuantRecipe::kQ8_0;
+  const fs::path source = glm4v_data() / "glm4v.bf16.gguf";
+  ASSERT_EQ(convert_model(source, folder / "out.gguf", options).files.size(), 2u);
+  EXPECT_EQ(GgufFile::open(folder / "mmproj-out.gguf")->tensor("v.blk.0.attn_qkv.weight").dtype,
+            DType::kQ8_0);
+  EXPECT_NO_THROW(load_bundle(folder / "out.gguf", {.vision = true, .vision_path = {}}));
+  convert_model(source, folder / "same.gguf", with(std::nullopt));
+  EXPECT_EQ(read_file(folder / "mmproj-same.gguf"), read_file(glm4v_data() / "mmproj-glm4v.bf16.gguf"));
+}
+
+TEST(ConvertVision, OptionsOfATowerThatIsNotThereAreRefused) {
+  const fs::path folder = fresh_folder("no_tower");
+  ConvertOptions recipe = with(std::nullopt), path = with(std::nullopt), wrong = with(std::nullopt);
+  recipe.vision_recipe = QuantRecipe::kF32;
+  path.vision_path = "/nope";
+  wrong.vision_path = tiny_model("llama", "bf16");
+  const fs::path text = tiny_model("llama", "bf16"), both = glm4v_data() / "glm4v.bf16.gguf";
+  const auto code = [&](const fs::path& source, const char* target, const ConvertOptions& options) {
+    return error_of([&] { convert_model(source, folder / target, options); }).code();
+  };
+  EXPECT_EQ(code(text, "out.gguf", recipe), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(hugging_face_folder("llama"), "out.gguf", recipe), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(both, "hf", recipe), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(glm4v_folder(), "out.gguf", path), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(both, "out.gguf", path), ErrorCode::kNotFound);
+  EXPECT_EQ(code(both, "out.gguf", wrong), ErrorCode::kUnsupported);
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
+TEST(VisionFileBeside, IsTheOneOfTheModelsOwnName) {
+  const fs::path folder = fresh_folder("vision_beside");
+  for (const char* name : {"m.gguf", "mmproj-m.gguf", "m-q8.gguf", "mmproj-m-q8.gguf"})
+    write_test_file(folder / name, "");
+  EXPECT_EQ(vision_file_beside(folder / "m.gguf").filename(), "mmproj-m.gguf");
+  EXPECT_EQ(vision_file_beside(folder / "m-q8.gguf").filename(), "mmproj-m-q8.gguf");
+  // One that bears another model's name is not in the way of one that bears none.
+  fs::remove(folder / "mmproj-m.gguf");
+  write_test_file(folder / "mmproj-f16.gguf", "");
+  EXPECT_EQ(vision_file_beside(folder / "m.gguf").filename(), "mmproj-f16.gguf");
+  fs::remove(folder / "mmproj-f16.gguf");
+  EXPECT_EQ(vision_file_beside(folder / "m.gguf").filename(), "mmproj-m-q8.gguf");
+}
+
+// --- tensors without values
+
+TEST(ConvertEmpty, TensorsStayEmptyInAFolder) {
+  const fs::path folder = fresh_folder("empty"), out = fresh_folder("empty_out");
+  copy_small_files("llama", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  MadeTensors tensors = made_tensors("llama", config, DType::kF32);
+  const std::string first = "model.rotary_emb.inv_freq",
+                    second = "model.layers.0.self_attn.rotary_emb.inv_freq",
+                    third = "model.layers.1.self_attn.rotary_emb.inv_freq";
+  tensors[first] = {DType::kF32, {0}, {}};
+  tensors[second] = {DType::kF32, {3, 0}, {}};
+  tensors[third] = {DType::kF32, {0, 3}, {}};
+  write_weights(folder, tensors);
+  convert_model(folder, out / "same", with(std::nullopt));
+  convert_model(folder, out / "bf16", with(QuantRecipe::kBF16));
+  for (const char* made : {"same", "bf16"}) {
+    const auto file = SafetensorsFile::open(out / made);
+    for (const std::string& name : {first, second, third}) {
+      const auto found = std::ranges::find(file->tensors(), name, &SafetensorsTensor::name);
+      ASSERT_NE(found, file->tensors().end()) << name;
+      EXPECT_EQ(Dims(found->dims), tensors[name].dims);
+    }
+    EXPECT_NO_THROW(load_bundle(out / made));
+  }
+  EXPECT_NO_THROW(convert_model(folder, out / "out.gguf", with(std::nullopt)));
 }
 
 // --- refusals
@@ -402,7 +680,55 @@ TEST(ConvertRefuses, WeightsThatAreNoNumbersByName) {
       EXPECT_EQ(error.code(), ErrorCode::kCorruptData);
       EXPECT_NE(error.message().find("model.layers.1.mlp.up_proj.weight"), std::string::npos);
       EXPECT_NE(error.message().find("row 5, value 7"), std::string::npos) << error.message();
+      for (const std::string& name : names_in(folder)) EXPECT_EQ(name.find("out.gguf"), std::string::npos);
     }
+  }
+}
+
+TEST(ConvertRefuses, ModelsThatCouldNotBeRun) {
+  const fs::path folder = fresh_folder("not_runnable"), out = fresh_folder("not_runnable_out");
+  copy_small_files("llama", folder);
+  const HuggingFaceConfig config = read_hugging_face_config(read_test_json(folder / "config.json"), "");
+  const MadeTensors whole = made_tensors("llama", config, DType::kF32);
+  const auto expect_refused = [&](const char* name, const Dims& dims, DType dtype) {
+    MadeTensors tensors = whole;
+    tensors[name] = {dtype, dims, std::vector<std::byte>(static_cast<size_t>(element_count(dims)) * 4)};
+    write_weights(folder, tensors);
+    for (const char* target : {"out.gguf", "hf"}) {
+      const Error error = error_of([&] { convert_model(folder, out / target, with(std::nullopt)); });
+      EXPECT_NE(error.code(), ErrorCode::kInternal) << name << " to " << target;
+      EXPECT_NE(error.message().find(name), std::string::npos) << error.message();
+      EXPECT_TRUE(fs::is_empty(out));
+    }
+  };
+  const char* up = "model.layers.1.mlp.up_proj.weight";
+  const Dims dims = whole.at(up).dims;
+  expect_refused(up, {dims[0], dims[1] + 32}, DType::kF32);
+  expect_refused(up, {dims[1], dims[0]}, DType::kF32);
+  expect_refused(up, dims, DType::kI32);
+  expect_refused("model.layers.0.self_attn.k_proj.weight", {32, dims[1]}, DType::kF32);
+  expect_refused("model.embed_tokens.weight", {config.text.vocab_size + 32, dims[1]}, DType::kF32);
+}
+
+TEST(ConvertRefuses, GgufModelsThatCouldNotBeRun) {
+  const fs::path folder = fresh_folder("not_runnable_gguf");
+  rewrite_keys(tiny_model("qwen2", "bf16"), {}, folder / "whole.gguf");
+  EXPECT_NO_THROW(convert_model(folder / "whole.gguf", folder / "copy.gguf", with(std::nullopt)));
+  const auto file = GgufFile::open(folder / "whole.gguf");
+  GgufWriter writer(folder / "wrong.gguf");
+  for (const auto& [key, value] : file->entries()) {
+    const bool is_heads = key == "qwen2.attention.head_count_kv";
+    writer.set(key, is_heads ? GgufValue::of(uint32_t{1}) : value);
+  }
+  for (const GgufTensor& tensor : file->tensors())
+    writer.declare_tensor(tensor.name, tensor.dtype, tensor.dims);
+  for (const GgufTensor& tensor : file->tensors()) writer.write(tensor.name, tensor.bytes);
+  writer.finish();
+  for (const char* target : {"out.gguf", "hf"}) {
+    const Error error =
+        error_of([&] { convert_model(folder / "wrong.gguf", folder / target, with(std::nullopt)); });
+    EXPECT_EQ(error.code(), ErrorCode::kCorruptData) << error.message();
+    EXPECT_FALSE(fs::exists(folder / target));
   }
 }
 

@@ -25,7 +25,7 @@ constexpr uint64_t kMaxShardMb = uint64_t{1} << 30;
 constexpr double kMost = 0.5;
 
 struct ConvertFlags {
-  std::string source, target, form, recipe, vision_recipe = "f16", vision_file;
+  std::string source, target, form, recipe, vision_recipe, vision_file;
   bool force = false;
   bool json = false;
   int threads = 0;
@@ -101,7 +101,7 @@ ConvertOptions options_of(const ConvertFlags& flags) {
   if (flags.form == "gguf") options.target = ConvertTarget::kGguf;
   if (flags.form == "safetensors") options.target = ConvertTarget::kHuggingFace;
   if (!flags.recipe.empty()) options.recipe = quant_recipe_from_name(flags.recipe);
-  options.vision_recipe = quant_recipe_from_name(flags.vision_recipe);
+  if (!flags.vision_recipe.empty()) options.vision_recipe = quant_recipe_from_name(flags.vision_recipe);
   options.vision_path = flags.vision_file;
   options.overwrite = flags.force;
   options.threads = flags.threads;
@@ -218,9 +218,10 @@ void declare(CLI::App& app, int& exit_code) {
   command->add_option("OUT", flags->target, "The file or folder to write")->required()->check(not_empty());
   command->add_option("--quant", flags->recipe, "How weights are stored; default: as they are")
       ->check(recipe_name());
-  command->add_option("--mmproj-quant", flags->vision_recipe, "The same for the file of the vision tower")
-      ->check(recipe_name())
-      ->capture_default_str();
+  command
+      ->add_option("--mmproj-quant", flags->vision_recipe,
+                   "The same for the file of the vision tower; default: f16 from a folder")
+      ->check(recipe_name());
   command->add_option("--mmproj", flags->vision_file,
                       "The vision tower of a GGUF source; default: the mmproj-….gguf beside it");
   command->add_option("--to", flags->form, "The form, whatever OUT's name says: gguf or safetensors")

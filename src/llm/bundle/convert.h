@@ -30,8 +30,9 @@ struct ConvertOptions {
   // How weights are stored; nothing: as they are (in a Hugging Face folder block formats become f16). Such
   // a folder takes f32, f16 and bf16 alone.
   std::optional<QuantRecipe> recipe;
-  QuantRecipe vision_recipe = QuantRecipe::kF16;  // of the GGUF file of a vision tower
-  std::filesystem::path vision_path;              // of a GGUF source; empty: the one beside it, if any
+  // How the GGUF file of a vision tower is stored; nothing: f16 from a folder, as it is from a GGUF file.
+  std::optional<QuantRecipe> vision_recipe;
+  std::filesystem::path vision_path;  // of a GGUF source; empty: the one beside it, if any
   bool overwrite = false;
   int threads = 0;                       // 0: every processor
   uint64_t shard_bytes = 5'000'000'000;  // of a safetensors file
@@ -53,11 +54,12 @@ struct ConvertReport {
 };
 
 // Writes a model, a GGUF file or a Hugging Face folder, in another form or with other types: as a GGUF file
-// (with a second one, mmproj-<name>, for the vision tower of a Hugging Face folder), or as a Hugging Face
-// folder. Memory: some pieces of a tensor, see TensorStream. Nothing stands under a final name before it is
+// (with a second one, mmproj-<name>, for the vision tower, where there is one), or as a Hugging Face folder.
+// Memory: some pieces of a tensor, see TensorStream. Nothing stands under a final name before it is
 // complete; a call that is interrupted leaves parts from which the same call goes on, to the same bytes.
 // Errors: those of load_bundle, GgufWriter and TensorStream; kInvalidArgument where the target exists or is
-// the source, or takes no such types; kUnsupported for what the target has no words for; kIo, before
+// the source, or takes no such types, or where an option has nothing to act on; those of Weights for tensors
+// that the model's numbers do not fit; kUnsupported for what the target has no words for; kIo, before
 // anything is written, when it does not fit on the disk; kCancelled.
 ConvertReport convert_model(const std::filesystem::path& source, const std::filesystem::path& target,
                             const ConvertOptions& options);

@@ -38,9 +38,14 @@ struct GgufJob {
   std::vector<PlannedTensor> tensors;
 };
 
-// `inputs` tells this conversion from others. Errors: those of GgufWriter and TensorStream.
-void run_gguf_job(const GgufJob& job, const std::string& inputs, bool overwrite, TensorStream& stream,
-                  ConvertMeter& meter, ConvertReport& report);
+// `inputs` tells this conversion from others. Gives the checksum of the tensors (convert_state.h). What is
+// unfinished stays, unless its source or its target can never become this file. Errors: those of GgufWriter
+// and TensorStream.
+uint64_t run_gguf_job(const GgufJob& job, const std::string& inputs, bool overwrite, TensorStream& stream,
+                      ConvertMeter& meter, ConvertReport& report);
+
+// Reports a file that an earlier call finished.
+void keep_gguf_job(const GgufJob& job, ConvertMeter& meter, ConvertReport& report);
 
 // A Hugging Face folder to be written.
 struct FolderJob {
@@ -50,8 +55,9 @@ struct FolderJob {
   uint64_t shard_bytes = 0;
 };
 
-// Errors: kInvalidArgument where the folder is not empty and may not be overwritten; kIo; those of
-// SafetensorsWriter and TensorStream.
+// Errors: kInvalidArgument where the folder is not empty and may not be overwritten, or holds another
+// conversion's unfinished work; kBusy while another process converts into it; kIo; those of SafetensorsWriter
+// and TensorStream.
 void run_folder_job(const FolderJob& job, const std::string& inputs, bool overwrite, TensorStream& stream,
                     ConvertMeter& meter, ConvertReport& report);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "llm/bundle/gguf_keys.h"
 #include "llm/text/chat_template.h"
 
 namespace oag {
@@ -39,6 +40,13 @@ Vocabulary read_vocabulary(const GgufMetadata& metadata) {
   vocabulary.eom = id("eom_token_id");
   vocabulary.unknown = id("unknown_token_id");
   vocabulary.padding = id("padding_token_id");
+  for (const int32_t end : metadata.find_i32_array(kEndIdsKey).value_or(std::vector<int32_t>{})) {
+    if (end < 0 || static_cast<size_t>(end) >= vocabulary.tokens.size()) {
+      fail(ErrorCode::kCorruptData, metadata.where(), "key {}: {} is no token of {}", kEndIdsKey, end,
+           vocabulary.tokens.size());
+    }
+    vocabulary.more_end_ids.push_back(end);
+  }
   vocabulary.add_bos = metadata.find_bool("tokenizer.ggml.add_bos_token");
   vocabulary.add_eos = metadata.find_bool("tokenizer.ggml.add_eos_token");
   vocabulary.add_space_prefix = metadata.find_bool("tokenizer.ggml.add_space_prefix");

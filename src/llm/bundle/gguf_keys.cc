@@ -203,6 +203,8 @@ void add_tokenizer(Keys& keys, const ModelBundle& bundle) {
   add("eom", ids.eom);
   add("unknown", ids.unknown);
   add("padding", ids.padding);
+  if (!further_end_ids(tokenizer).empty())
+    keys.add(std::string(kEndIdsKey), GgufValue::of_array(tokenizer.end_ids()));
   keys.add("tokenizer.ggml.add_bos_token", GgufValue::of(tokenizer.adds_bos()));
   if (tokenizer.adds_eos()) keys.add("tokenizer.ggml.add_eos_token", GgufValue::of(true));
   if (vocabulary.model == "llama")
@@ -233,6 +235,16 @@ std::vector<float> llama3_divisors(const TextConfig& config) {
   return divisors;
 }
 
+std::vector<TokenId> further_end_ids(const Tokenizer& tokenizer) {
+  const SpecialIds ids = special_ids(tokenizer);
+  std::vector<TokenId> further;
+  for (const TokenId id : tokenizer.vocabulary().more_end_ids) {
+    const bool has_key = id == ids.eos || id == ids.eot || id == ids.eom;
+    if (!has_key && std::ranges::find(further, id) == further.end()) further.push_back(id);
+  }
+  return further;
+}
+
 std::vector<GgufMetadata::Entry> gguf_text_keys(const ModelBundle& bundle) {
   Keys keys(bundle.config.architecture + ".");
   add_general(keys, bundle.config.architecture, "model", bundle.name());
@@ -258,6 +270,11 @@ std::vector<GgufMetadata::Entry> gguf_vision_keys(const ModelBundle& bundle) {
   keys.size("attention.head_count", config.heads);
   keys.number("attention.layer_norm_epsilon", static_cast<double>(config.epsilon));
   keys.size("spatial_merge_size", config.merge_size);
+  // Pixels of one picture; the budget of the folder counts each of its frames.
+  const int64_t frames = images.temporal_patch_size;
+  const auto pixels = [](int64_t count) { return std::min<int64_t>(count, UINT32_MAX); };
+  keys.size("image_min_pixels", pixels((images.min_pixels + frames - 1) / frames));
+  keys.size("image_max_pixels", pixels(images.max_pixels / frames));
   keys.add("clip.vision.image_mean", GgufValue::of_array(std::span<const float>(images.mean)));
   keys.add("clip.vision.image_std", GgufValue::of_array(std::span<const float>(images.std)));
   return keys.take();

@@ -85,7 +85,7 @@ Json rope_scaling_json(const RopeScaling& scaling) {
   return nullptr;
 }
 
-// A GGUF names up to three; GLM's answers end at further tokens, which are known by their texts.
+// Those that the keys of a GGUF name; GLM's answers end at further tokens, which are known by their texts.
 std::vector<TokenId> end_ids(const Tokenizer& tokenizer) {
   const Vocabulary& vocabulary = tokenizer.vocabulary();
   std::vector<TokenId> ids;
@@ -93,6 +93,7 @@ std::vector<TokenId> end_ids(const Tokenizer& tokenizer) {
     if (id && std::ranges::find(ids, *id) == ids.end()) ids.push_back(*id);
   };
   for (const auto& id : {vocabulary.eos, vocabulary.eot, vocabulary.eom}) add(id);
+  for (const TokenId id : vocabulary.more_end_ids) add(id);
   if (tokenizer.find("[gMASK]")) {
     for (const TokenId id : tokenizer.end_ids()) add(id);
   }

@@ -40,7 +40,7 @@ struct PlannedTensor {
   RowSource rows;
   std::vector<float> computed;  // the values, where they come from no tensor; then dtype is f32
 
-  int64_t row_count() const { return element_count(dims) / row_values; }
+  int64_t row_count() const { return row_values == 0 ? 0 : element_count(dims) / row_values; }
   uint64_t size_bytes() const;
   uint64_t source_bytes() const;  // that are read for it
 };

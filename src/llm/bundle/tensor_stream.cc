@@ -137,8 +137,9 @@ void TensorStream::convert(const PlannedTensor& tensor, const TensorSink& sink) 
     flush();
     return sink(std::as_bytes(std::span(tensor.computed)));
   }
-  const size_t row = row_bytes(tensor.dtype, tensor.row_values);
   const int64_t rows = tensor.row_count();
+  if (rows == 0) return;  // an empty tensor
+  const size_t row = row_bytes(tensor.dtype, tensor.row_values);
   const auto piece_rows = std::max<int64_t>(1, static_cast<int64_t>(kPieceBytes / std::max<size_t>(row, 1)));
   for (int64_t begin = 0; begin < rows; begin += piece_rows) {
     const int64_t end = std::min(rows, begin + piece_rows);

@@ -23,11 +23,16 @@ struct VisionBundle {
   std::vector<float> position_table() const;
 };
 
+// The file of a vision tower that stands beside a GGUF model: mmproj-<its name>, else the only one whose name
+// begins with "mmproj", not counting mmproj-<name of another file there>, else the only one of these that has
+// the model's name in its own. Errors: kNotFound where there is none; kInvalidArgument where there are
+// several.
+std::filesystem::path vision_file_beside(const std::filesystem::path& model);
+
 // The vision tower of the model at `model`: in the GGUF file `given` (mmproj) or, where that is empty, in the
-// Hugging Face folder itself, or in the file that stands beside a GGUF model: the only one whose name begins
-// with "mmproj", or the one of these that has the model's name in its own. Errors: those of GgufFile::open;
-// kNotFound where there is none; kInvalidArgument where there are several; kUnsupported for another kind of
-// tower; kCorruptData for numbers that contradict each other.
+// Hugging Face folder itself, or in the file that stands beside a GGUF model. Errors: those of GgufFile::open
+// and vision_file_beside; kUnsupported for another kind of tower; kCorruptData for numbers that contradict
+// each other.
 std::shared_ptr<const VisionBundle> load_vision_bundle(const std::filesystem::path& model,
                                                        const std::filesystem::path& given);
 

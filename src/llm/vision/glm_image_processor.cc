@@ -126,6 +126,13 @@ GlmImageConfig glm_image_config(const MmprojImageValues& values, std::string_vie
     check_range(where, "spatial_merge_size", *values.spatial_merge_size, 1, kMaxMergeSize);
     config.merge_size = static_cast<int>(*values.spatial_merge_size);
   }
+  const auto budget = [&](const std::optional<int64_t>& pixels, std::string_view name, int64_t& all_frames) {
+    if (!pixels) return;
+    check_range(where, name, *pixels, 1, kMaxPixels / config.temporal_patch_size);
+    all_frames = *pixels * config.temporal_patch_size;
+  };
+  budget(values.min_pixels, "image_min_pixels", config.min_pixels);
+  budget(values.max_pixels, "image_max_pixels", config.max_pixels);
   const auto take = [&](const std::vector<float>& from, std::string_view name, std::array<float, 3>& to) {
     if (from.empty()) return;
     if (from.size() != 3)

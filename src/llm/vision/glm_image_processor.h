@@ -32,13 +32,15 @@ struct GlmImageConfig {
 // resampling.
 GlmImageConfig parse_glm_image_config(const Json& document, std::string_view where);
 
-// What a GGUF file of a vision tower (mmproj) says: clip.vision.{patch_size, spatial_merge_size, image_mean,
-// image_std}. It has no pixel budget: the defaults hold. Errors: kCorruptData.
+// What a GGUF file of a vision tower (mmproj) says: clip.vision.{patch_size, spatial_merge_size,
+// image_min_pixels, image_max_pixels, image_mean, image_std}. The pixels are width times height of one
+// picture, as llama.cpp counts them. What is missing keeps its default. Errors: kCorruptData.
 struct MmprojImageValues {
   int64_t patch_size = 14;
   std::optional<int64_t> spatial_merge_size;
   std::vector<float> image_mean;
   std::vector<float> image_std;
+  std::optional<int64_t> min_pixels = {}, max_pixels = {};
 };
 GlmImageConfig glm_image_config(const MmprojImageValues& values, std::string_view where);
 

@@ -109,6 +109,8 @@ TEST(GlmImageConfig, TakesTheValuesOfAnMmproj) {
   EXPECT_EQ(config.merge_size, 4);
   EXPECT_EQ(config.std[0], 0.25f);
   EXPECT_EQ(glm_image_config({}, "file").max_pixels, 9633792);
+  EXPECT_EQ(glm_image_config({.max_pixels = 50'000}, "file").max_pixels, 100'000);  // of two frames
+  EXPECT_THROW(glm_image_config({.max_pixels = INT64_MAX}, "file"), Error);
   EXPECT_THROW(glm_image_config({.image_mean = {1.0f}}, "file"), Error);
   EXPECT_THROW(glm_image_config({.patch_size = -1}, "file"), Error);
   EXPECT_THROW(glm_image_config({.image_std = {1.0f, -1.0f, 1.0f}}, "file"), Error);
