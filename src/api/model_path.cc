@@ -1,5 +1,6 @@
 #include "api/model_path.h"
 
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -11,6 +12,8 @@ namespace oag {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kUnfinishedName = "oag-convert.state";  // of llm/bundle/convert_jobs.cc
 
 [[noreturn]] void fail_to_look(const fs::path& path, const std::error_code& error) {
   fail(ErrorCode::kIo, path.string(), "cannot be looked at: {}; check the path and its permissions",
@@ -37,28 +40,58 @@ fs::path resolve(const std::string& model) {
 #endif
 }
 
+// What a folder holds of models.
+struct FolderContents {
+  std::vector<fs::path> models;  // GGUF files that are no vision tower
+  size_t towers = 0;             // mmproj….gguf, which stand beside a model
+  bool has_config = false, has_safetensors = false;
+  bool is_unfinished = false;  // a conversion into it was stopped
+};
+
+FolderContents look_into(const fs::path& folder) {
+  FolderContents contents;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const bool is_gguf = name.ends_with(".gguf"), is_tower = is_gguf && name.starts_with("mmproj");
+    if (is_tower) ++contents.towers;
+    if (is_gguf && !is_tower) contents.models.push_back(entry->path());
+    contents.has_config |= name == "config.json";
+    contents.has_safetensors |= name.ends_with(".safetensors");
+    contents.is_unfinished |= name == kUnfinishedName;
+  }
+  if (error) fail_to_look(folder, error);
+  return contents;
+}
+
 }  // namespace
 
 fs::path find_model_file(const std::string& model) {
   fs::path path = resolve(model);
   std::error_code error;
   if (!fs::is_directory(path, error)) return path;
-  std::vector<fs::path> files;
-  bool has_config = false, has_safetensors = false;
-  fs::directory_iterator entry(path, error);
-  for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == ".gguf") files.push_back(entry->path());
-    has_config = has_config || entry->path().filename() == "config.json";
-    has_safetensors = has_safetensors || entry->path().extension() == ".safetensors";
+  const auto [models, towers, has_config, has_safetensors, is_unfinished] = look_into(path);
+  const std::string where = path.string();
+  if (is_unfinished) {
+    fail(ErrorCode::kCorruptData, where,
+         "holds a conversion that was stopped; repeat the same oag convert, which goes on from there");
   }
-  if (error) fail_to_look(path, error);
   // Folders of GGUF files often have the config of the model that they were made from.
-  if (has_config && (has_safetensors || files.empty())) return path;
-  if (files.size() == 1) return files.front();
-  fail(ErrorCode::kInvalidArgument, path.string(),
+  if (has_config && (has_safetensors || models.empty())) return path;
+  if (models.size() == 1) return models.front();
+  if (models.empty() && has_safetensors) {
+    fail(ErrorCode::kNotFound, where,
+         "config.json is missing beside the safetensors; fetch it from where the model came from");
+  }
+  if (models.empty() && towers > 0) {
+    fail(ErrorCode::kNotFound, where,
+         "the folder holds a vision tower (mmproj) alone; put the model's GGUF file beside it");
+  }
+  fail(ErrorCode::kInvalidArgument, where,
        "the folder holds {} GGUF files and no config.json with safetensors, expected exactly one; name the "
        "file",
-       files.size());
+       models.size());
 }
 
 }  // namespace oag

@@ -159,6 +159,11 @@ std::string read_stream(const std::filesystem::path& path, size_t limit_bytes) {
 
 AtomicFile::AtomicFile(std::filesystem::path final_path, Unfinished unfinished)
     : final_path_(std::move(final_path)), unfinished_(unfinished) {
+  const std::filesystem::path folder = final_path_.parent_path();
+  if (!folder.empty() && !is_there(folder)) {
+    fail(ErrorCode::kIo, final_path_.string(), "the folder {} does not exist; make it first or name another",
+         folder.string());
+  }
   if (unfinished_ == Unfinished::kKeep) {
     open_kept();
     return;

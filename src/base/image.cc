@@ -108,6 +108,9 @@ RgbImage decode_data_uri(std::string_view uri, std::string_view where, const Ima
 
 RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits) {
   if (source.starts_with("data:")) return decode_data_uri(source, where, limits);
+  if (source.find("://") != std::string::npos)
+    fail(ErrorCode::kInvalidArgument, where,
+         "is an address, which is not fetched; download it and name the file");
   return decode_image(MappedFile::open(source)->bytes(), where, limits);
 }
 

@@ -23,7 +23,7 @@ class PngDecoder {
     check(spng_set_image_limits(context_.get(), kMaxSide, kMaxSide));
     check(spng_set_chunk_limits(context_.get(), kMaxChunkBytes, kMaxChunkBytes));
     check(spng_set_png_buffer(context_.get(), bytes.data(), bytes.size()));
-    check(spng_get_ihdr(context_.get(), &header_));
+    read_header();
     check_image_size(header_.width, header_.height, where, limits);
   }
 
@@ -53,6 +53,15 @@ class PngDecoder {
  private:
   static constexpr uint32_t kMaxSide =
       0x7FFFFFFF;  // the format's; check_image_size applies ours, with its own message
+
+  void read_header() {
+    const int status = spng_get_ihdr(context_.get(), &header_);
+    if (status == SPNG_EOVERFLOW || status == SPNG_EUSER_WIDTH || status == SPNG_EUSER_HEIGHT) {
+      fail(ErrorCode::kInvalidArgument, where_,
+           "is too large, a side may have at most {} pixels: make it smaller", ImageLimits().max_side);
+    }
+    check(status);
+  }
 
   void check(int status) const {
     if (status == SPNG_OK) return;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/image.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -32,16 +31,6 @@ void check_utf8(std::string_view what, std::string_view text) {
     fail(ErrorCode::kInvalidArgument, what, "is not valid UTF-8 at byte {}; --raw takes any bytes", valid);
 }
 
-RgbImage picture_of(const std::string& source) {
-  return read_image(source, source.starts_with("data:") ? "data URI" : printable(source));
-}
-
-std::vector<RgbImage> pictures_of(const std::vector<std::string>& sources) {
-  std::vector<RgbImage> pictures;
-  for (const std::string& source : sources) pictures.push_back(picture_of(source));
-  return pictures;
-}
-
 // What `work` does with the chat template; its errors say how to go without.
 template <typename Work>
 auto with_raw_hint(const Work& work) {
@@ -56,8 +45,9 @@ auto with_raw_hint(const Work& work) {
 
 Chat::Chat(const ChatOptions& options)
     : options_(options),
-      pictures_(pictures_of(options.images)),
-      bundle_(load_model(options.model, {!options.images.empty(), options.vision_file})),
+      pictures_(options.images),
+      bundle_(load_model(options.model,
+                         {!options.images.empty() || !options.vision_file.empty(), options.vision_file})),
       runtime_(make_runtime(options.model)) {
   if (options.more_images && !bundle_.vision) try_vision();
   LanguageModelOptions model_options;
@@ -84,8 +74,7 @@ void Chat::try_vision() {
 
 std::pair<int, int> Chat::add_image(const std::string& source) {
   if (!bundle_.vision) throw Error(*no_vision_);
-  pictures_.push_back(picture_of(source));
-  return {pictures_.back().width, pictures_.back().height};
+  return pictures_.add(source);
 }
 
 void Chat::reset() {
@@ -106,7 +95,7 @@ void Chat::encode_images(Answer& answer) {
   InterruptibleRun run;
   for (size_t i = 0; i < pictures_.size(); ++i) {
     images_.emplace_back();
-    encoder.encode(pictures_[i], fmt::format("picture {}", i + 1), run.control(), images_.back());
+    encoder.encode(pictures_.pixels(i), fmt::format("picture {}", i + 1), run.control(), images_.back());
     run.check();
   }
   answer.image_ms = elapsed_ms(begin);

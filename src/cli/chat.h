@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/model_options.h"
+#include "cli/shown_pictures.h"
 #include "llm/bundle/chat_messages.h"
 #include "llm/bundle/chat_prompt.h"
 #include "llm/generate/language_model.h"
@@ -71,7 +72,7 @@ class Chat {
 
   ChatOptions options_;
   TimePoint created_ = Clock::now();
-  std::vector<RgbImage> pictures_;  // for the next text
+  ShownPictures pictures_;  // for the next text
   ModelBundle bundle_;
   std::optional<Error> no_vision_;  // why bundle_ has no vision, where that was tried
   std::optional<ChatTemplate> template_;

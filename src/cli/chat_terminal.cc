@@ -167,6 +167,14 @@ void show_image(Chat& chat, std::string_view line) {
   }
 }
 
+// "/stat" and "/imge a.png", but not "/usr/bin is a folder": of a line that begins with a word after a slash,
+// that word; else nothing.
+std::string_view command_word(std::string_view line) {
+  const std::string_view word = line.substr(0, line.find_first_of(" \t\n"));
+  const bool is_word = word.size() > 1 && word.front() == '/' && word.find('/', 1) == std::string_view::npos;
+  return is_word ? word : std::string_view();
+}
+
 bool is_image_command(std::string_view line) {
   return line == kImage || line.starts_with(std::string(kImage) + ' ') ||
          line.starts_with(std::string(kImage) + '\t');
@@ -200,8 +208,9 @@ int chat_on_terminal(Chat& chat, bool show_stats) {
       fmt::print("{}\n", stats);
     } else if (is_image_command(message)) {
       show_image(chat, message);
-    } else if (message.starts_with('/') && message.find(' ') == std::string::npos) {
-      fmt::print("unknown command {}; /help lists what there is\n", message);
+    } else if (const std::string_view word = command_word(message); !word.empty()) {
+      fmt::print("unknown command {}; /help lists what there is, and a space in front makes it a text\n",
+                 printable(word));
     } else {
       answer(chat, message, stats);
       if (show_stats) print_stderr("{}\n", stats);

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "llm/bundle/chat_prompt.h"
+#include "llm/generate/prompt_images.h"
 
 namespace oag::cli {
 namespace {
@@ -29,11 +30,9 @@ std::vector<ImageGrid> picture_grids(const ChatTokensOptions& options, const Mod
   const auto without_data = static_cast<size_t>(
       std::ranges::count_if(places, [](const std::string& place) { return !is_data_uri(place); }));
   if (options.images.empty() && (without_data > 0 || places.empty())) return {};
-  if (options.images.size() != without_data) {
-    fail(ErrorCode::kInvalidArgument, "--image",
-         "{} given for {} places in the messages: each picture without data of its own takes one",
-         options.images.size(), without_data);
-  }
+  // A picture that brings its data needs no other.
+  if (options.images.size() != without_data)
+    fail_image_places("messages", without_data, options.images.size());
   const GlmImageProcessor processor(bundle.vision->images, options.image_options);
   std::vector<ImageGrid> grids;
   size_t next_file = 0;
@@ -43,9 +42,9 @@ std::vector<ImageGrid> picture_grids(const ChatTokensOptions& options, const Mod
     if (is_data_uri(places[i])) {
       image = decode_data_uri(places[i], name);
     } else {
-      name = printable(options.images[next_file]);
-      const auto file = MappedFile::open(options.images[next_file++]);
-      image = decode_image(file->bytes(), name);
+      const std::string& source = options.images[next_file++];
+      if (!is_data_uri(source)) name = printable(source);
+      image = read_image(source, name);
     }
     const auto merge = static_cast<int>(bundle.vision->config.merge_size);
     const ImageGrid grid = processor.grid_of(image.width, image.height, name);
@@ -111,7 +110,10 @@ ModelBundle load_for_chat(const ChatTokensOptions& options, const Json& messages
   const ChatMessages chat = read_chat_messages(*load_tokenizer(path), messages, ContentFormat::kList);
   const bool sized =
       !options.images.empty() || (!chat.pictures.empty() && std::ranges::all_of(chat.pictures, is_data_uri));
-  return load_bundle(path, {sized, options.vision_file});
+  ModelBundle bundle = load_bundle(path, {sized || !options.vision_file.empty(), options.vision_file});
+  // A template of texts alone would leave them out without a word.
+  if (!chat.pictures.empty()) check_takes_pictures(bundle);
+  return bundle;
 }
 
 ChatTokens chat_tokens(const ChatTokensOptions& options, const ModelBundle& bundle, const Json& messages) {

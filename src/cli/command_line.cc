@@ -12,7 +12,6 @@
 #include <system_error>
 #include <vector>
 
-#include "base/error.h"
 #include "cli/command.h"
 #include "cli/failure.h"
 #include "cli/help_formatter.h"
@@ -34,10 +33,11 @@ constexpr std::initializer_list<const Command*> kCommands = {
 };
 
 constexpr const char* kFooter =
-    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one, or hf:ORG/NAME "
-    "that was\n"
-    "pulled.\n"
+    "MODEL is a name that `oag models` lists, a GGUF file or a folder that holds exactly one (an mmproj does "
+    "not\n"
+    "count), or hf:ORG/NAME that was pulled.\n"
     "Exit codes: 0 ok, 1 failure, 2 usage, 3 a negative verdict of a checking command, 130 cancelled.\n"
+    "With --json a command that fails prints an object too (docs/schemas/error.json; run: its own).\n"
     "Environment: OAG_MODELS (model cache folder), OAG_LOG (debug|info|warning|error|off),\n"
     "OAG_CPU_ISA (force an instruction set), NO_COLOR; for hf:ORG/NAME those of huggingface_hub: "
     "HF_ENDPOINT, HF_TOKEN,\n"
@@ -54,6 +54,13 @@ std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv
   arguments.erase(arguments.begin());
   if (arguments.empty() || is_command(app, arguments.front())) arguments.emplace_back("--help");
   return arguments;
+}
+
+// The command that was given --json, or null.
+const CLI::App* command_with_json(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  const CLI::Option* json = chosen.empty() ? nullptr : chosen.front()->get_option_no_throw("--json");
+  return json != nullptr && json->count() > 0 ? chosen.front() : nullptr;
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -79,6 +86,9 @@ int parse_and_run(int argc, char** argv) {
     print_stderr("oag: {} (see `{} --help`)\n", printable(usage_text(app, error)),
                  chosen.empty() ? "oag" : "oag " + chosen.front()->get_name());
     return kExitUsage;
+  } catch (const std::exception& error) {
+    if (const CLI::App* command = command_with_json(app)) print_json_failure(command->get_name(), error);
+    return tell_failure(error);
   }
   if (app.get_subcommands().empty()) fmt::print("{}", app.help());
   return exit_code;
@@ -103,9 +113,7 @@ int run_command_line(int argc, char** argv) {
   try {
     return finish(parse_and_run(argc, argv));
   } catch (const std::exception& error) {
-    if (const std::string text = failure_text(error); !text.empty()) print_stderr("oag: {}\n", text);
-    const auto* own = dynamic_cast<const Error*>(&error);
-    return own != nullptr && own->code() == ErrorCode::kCancelled ? kExitInterrupted : kExitFailure;
+    return tell_failure(error);
   }
 }
 

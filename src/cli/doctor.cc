@@ -8,6 +8,7 @@
 #include "cli/doctor_attempt.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "llm/bundle/encoder_bundle.h"
 #include "llm/bundle/model_reference.h"
 
 namespace oag::cli {
@@ -32,6 +33,7 @@ void Doctor::add(std::string name, Verdict verdict, std::string text, std::strin
 
 void Doctor::examine(const std::filesystem::path& path) {
   figures_["path"] = path.string();
+  if (is_encoder_folder(path)) return examine_encoder(path);
   if (!load(path)) return;
   check_storage();
   check_tokenizer();

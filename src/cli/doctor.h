@@ -49,6 +49,7 @@ class Doctor {
 
   // doctor_model.cc: what stands in the files
   bool load(const std::filesystem::path& path);
+  void examine_encoder(const std::filesystem::path& path);
   void check_storage();
   void check_tokenizer();
   void check_template();

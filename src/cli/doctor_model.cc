@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "llm/bundle/chat_prompt.h"
+#include "llm/bundle/encoder_bundle.h"
 #include "llm/bundle/model_reference.h"
 
 namespace oag::cli {
@@ -61,6 +62,21 @@ std::string render_test(const ModelBundle& bundle, const ChatTemplate& chat_temp
 }
 
 }  // namespace
+
+// A text encoder makes vectors, and is used otherwise than what follows checks.
+void Doctor::examine_encoder(const std::filesystem::path& path) {
+  figures_["format"] = "hugging_face";
+  attempt("model", "fetch the model again", [&] {
+    const auto encoder = load_encoder_bundle(path);
+    encoder->build_graph();
+    figures_["architecture"] = "bert";
+    add("architecture", Verdict::kOk,
+        fmt::format("text encoder (BERT), {} layers of {}, texts of up to {} tokens", encoder->config.layers,
+                    encoder->config.hidden_size, encoder->max_tokens));
+    add("storage", Verdict::kOk, storage_text(encoder->weights->tensors(), figures_["storage"]));
+    add("use", Verdict::kNote, "it makes vectors and no answers: `oag embed` uses it");
+  });
+}
 
 bool Doctor::load(const std::filesystem::path& path) {
   const bool folder = is_folder(path);

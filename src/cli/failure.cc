@@ -8,9 +8,18 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "cli/command.h"
 #include "cli/output.h"
 
 namespace oag::cli {
+namespace {
+
+bool is_cancelled(const std::exception& error) {
+  const auto* own = dynamic_cast<const Error*>(&error);
+  return own != nullptr && own->code() == ErrorCode::kCancelled;
+}
+
+}  // namespace
 
 std::string failure_text(const std::exception& error) {
   if (const auto* own = dynamic_cast<const Error*>(&error))
@@ -35,6 +44,21 @@ std::string failure_text(const std::exception& error) {
                        code.message());
   }
   return fmt::format("internal error: {}", printable(error.what()));
+}
+
+int tell_failure(const std::exception& error) {
+  if (const std::string text = failure_text(error); !text.empty()) print_stderr("oag: {}\n", text);
+  return is_cancelled(error) ? kExitInterrupted : kExitFailure;
+}
+
+void print_json_failure(std::string_view command, const std::exception& error) {
+  const std::string text = failure_text(error);
+  if (text.empty() || std::ferror(stdout) != 0) return;
+  const std::string json = json_text(
+      {{"schema", "oag.error/1"}, {"command", command}, {"cancelled", is_cancelled(error)}, {"error", text}});
+  // What cannot be written changes nothing: the command has failed already.
+  std::fwrite(json.data(), 1, json.size(), stdout);
+  std::fflush(stdout);
 }
 
 }  // namespace oag::cli

@@ -45,8 +45,8 @@ std::string without_own_version(const std::string& device) {
 void declare_model(CLI::App& command, std::string& model) {
   command
       .add_option("MODEL", model,
-                  "A name that `oag models` lists, a GGUF file, a folder that holds exactly one, or a "
-                  "Hugging Face\nfolder (config.json and safetensors)")
+                  "A name that `oag models` lists, a GGUF file, a folder that holds exactly one (an mmproj\n"
+                  "beside it does not count), or a Hugging Face folder (config.json and safetensors)")
       ->required()
       ->check(not_empty());
 }
@@ -122,8 +122,10 @@ void declare_max_pixels(CLI::App& command, GlmImageOptions& options) {
   command
       .add_option(
           "--max-pixels", options.max_pixels,
-          "Pixel budget of a picture, counted twice as the model's own budget is (default: the model's)")
-      ->check(whole_number(1, uint64_t{1} << 31));
+          "Most pixels of a picture, which is made smaller to keep to it; each counts twice, as in the\n"
+          "model's own budget: 5000000 makes 1036x2352 of 1080x2400 (default: the model's, 9633792 for\n"
+          "GLM-4.1V; its least, 12544 there, is the least here)")
+      ->check(whole_number(1, uint64_t{1} << 32));
 }
 
 void apply_autotune(ModelOptions& options) {

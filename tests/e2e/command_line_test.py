@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from cli import BINARY, LIMIT_S, TINY, CliTest, environment, oag, run_json
+from cli import BINARY, LIMIT_S, TINY, CliTest, accepted_by_schema, environment, oag, run_json
 
 
 class Usage(CliTest):
@@ -36,6 +36,18 @@ class Usage(CliTest):
             self.assertEqual(result.returncode, 1, arguments)
             self.assertIn(b"No space left on device", result.stderr, arguments)
             self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+    def test_a_command_with_json_that_fails_prints_an_object_with_the_line_of_stderr(self):
+        for command in (["tokenize", "/no/such.gguf", "x"], ["inspect", "/no/such.gguf"], ["convert", "/no/such.gguf", self.folder / "out.gguf"],
+                        ["doctor", "/no/such.gguf"], ["embed", "/no/such", "-p", "x"], ["bench", "/no/such.gguf"]):
+            line = self.assert_refused(oag(*command), 1, "/no/such")
+            result = oag(*command, "--json")
+            self.assertEqual((result.returncode, result.stderr.decode()), (1, line + "\n"))
+            self.assertEqual(json.loads(result.stdout), {"schema": "oag.error/1", "command": command[0], "cancelled": False, "error": line[5:]})
+            accepted_by_schema(self, result.stdout)
+        ran = oag("run", "/no/such.gguf", "-p", "x", "--json")
+        self.assertEqual((ran.returncode, json.loads(ran.stdout)["schema"], len(ran.stderr.splitlines())), (1, "oag.run/1", 1))
+        self.assert_refused(oag("tokenize", "--json"), 2, "MODEL is missing")
 
     def test_sampling_options_out_of_range_are_refused_by_name(self):
         for flag, value in (("--temperature", "-1"), ("--top-p", "1.5"), ("--min-p", "-0.1"), ("--repeat-penalty", "0")):

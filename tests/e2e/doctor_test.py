@@ -96,6 +96,15 @@ class Doctor(CliTest):
         path.write_text('{"references": [{}]}')
         self.doctor(GLM4V, "--references", path, code=3)
 
+    def test_a_text_encoder_is_ok_and_sent_to_embed(self):
+        document = self.doctor(DATA / "bert")
+        self.assertEqual(document["by_name"]["architecture"]["verdict"], "ok")
+        self.assertIn("oag embed", document["by_name"]["use"]["text"])
+        broken = self.folder / "encoder"
+        shutil.copytree(DATA / "bert", broken)
+        (broken / "tokenizer.json").unlink()
+        self.assertIn("tokenizer.json", self.doctor(broken, code=3)["by_name"]["model"]["text"])
+
     def test_a_missing_model_is_an_error_and_no_verdict(self):
         self.assert_refused(oag("doctor", "/no/such/model.gguf"), 1, "/no/such/model.gguf")
 

@@ -80,8 +80,9 @@ class WrongModels(CliTest):
         path, text = self.folder / "nan.gguf", self.folder / "text.txt"
         path.write_bytes(pathlib.Path(TINY).read_bytes()[:-64] + b"\xff" * 64)
         text.write_text("some words to be predicted " * 40)
-        for more in ([], ["--json"]):
-            self.assert_refused(oag("perplexity", path, text, "--ctx", 32, *more), 1, str(path))
+        line = self.assert_refused(oag("perplexity", path, text, "--ctx", 32), 1, str(path))
+        failed = oag("perplexity", path, text, "--ctx", 32, "--json")
+        self.assertEqual((failed.returncode, "oag: " + json.loads(failed.stdout)["error"]), (1, line))
 
     def test_a_file_that_cannot_be_run_can_be_looked_at(self):
         whole = pathlib.Path(TINY).read_bytes()
@@ -144,6 +145,57 @@ class WrongModels(CliTest):
         self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "2 GGUF")
         (folder / "b.gguf").unlink()
         self.assertEqual(oag("run", folder, "--raw", "-p", "x", "-n", 1).returncode, 0)
+
+    def test_a_vision_tower_in_a_folder_is_no_second_model(self):
+        folder = self.folder / "with_tower"
+        folder.mkdir()
+        model, tower = GLM4V / "glm4v.bf16.gguf", GLM4V / "mmproj-glm4v.bf16.gguf"
+        shutil.copy(tower, folder)
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "vision tower (mmproj) alone")
+        shutil.copy(model, folder)
+        picture = ["--image", GLM4V / "ref/img_a.image0.png", "-p", "x", "-n", 0, "--json"]
+        ran = [json.loads(oag("run", each, *picture, "--seed", 1).stdout)["prompt_ids"] for each in (folder, model)]
+        self.assertEqual(ran[0], ran[1])
+        self.assertTrue(ran[0])
+
+    def test_a_vision_tower_is_no_model(self):
+        tower = GLM4V / "mmproj-glm4v.bf16.gguf"
+        self.assert_refused(oag("run", tower, "-p", "x"), 1, str(tower), "vision tower", "--mmproj")
+        result = oag("doctor", tower)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn(b"is the vision tower of a model (mmproj)", result.stdout)
+
+    def test_a_folder_that_lacks_a_part_is_told_which(self):
+        folder = self.folder / "lacks"
+        shutil.copytree(GLM4V, folder, ignore=shutil.ignore_patterns("*.gguf", "ref"))
+        (folder / "preprocessor_config.json").unlink()
+        picture = GLM4V / "ref/img_a.image0.png"
+        self.assert_refused(oag("run", folder, "-p", "x", "--image", picture), 1, "preprocessor_config.json: is missing", "fetch it")
+        (folder / "config.json").unlink()
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "config.json is missing")
+        (folder / "oag-convert.state").touch()  # as a conversion leaves it that was stopped
+        self.assert_refused(oag("run", folder, "-p", "x"), 1, str(folder), "a conversion that was stopped; repeat")
+
+    def test_an_end_token_that_is_no_token_is_passed_over_with_a_word(self):
+        folder = self.folder / "ends"
+        shutil.copytree(GLM4V, folder, ignore=shutil.ignore_patterns("*.gguf", "ref"))
+        path = folder / "generation_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token_id": [99999]}))
+        result = oag("run", folder, "-p", "x", "-n", 1)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b"generation_config.json: eos_token_id 99999 is no token", result.stderr)
+
+    def test_an_image_token_that_the_tokenizer_has_elsewhere_is_refused(self):
+        folder = self.folder / "image_token"
+        shutil.copytree(GLM4V, folder, ignore=shutil.ignore_patterns("*.gguf", "ref"))
+        path = folder / "config.json"
+        for wrong in (99999, 3):
+            path.write_text(json.dumps({**json.loads(path.read_text()), "image_token_id": wrong}))
+            self.assert_refused(oag("run", folder, "-p", "x"), 1, f"{path}: image_token_id is {wrong}, but <|image|> is token 506")
+
+    def test_a_folder_to_write_into_that_is_not_there_is_named(self):
+        target = self.folder / "nodir" / "out.gguf"
+        self.assert_refused(oag("convert", TINY, target), 1, str(target), f"the folder {target.parent} does not exist")
 
     def test_a_file_that_may_not_be_read_is_refused(self):
         if os.geteuid() == 0:

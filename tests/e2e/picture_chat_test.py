@@ -16,6 +16,7 @@ class PictureChat(CliTest):
             chat.read_until(b">>> ")
             for line, answer in ((b"/help", b"/image FILE"), (b"/image", b"which picture?"),
                                  (b"/image /no/such.png", b"oag: /no/such.png: "),
+                                 (b"/imge a.png", b"unknown command /imge"),
                                  (b"/image " + os.fsencode(GLM4V / "config.json"), b"oag: "),
                                  (b"/image " + os.fsencode(GLM4V / "ref/img_b.image0.png"), b"(a picture of 168x84"),
                                  (b"What is on the screen?", b"(the answer reached its limit"),

@@ -5,9 +5,11 @@ import hashlib
 import http.server
 import json
 import pathlib
+import signal
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 from cli import BINARY, DATA, LIMIT_S, TINY, CliTest, environment, oag
@@ -23,9 +25,19 @@ class HubHandler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        if self.path == "/api/models/acme/tiny/revision/main":
+        if self.path.startswith("/page/"):
+            body = b"<!DOCTYPE html><html>log in</html>"
+        elif self.path.startswith("/slow/") and "/resolve/" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.DATA)))
+            self.end_headers()
+            self.wfile.write(self.DATA[:100_000])
+            self.wfile.flush()
+            time.sleep(5)
+            return
+        elif self.path.removeprefix("/slow") == "/api/models/acme/tiny/revision/main":
             body = json.dumps({"sha": self.COMMIT}).encode()
-        elif self.path.startswith(f"/api/models/acme/tiny/tree/{self.COMMIT}"):
+        elif self.path.removeprefix("/slow").startswith(f"/api/models/acme/tiny/tree/{self.COMMIT}"):
             lfs = {"oid": hashlib.sha256(self.DATA).hexdigest(), "size": len(self.DATA)}
             body = json.dumps([{"type": "file", "path": name, "oid": "0" * 40, "size": len(self.DATA), "lfs": lfs} for name in self.NAMES]).encode()
         elif self.path in [f"/acme/tiny/resolve/{self.COMMIT}/{name}" for name in self.NAMES]:
@@ -77,6 +89,26 @@ class ModelHub(CliTest):
         answers = {self.oag("run", name, "--raw", "-p", "x", "-n", "4", "--greedy").stdout for name in names}
         self.assertNotIn(b"", answers)
         self.assertEqual(len(answers), 1, answers)
+
+    def test_a_hub_that_is_none_is_told_with_its_address(self):
+        page = f"http://127.0.0.1:{self.server.server_port}/page"
+        self.assert_refused(self.oag("pull", "hf:acme/tiny", HF_ENDPOINT=page), 1, f"hf:acme/tiny at {page}: the answer is a web page", "HF_ENDPOINT")
+        line = self.assert_refused(self.oag("pull", "hf:acme/tiny", HF_ENDPOINT="garbage"), 1, "HF_ENDPOINT: ", "https://huggingface.co")
+        self.assertNotIn(".gguf", line)
+
+    def test_a_pull_that_is_stopped_says_how_it_goes_on(self):
+        env = environment(HF_ENDPOINT=f"http://127.0.0.1:{self.server.server_port}/slow", HF_HUB_CACHE=str(self.cache / "hub"),
+                          OAG_MODELS=str(self.cache / "models"))
+        process = subprocess.Popen([BINARY, "pull", "hf:acme/tiny:BF16"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=env)
+        begin = time.monotonic()
+        while not list(self.cache.rglob("*.incomplete")):
+            self.assertLess(time.monotonic() - begin, LIMIT_S)
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT_S)
+        self.assertEqual((process.returncode, out, len(err.splitlines())), (130, b"", 1), err)
+        self.assertIn(b"the same command goes on from there", err)
 
     def test_what_cannot_be_pulled_is_said_in_one_line(self):
         self.assert_refused(self.oag("pull", "hf:acme/tiny"), 1, "tiny-BF16.gguf, tiny-F16.gguf", "hf:acme/tiny")

@@ -4,9 +4,11 @@
 import base64
 import json
 import shutil
+import struct
 import unittest
+import zlib
 
-from cli import DATA, CliTest, accepted_by_schema, oag, run_json
+from cli import DATA, TINY, CliTest, accepted_by_schema, oag, run_json
 from made_models import GLM4V, MADE
 
 
@@ -105,9 +107,50 @@ class TokenizeChat(CliTest):
         shown = self.chat("--ids", "--image", picture, "--content-format", "string", messages=messages)
         self.assertEqual([int(i) for i in shown.stdout.split()], ran["prompt_ids"])
 
+    def test_a_model_of_texts_refuses_pictures_as_run_does(self):
+        picture = GLM4V / "ref/img_a.image0.png"
+        ran = self.assert_refused(oag("run", TINY, "--image", picture, "-p", "x"), 1, TINY, "takes no pictures")
+        self.assertEqual(self.assert_refused(self.chat(model=TINY), 1), ran)
+        self.assertEqual(self.assert_refused(self.chat("--image", picture, model=TINY), 1), ran)
+        tower = ["--mmproj", GLM4V / "mmproj-glm4v.bf16.gguf"]
+        self.assertEqual(self.assert_refused(oag("run", TINY, *tower, "-p", "x"), 1), ran)
+        self.assertEqual(self.assert_refused(self.chat(*tower, model=TINY, messages=[{"role": "user", "content": "x"}]), 1), ran)
+
+    def test_a_content_that_is_null_is_an_empty_text(self):
+        for model in (TINY, MADE / "sentencepiece.gguf", GLM4V):
+            messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": None}, {"role": "user", "content": "b"}]
+            null = self.chat("--ids", messages=messages, model=model)
+            self.assertEqual(null.returncode, 0, null.stderr)
+            messages[1]["content"] = ""
+            self.assertEqual(null.stdout, self.chat("--ids", messages=messages, model=model).stdout)
+
+    def test_a_picture_is_a_file_or_a_data_uri_and_no_address(self):
+        for command in (["run", GLM4V, "-p", "x"], ["tokenize", GLM4V, "--chat", "-"]):
+            stdin = json.dumps(self.MESSAGES).encode()
+            for address in ("http://example.com/a.png", "https://example.com/a.png"):
+                self.assert_refused(oag(*command, "--image", address, stdin=stdin), 1, address, "not fetched; download it")
+            self.assert_refused(oag(*command, "--image", "", stdin=stdin), 2, "--image: is empty")
+        uri = "data:image/png;base64," + base64.b64encode((GLM4V / "ref/img_a.image0.png").read_bytes()).decode()
+        self.assertEqual(self.document("--image", uri)["chat"]["image_tokens"],
+                         self.document("--image", GLM4V / "ref/img_a.image0.png")["chat"]["image_tokens"])
+
+    def test_a_picture_whose_header_claims_too_much_is_too_large(self):
+        chunk = b"IHDR" + struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+        path = self.folder / "max.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+        self.assert_refused(oag("run", GLM4V, "--image", path, "-p", "x"), 1, str(path), "is too large, a side may have at most 32768")
+
+    def test_the_least_pixel_budget_is_told_with_its_reason(self):
+        picture = GLM4V / "ref/img_a.image0.png"
+        self.assert_refused(oag("run", GLM4V, "--image", picture, "-p", "x", "--max-pixels", 1), 1, "max_pixels: is 1", "the least is this model's")
+        self.assert_refused(oag("run", GLM4V, "-p", "x", "--max-pixels", 2**32 + 1), 2, "from 1 to 4294967296")
+        self.assert_refused(oag("run", GLM4V, "-p", "x", "--content-format", "foo"), 2, "auto", "list", "string")
+
     def test_what_is_wrong_with_the_messages_is_named(self):
         picture = GLM4V / "ref/img_a.image0.png"
-        self.assert_refused(self.chat("--image", picture, "--image", picture), 1, "--image", "2 given for 1")
+        self.assert_refused(self.chat("--image", picture, "--image", picture), 1, "messages: has 1 place for a picture (<|image|>), but 2 pictures are given (--image)")
+        self.assert_refused(oag("run", GLM4V, "--raw", "--image", picture, "-p", "x"), 1,
+                            "prompt: has 0 places for a picture (<|image|>), but 1 picture is given (--image)")
         self.assert_refused(self.chat(messages={"model": "x"}), 1, "messages")
         self.assert_refused(self.chat(messages=[{"role": "user", "content": [{"type": "video"}]}]), 1, "messages[0].content[0]", "video")
         self.assert_refused(oag("tokenize", GLM4V, "--image", picture), 2, "--chat")

@@ -123,8 +123,10 @@ void print_table(const ModelBench& bench, const std::vector<BenchResult>& result
                     fmt::format("{:.0f} %", bandwidth_share(result.work, seconds, limits) * 100),
                     fmt::format("{:.0f} %", compute_share(result.work, seconds, limits) * 100)});
   }
-  fmt::print("{}\nbandwidth, compute: the share that is used of what the machine can do\n",
-             format_table(rows));
+  fmt::print(
+      "{}\nbandwidth, compute: the share that is used of what the machine can do; above 100 % where a model "
+      "is small\nenough to stay in the processor's caches\n",
+      format_table(rows));
   print_breakdowns(results, limits);
   if (!results.empty() && results.front().breakdown) {
     fmt::print(

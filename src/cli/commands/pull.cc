@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "service/hub/hub.h"
+#include "service/net/url.h"
 #if OAG_ENGINE
 #include "engine/formats/gguf/gguf_file.h"
 #include "llm/bundle/bundle.h"
@@ -56,7 +57,7 @@ void report(const std::filesystem::path& path) {
                format_bytes(std::filesystem::file_size(path, error)));
 }
 
-int pull(const PullFlags& flags) {
+int pull_and_report(const PullFlags& flags) {
   InterruptScope interrupt;
   std::filesystem::path path;
   RepositoryPull repository;
@@ -83,6 +84,16 @@ int pull(const PullFlags& flags) {
 #endif
   fmt::print("{}\n", path.string());
   return kExitOk;
+}
+
+int pull(const PullFlags& flags) {
+  try {
+    return pull_and_report(flags);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCancelled) throw;
+    print_stderr("oag: {}: {}\n", printable(redact_urls(flags.source)), printable(error.message()));
+    return kExitInterrupted;
+  }
 }
 
 void declare(CLI::App& app, int& exit_code) {

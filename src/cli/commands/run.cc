@@ -77,6 +77,7 @@ void declare_images(CLI::App& command, ChatOptions& chat) {
           "times. With --raw "
           "each takes the next <|image|> of the prompt")
       ->expected(1)
+      ->check(not_empty())
       ->take_all();
   declare_vision_file(command, chat.vision_file);
   declare_content_format(command, chat.content_format);
@@ -178,7 +179,7 @@ int answer_once_as_json(RunFlags& flags, const std::string& prompt) {
     answer.result.finish_reason = cancelled ? FinishReason::kCancelled : FinishReason::kError;
     answer.result.error = failure_text(error);
     write_stdout(json_text(result_json(answer, flags.chat, 0)));
-    throw;
+    return tell_failure(error);
   }
 }
 

@@ -106,6 +106,7 @@ void declare(CLI::App& app, int& exit_code) {
                    "A picture for the next place in the messages that brings no data; only its size\n"
                    "matters; may be given several times")
       ->expected(1)
+      ->check(not_empty())
       ->take_all()
       ->needs(messages);
   declare_vision_file(*command, chat.vision_file);

@@ -14,13 +14,16 @@ bool is_folder(const std::filesystem::path& path) {
   return std::filesystem::is_directory(path, ignored);
 }
 
+void check_takes_pictures(const ModelBundle& bundle) {
+  if (!bundle.config.rope_sections.empty() && bundle.image_token) return;
+  fail(ErrorCode::kUnsupported, bundle.weights->where(), "takes no pictures: it has no {}",
+       bundle.image_token ? "M-RoPE sections, which files of GLM-4.1V made with its vision part have"
+                          : "token <|image|>");
+}
+
 void add_vision(ModelBundle& bundle, const std::filesystem::path& given) {
+  check_takes_pictures(bundle);
   const std::string& where = bundle.weights->where();
-  if (bundle.config.rope_sections.empty() || !bundle.image_token) {
-    fail(ErrorCode::kUnsupported, where, "takes no pictures: it has no {}",
-         bundle.image_token ? "M-RoPE sections, which files of GLM-4.1V made with its vision part have"
-                            : "token <|image|>");
-  }
   bundle.vision = load_vision_bundle(bundle.path, given);
   if (bundle.vision->config.output_size != bundle.config.hidden_size) {
     fail(ErrorCode::kCorruptData, bundle.vision->path.string(),

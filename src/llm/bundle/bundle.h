@@ -55,6 +55,9 @@ struct BundleOptions {
 // a vision tower is asked for and there is none.
 ModelBundle load_bundle(const std::filesystem::path& path, const BundleOptions& options = {});
 
+// Errors: kUnsupported for a model that takes text alone.
+void check_takes_pictures(const ModelBundle& bundle);
+
 // Adds the model's vision tower to what was opened without, before its graph is built. `given` is its file;
 // empty: as in BundleOptions. Errors: those of load_bundle for a tower.
 void add_vision(ModelBundle& bundle, const std::filesystem::path& given = {});

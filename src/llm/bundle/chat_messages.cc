@@ -24,10 +24,8 @@ class MessageReader {
             role == message.end() ? "missing" : "no such text");
     trusted_ = *role == "assistant";
     Json out = shielded_all(message);
-    if (const auto content = message.find("content"); content != message.end())
-      out["content"] = read_content(*content, pictures);
-    else
-      out["content"] = nullptr;
+    const auto content = message.find("content");
+    out["content"] = content != message.end() ? read_content(*content, pictures) : "";
     return out;
   }
 
@@ -58,7 +56,7 @@ class MessageReader {
   }
 
   Json read_content(const Json& content, std::vector<std::string>& pictures) const {
-    if (content.is_null()) return nullptr;
+    if (content.is_null()) return "";  // which templates join with texts
     if (content.is_string()) return shielded(content.get_ref<const std::string&>());
     if (!content.is_array())
       wrong("content", "is {}, expected a text, a list of parts, or null", content.type_name());

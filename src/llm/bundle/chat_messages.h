@@ -27,7 +27,8 @@ struct ChatMessages {
 };
 
 // Brings a list of messages in OpenAI's layout into the one of `format`. A message has a role, any text, and
-// a content: null, a text, or a list of parts of type text, image or image_url; its other keys stay. What
+// a content: a text, a list of parts of type text, image or image_url, or null, which is an empty text; its
+// other keys stay. What
 // looks like a control token anywhere in a message becomes plain text in encode_rendered_chat, but for the
 // assistant's, whose own words may hold such tokens (<think>). `where` names the list in errors.
 // Errors: kInvalidArgument naming the message and part; kUnsupported for parts of another type.

@@ -63,12 +63,17 @@ TEST(ChatMessages, PicturesAreListedWithTheirAddresses) {
 
 TEST(ChatMessages, OtherKeysAndEveryRoleStay) {
   const Json messages = Json::parse(
-      R"([{"role":"assistant","content":null,"tool_calls":[1]},{"role":"tool","content":"x","tool_call_id":"y"},
+      R"([{"role":"assistant","content":"","tool_calls":[1]},{"role":"tool","content":"x","tool_call_id":"y"},
           {"role":"assistant","tool_calls":[]}])");
   const Json list = read_chat_messages(*tokenizer(), messages, ContentFormat::kList).list;
   EXPECT_EQ(list[0], messages[0]);
   EXPECT_EQ(list[1], messages[1]);
-  EXPECT_TRUE(list[2]["content"].is_null());
+  EXPECT_EQ(list[2]["content"], "");
+}
+
+TEST(ChatMessages, AContentThatIsNullIsAnEmptyText) {
+  for (const ContentFormat format : {ContentFormat::kList, ContentFormat::kString})
+    EXPECT_EQ(content(R"({"role":"assistant","content":null})", format), "");
 }
 
 TEST(ChatMessages, ControlTokensStayTextButInTheAssistantsOwnWords) {
@@ -90,7 +95,7 @@ TEST(ChatMessages, ControlTokensStayTextInEveryKeyOfAMessage) {
   const std::string text = message.dump();
   EXPECT_EQ(std::ranges::count(encode_rendered_chat(*tokenizer(), text), 1), 0);
   EXPECT_EQ(Json::parse(shown_chat(text)), messages[0]);
-  const Json own = Json::parse(R"([{"role":"assistant","content":null,"reasoning_content":"<|user|>"}])");
+  const Json own = Json::parse(R"([{"role":"assistant","content":"","reasoning_content":"<|user|>"}])");
   EXPECT_EQ(read_chat_messages(*tokenizer(), own, ContentFormat::kList).list, own);
 }
 

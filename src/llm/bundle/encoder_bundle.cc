@@ -77,6 +77,16 @@ EncoderModules parse_encoder_modules(const Json& modules, std::string_view where
   return result;
 }
 
+bool is_encoder_folder(const fs::path& path) {
+  const fs::path config = path / "config.json";
+  if (!is_folder(path) || !is_there(config)) return false;
+  try {
+    return is_encoder(read_json(config));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 Graph EncoderBundle::build_graph() const {
   Graph graph = build_encoder(config, *weights);
   weights->refuse_unread();

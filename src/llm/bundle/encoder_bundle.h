@@ -26,6 +26,9 @@ struct EncoderBundle {
   Graph build_graph() const;
 };
 
+// Whether it is a folder whose config.json is that of a text encoder. What cannot be read is none.
+bool is_encoder_folder(const std::filesystem::path& path);
+
 // What modules.json says: the chain of modules that sentence-transformers runs.
 struct EncoderModules {
   std::string pooling_folder;  // that holds a config.json; empty: none is named

@@ -92,6 +92,12 @@ ModelBundle load_gguf_bundle(const std::filesystem::path& path) {
   ModelBundle bundle;
   bundle.path = path;
   bundle.title = title_of(*file, path);
+  if (file->get_string("general.architecture") == "clip") {
+    fail(ErrorCode::kUnsupported, file->where(),
+         "is the vision tower of a model (mmproj); name the model's own file, which takes this one from "
+         "beside "
+         "it or with --mmproj");
+  }
   bundle.architecture = &find_architecture(file->get_string("general.architecture"), file->where());
   bundle.config = read_text_config(*file);
   if (bundle.config.experts.count > 0 && !bundle.architecture->has_experts) {

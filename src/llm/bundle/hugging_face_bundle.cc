@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "llm/models/bert.h"
 #include "llm/models/hugging_face_config.h"
 #include "llm/text/tokenizer_json.h"
@@ -46,7 +47,8 @@ std::optional<TokenId> find_token(const Vocabulary& vocabulary, const std::strin
   return static_cast<TokenId>(found - vocabulary.tokens.begin());
 }
 
-// The ids under `key`, one or a list; ids that are no token are left out, as nothing can pick them.
+// The ids under `key`, one or a list; ids that are no token are left out with a warning: nothing can pick
+// them.
 std::vector<TokenId> token_ids(const Json& config, std::string_view key, const Vocabulary& vocabulary,
                                const fs::path& path) {
   const auto found = config.find(key);
@@ -56,7 +58,12 @@ std::vector<TokenId> token_ids(const Json& config, std::string_view key, const V
     if (!id.is_number_integer())
       fail(ErrorCode::kCorruptData, path.string(), "{} is no token id and no list of ids", key);
     const bool is_token = id.is_number_unsigned() && id.get<uint64_t>() < vocabulary.tokens.size();
-    if (is_token) ids.push_back(static_cast<TokenId>(id.get<uint64_t>()));
+    if (is_token) {
+      ids.push_back(static_cast<TokenId>(id.get<uint64_t>()));
+    } else {
+      log(LogLevel::kWarning, "{}: {} {} is no token of {} and is passed over", path.string(), key, id.dump(),
+          vocabulary.tokens.size());
+    }
   };
   if (found->is_array()) {
     for (const Json& id : *found) add(id);
@@ -64,6 +71,16 @@ std::vector<TokenId> token_ids(const Json& config, std::string_view key, const V
     add(*found);
   }
   return ids;
+}
+
+// Pictures stand where the tokenizer's <|image|> does; a config that means another token is of another model.
+void check_image_token(const Json& config, const Tokenizer& tokenizer, const fs::path& path) {
+  const auto stated = config.find("image_token_id");
+  const std::optional<TokenId> token = tokenizer.find("<|image|>");
+  if (!token || stated == config.end() || stated->is_null() || *stated == *token) return;
+  fail(ErrorCode::kCorruptData, path.string(),
+       "image_token_id is {}, but <|image|> is token {} of tokenizer.json; they must agree", stated->dump(),
+       *token);
 }
 
 // The tokens with a part to play: by their texts in tokenizer_config.json, else by the configs' ids. An
@@ -193,6 +210,7 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
       Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,
                       config.tied_head, config.text.experts.dense_layers});
   bundle.tokenizer = load_hugging_face_tokenizer(folder);
+  if (config.has_vision) check_image_token(config_json, *bundle.tokenizer, config_path);
   bundle.chat_template = read_chat_template(folder);
   return bundle;
 }

@@ -59,6 +59,11 @@ std::shared_ptr<const VisionBundle> open_mmproj(const std::filesystem::path& pat
 
 std::shared_ptr<const VisionBundle> open_folder(const std::filesystem::path& folder) {
   const std::filesystem::path config = folder / "config.json", images = folder / "preprocessor_config.json";
+  if (!is_there(images)) {
+    fail(ErrorCode::kNotFound, images.string(),
+         "is missing, and says how the model's pictures are prepared; fetch it from where the model came "
+         "from");
+  }
   auto bundle = std::make_shared<VisionBundle>();
   bundle->path = folder;
   bundle->config = read_vision_config(read_json(config), config.string());

@@ -23,12 +23,17 @@ void check(const PromptImage& image, int64_t first_free, int64_t prompt_tokens) 
 
 }  // namespace
 
+void fail_image_places(std::string_view where, size_t places, size_t images) {
+  fail(ErrorCode::kInvalidArgument, where,
+       "has {} for a picture (<|image|>), but {} given (--image); give one for each place",
+       places == 1 ? "1 place" : fmt::format("{} places", places),
+       images == 1 ? "1 picture is" : fmt::format("{} pictures are", images));
+}
+
 void check_image_places(std::span<const TokenId> prompt, TokenId image_token, size_t images) {
   const auto places = static_cast<size_t>(std::count(prompt.begin(), prompt.end(), image_token));
   if (places == images) return;
-  fail(ErrorCode::kInvalidArgument, "prompt",
-       "has {} of the token that stands for a picture, and {} came with it", places,
-       images == 1 ? "one picture" : fmt::format("{} pictures", images));
+  fail_image_places("prompt", places, images);
 }
 
 std::vector<PromptImage> place_images(std::vector<TokenId>& prompt, TokenId image_token,

@@ -10,6 +10,9 @@
 
 namespace oag {
 
+// Fails with kInvalidArgument: `where` has `places` for pictures, another number of `images` came.
+[[noreturn]] void fail_image_places(std::string_view where, size_t places, size_t images);
+
 // Errors: kInvalidArgument when `prompt` has not one `image_token` for each of `images` pictures.
 void check_image_places(std::span<const TokenId> prompt, TokenId image_token, size_t images);
 

@@ -149,8 +149,9 @@ GlmImageProcessor::GlmImageProcessor(const GlmImageConfig& config, const GlmImag
     : config_(config), table_(make_pixel_table(config.mean, config.std)) {
   const int64_t max_pixels = options.max_pixels.value_or(config.max_pixels);
   if (max_pixels < config.min_pixels || max_pixels > kMaxPixels)
-    fail(ErrorCode::kInvalidArgument, "max_pixels", "is {}, expected {} to {}", max_pixels, config.min_pixels,
-         kMaxPixels);
+    fail(ErrorCode::kInvalidArgument, "max_pixels",
+         "is {}, expected {} to {}: the least is this model's own, and every pixel counts twice", max_pixels,
+         config.min_pixels, kMaxPixels);
   budget_ = {config.patch_size * config.merge_size, config.temporal_patch_size, config.min_pixels,
              max_pixels};
 }

@@ -117,7 +117,8 @@ class FileSet {
   // A file that is not even begun ends a pull that is stopped, like one in the middle.
   void check_stop() const {
     if (stop_)
-      fail(ErrorCode::kCancelled, repository_, "stopped on request; what came is kept for the next time");
+      fail(ErrorCode::kCancelled, repository_,
+           "stopped on request; what came is kept, and the same command goes on from there");
   }
 
   void fetch_file(size_t i) {

@@ -80,7 +80,8 @@ std::string find_endpoint() {
   try {
     parse_url(endpoint);
   } catch (const Error& error) {
-    fail(ErrorCode::kInvalidArgument, "HF_ENDPOINT", "{}", error.message());
+    fail(ErrorCode::kInvalidArgument, "HF_ENDPOINT", "{}; expected an address like https://huggingface.co",
+         error.message().substr(0, error.message().find(';')));
   }
   if (endpoint.find_first_of("?#") != std::string::npos) {
     fail(ErrorCode::kInvalidArgument, "HF_ENDPOINT",

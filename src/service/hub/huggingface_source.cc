@@ -72,6 +72,16 @@ HubFile read_file_entry(const Json& entry, std::string_view where) {
   return file;
 }
 
+// A proxy's login, or any web site that is no hub, answers with a page for people.
+Json parse_answer(std::string_view text, std::string_view where) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin != std::string_view::npos && text[begin] == '<') {
+    fail(ErrorCode::kCorruptData, where,
+         "the answer is a web page, expected a model hub's JSON; check HF_ENDPOINT and any proxy");
+  }
+  return parse_json(text, where);
+}
+
 void check_unique(const std::vector<HubFile>& files, std::string_view where) {
   std::set<std::string_view> paths;
   for (const HubFile& file : files) {
@@ -91,7 +101,7 @@ void check_unique(const std::vector<HubFile>& files, std::string_view where) {
 }  // namespace
 
 std::string parse_revision_answer(std::string_view text, std::string_view where) {
-  const Json answer = parse_json(text, where);
+  const Json answer = parse_answer(text, where);
   std::string commit = text_of(member(answer, "sha"));
   if (!is_git_id(commit)) {
     fail(ErrorCode::kCorruptData, where, "the hub's answer names no commit; is HF_ENDPOINT a model hub?");
@@ -100,7 +110,7 @@ std::string parse_revision_answer(std::string_view text, std::string_view where)
 }
 
 void parse_tree_page(std::string_view text, std::string_view where, std::vector<HubFile>& files) {
-  const Json page = parse_json(text, where);
+  const Json page = parse_answer(text, where);
   if (!page.is_array()) {
     fail(ErrorCode::kCorruptData, where, "the hub's list of files is no array; is HF_ENDPOINT a model hub?");
   }
@@ -191,7 +201,7 @@ DownloadRequest HuggingFaceSource::request_for(const std::string& url) const {
 }
 
 HubListing HuggingFaceSource::list() {
-  const std::string where = name_.text();
+  const std::string where = name_.text() + " at " + redact_urls(settings_.endpoint);
   const std::string model = "/api/models/" + name_.repository;
   const std::string revision = percent_encode(name_.revision, false);
   HubListing listing;

@@ -330,7 +330,8 @@ class Transfer {
 
   [[noreturn]] void fail_cancelled() const {
     fail(ErrorCode::kCancelled, where_, "stopped on request; {}",
-         request_.partial.empty() ? "nothing was kept" : "what came is kept for the next time");
+         request_.partial.empty() ? "nothing was kept"
+                                  : "what came is kept, and the same command goes on from there");
   }
 
   [[noreturn]] void give_up(int attempts) const {
@@ -339,6 +340,13 @@ class Transfer {
     const std::string tries = attempts > 1 ? fmt::format(" (tried {} times)", attempts) : "";
     switch (last_.failure) {
       case NetFailure::kNone:
+        if (last_.head.status == 206) {
+          fail(
+              ErrorCode::kNetwork, where_,
+              "the server sends another part of the file than was asked for (Content-Range '{}', wanted from "
+              "byte {}){}; try again later or from another address",
+              printable(last_.head.content_range), asked_from_, tries);
+        }
         fail(ErrorCode::kNetwork, where_, "the server keeps failing with HTTP status {}{}; try again later",
              last_.head.status, tries);
       case NetFailure::kUnresolved:

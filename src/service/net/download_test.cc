@@ -153,6 +153,14 @@ TEST_F(Download, StartsOverWhenAPartialAnswerDoesNotFit) {
   EXPECT_EQ(count, 3);
 }
 
+TEST_F(Download, APartOfTheFileThatWasNotAskedForIsToldWithItsRange) {
+  HttpTestServer server([&](TestPeer& peer, const std::string&) {
+    peer.send("HTTP/1.1 206 Partial Content\r\nContent-Length: 2\r\nContent-Range: bytes 7-8/9\r\n\r\nxx");
+  });
+  const std::string message = failure(request(server.url("/"))).message();
+  EXPECT_NE(message.find("Content-Range 'bytes?7-8/9', wanted from byte 0"), std::string::npos) << message;
+}
+
 TEST_F(Download, StartsOverWhenAResumedFileHasTheWrongChecksum) {
   int count = 0;
   HttpTestServer server([&](TestPeer& peer, const std::string& head) {
