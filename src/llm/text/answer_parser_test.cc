@@ -1,0 +1,110 @@
+#include "llm/text/answer_parser.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+
+namespace oag {
+namespace {
+
+// What a parser makes of an answer that comes in pieces of `size` bytes, with the pieces of each call joined.
+struct Parsed {
+  std::string text, reasoning;
+  std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
+};
+
+Parsed parse(const AnswerFormat& format, std::string_view answer, size_t size) {
+  const auto parser = make_answer_parser(format);
+  Parsed parsed;
+  const auto take = [&](AnswerPiece piece) {
+    parsed.text += piece.text;
+    parsed.reasoning += piece.reasoning;
+    for (const ToolCallPiece& call : piece.calls) {
+      if (!call.name.empty()) {
+        EXPECT_EQ(call.index, static_cast<int64_t>(parsed.calls.size()));
+        parsed.calls.emplace_back(call.name, "");
+      }
+      ASSERT_FALSE(parsed.calls.empty());
+      parsed.calls.back().second += call.arguments;
+    }
+  };
+  for (size_t at = 0; at < answer.size(); at += size) take(parser->push(answer.substr(at, size)));
+  take(parser->flush());
+  return parsed;
+}
+
+AnswerFormat calls_as(ToolFormat tools) {
+  AnswerFormat format;
+  format.calls_tools = true;
+  format.tools = tools;
+  format.tool_names = {"weather", "weather_of_tomorrow"};
+  return format;
+}
+
+class AnswerParserTest : public testing::TestWithParam<size_t> {};
+
+TEST_P(AnswerParserTest, ReadsTheCallsOfQwenBetweenText) {
+  const Parsed parsed = parse(
+      calls_as(ToolFormat::kTagged),
+      "I look.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"a}\\\"b\"}}\n</tool_call>\n"
+      "<tool_call>\n{\"arguments\": {\"n\": [1, {}]}, \"name\": \"weather\"}\n</tool_call>",
+      GetParam());
+  ASSERT_EQ(parsed.calls.size(), 2u);
+  EXPECT_EQ(parsed.calls[0].first, "weather");
+  EXPECT_EQ(Json::parse(parsed.calls[0].second), Json({{"city", "a}\"b"}}));
+  EXPECT_EQ(Json::parse(parsed.calls[1].second), Json::parse(R"({"n": [1, {}]})"));
+  EXPECT_EQ(parsed.text.substr(0, 8), "I look.\n");
+}
+
+TEST_P(AnswerParserTest, ReadsTheCallsOfMistralLlamaAndBothGlms) {
+  const std::pair<ToolFormat, std::string> answers[] = {
+      {ToolFormat::kMistral, R"([TOOL_CALLS][{"name": "weather", "arguments": {"city": "Paris"}}])"},
+      {ToolFormat::kJson, R"({"name": "weather", "parameters": {"city": "Paris"}})"},
+      {ToolFormat::kGlmLine, "weather\n{\"city\": \"Paris\"}"},
+      {ToolFormat::kGlmTagged,
+       "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n</tool_call>"},
+  };
+  for (const auto& [format, answer] : answers) {
+    const Parsed parsed = parse(calls_as(format), answer, GetParam());
+    ASSERT_EQ(parsed.calls.size(), 1u) << answer;
+    EXPECT_EQ(parsed.calls[0].first, "weather") << answer;
+    EXPECT_EQ(Json::parse(parsed.calls[0].second), Json({{"city", "Paris"}})) << answer;
+    EXPECT_EQ(parsed.text, "") << answer;
+  }
+}
+
+TEST_P(AnswerParserTest, WhatIsNoCallStaysText) {
+  for (const ToolFormat format : {ToolFormat::kTagged, ToolFormat::kMistral, ToolFormat::kJson,
+                                  ToolFormat::kGlmLine, ToolFormat::kGlmTagged}) {
+    for (const std::string answer :
+         {"It rains <tool_c", "weather is fine", "", "a < b", "[TOOL", "x {\"name\": 1}"}) {
+      const Parsed parsed = parse(calls_as(format), answer, GetParam());
+      EXPECT_EQ(parsed.text, answer);
+      EXPECT_TRUE(parsed.calls.empty());
+    }
+  }
+}
+
+TEST_P(AnswerParserTest, ThoughtsAreNoText) {
+  AnswerFormat format;
+  format.separate_reasoning = true;
+  EXPECT_EQ(parse(format, "<think>why</think>so", GetParam()).reasoning, "why");
+  EXPECT_EQ(parse(format, "<think>why</think>so", GetParam()).text, "so");
+  EXPECT_EQ(parse(format, "a <thin", GetParam()).text, "a <thin");
+  format.begins_in_reasoning = true;
+  EXPECT_EQ(parse(format, "why</think>so", GetParam()).reasoning, "why");
+  EXPECT_EQ(parse(format, "why not", GetParam()).reasoning, "why not");
+}
+
+INSTANTIATE_TEST_SUITE_P(InPiecesOf, AnswerParserTest, testing::Values(1, 2, 3, 7, 1000));
+
+TEST(ToolFormat, IsTheOneThatTheTemplateShows) {
+  EXPECT_EQ(tool_format("… <tool_call>{{name}}\n<arg_key>", "glm4moe"), ToolFormat::kGlmTagged);
+  EXPECT_EQ(tool_format("… <tool_call>\n{\"name\"", "qwen2"), ToolFormat::kTagged);
+  EXPECT_EQ(tool_format("[TOOL_CALLS]", "llama"), ToolFormat::kMistral);
+  EXPECT_EQ(tool_format("<|python_tag|>", "llama"), ToolFormat::kJson);
+  EXPECT_EQ(tool_format("{% if tools %}", "chatglm"), ToolFormat::kGlmLine);
+}
+
+}  // namespace
+}  // namespace oag
