@@ -10,9 +10,6 @@
 namespace oag {
 namespace {
 
-// Answers' steps come first wherever the two meet.
-constexpr int kTowerPriority = -1'000'000;
-
 ContentHash content_hash(std::string_view bytes) {
   const std::string digest = sha256_hex(bytes);
   return {std::stoull(digest.substr(0, 16), nullptr, 16), std::stoull(digest.substr(16, 16), nullptr, 16)};

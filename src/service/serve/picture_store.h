@@ -17,6 +17,9 @@
 
 namespace oag {
 
+// Of a tower's runs: answers' steps come first wherever the two meet.
+inline constexpr int kTowerPriority = -1'000'000;
+
 // A picture of a request: how many tokens it takes is known, its rows come later.
 struct Picture {
   ContentHash hash;  // of the file's bytes

@@ -76,7 +76,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   std::vector<Prompt> prompts_;
   int64_t prompt_tokens_ = 0;
   double image_ms_ = 0;
-  std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>();
+  std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>(kTowerPriority);
 
   std::mutex mutex_;  // guards what follows
   std::vector<Choice> choices_;
