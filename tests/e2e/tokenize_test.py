@@ -142,7 +142,8 @@ class TokenizeChat(CliTest):
 
     def test_the_least_pixel_budget_is_told_with_its_reason(self):
         picture = GLM4V / "ref/img_a.image0.png"
-        self.assert_refused(oag("run", GLM4V, "--image", picture, "-p", "x", "--max-pixels", 1), 1, "max_pixels: is 1", "the least is this model's")
+        self.assert_refused(oag("run", GLM4V, "--raw", "--image", picture, "-p", "<|image|>", "--max-pixels", 1), 1,
+                            "max_pixels: is 1", "the least is this model's")
         self.assert_refused(oag("run", GLM4V, "-p", "x", "--max-pixels", 2**32 + 1), 2, "from 1 to 4294967296")
         self.assert_refused(oag("run", GLM4V, "-p", "x", "--content-format", "foo"), 2, "auto", "list", "string")
 
