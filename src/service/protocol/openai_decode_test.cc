@@ -67,7 +67,8 @@ TEST(OpenAiDecoder, UnknownFieldsAreWarnedOfOrRefused) {
 }
 
 TEST(OpenAiDecoder, NullIsLeftOut) {
-  for (const auto& entry : OpenAiDecoder().chat_table().entries()) {
+  const OpenAiDecoder decoder;
+  for (const auto& entry : decoder.chat_table().entries()) {
     if (entry.field->name == "messages") continue;
     EXPECT_EQ(problem_with("\"" + std::string(entry.field->name) + "\":null").status, 200)
         << entry.field->name;
