@@ -187,7 +187,8 @@ void require_whole_if_known(const Conversion& work, const GgufFile& model, const
     if (!tower.empty()) add_vision(bundle, tower);
     require_runnable(bundle);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kUnsupported || !tower.empty()) throw;  // a variant
+    // A variant, or a tower of another kind, is copied as it is.
+    if (error.code() != ErrorCode::kUnsupported || !work.options.vision_path.empty()) throw;
   }
 }
 
