@@ -75,7 +75,7 @@ class PageTest(unittest.TestCase):
                 .observe(document.querySelector('#log'), {childList: true, subtree: true, characterData: true}); }""")
         self.ask(page, "Tell me a story", tokens=400)
         self.wait_for_end(page)
-        self.assertGreater(page.value("seen.size"), 3)
+        self.assertGreater(page.value("seen.size"), 1)
         foot = page.value("document.querySelector('.foot').textContent")
         for part in ("400 tokens", "tokens/s", "first after", "of prompt", "ended: length"):
             self.assertIn(part, foot)

@@ -56,7 +56,9 @@ std::optional<ThinkingLimit> thinking_limit(const Tokenizer& tokenizer, int64_t 
 
 // Free thoughts, then one action; it may also come without the mark.
 std::shared_ptr<TokenConstraint> agent_constraint(GrammarCache& grammars) {
-  return std::make_shared<LazyConstraint>(phone_agent_triggers(), GrammarMatcher(grammars.agent_action()));
+  std::vector<LazyTrigger> triggers = phone_agent_triggers();
+  triggers.push_back({"<answer>", false});
+  return std::make_shared<LazyConstraint>(std::move(triggers), GrammarMatcher(grammars.agent_action()));
 }
 
 bool must_call(const TextRequest& text) {
