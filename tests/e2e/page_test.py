@@ -73,11 +73,11 @@ class PageTest(unittest.TestCase):
         page.value("""{ window.seen = new Set();
             new MutationObserver(() => seen.add(document.querySelector('.answer .words').textContent.length))
                 .observe(document.querySelector('#log'), {childList: true, subtree: true, characterData: true}); }""")
-        self.ask(page, "Tell me a story", tokens=400)
+        self.ask(page, "Tell me a story", tokens=4000)
         self.wait_for_end(page)
         self.assertGreater(page.value("seen.size"), 1)
         foot = page.value("document.querySelector('.foot').textContent")
-        for part in ("400 tokens", "tokens/s", "first after", "of prompt", "ended: length"):
+        for part in ("4000 tokens", "tokens/s", "first after", "of prompt", "ended: length"):
             self.assertIn(part, foot)
         self.assertEqual(page.sent[-1]["messages"], [{"role": "user", "content": "Tell me a story"}])
         self.check_quiet(page)

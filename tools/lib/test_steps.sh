@@ -125,8 +125,8 @@ step_asan_conformance() { GTEST_TOTAL_SHARDS=$asan_shards GTEST_SHARD_INDEX=0 ru
 
 step_fuzz() { run_ctest asan -L fuzz; }
 
-# The parts where threads meet: the pool, the session, the batching scheduler.
-tsan_programs=(base_tests engine_session_tests llm_generate_tests api_tests)
+# The parts where threads meet: the pool, the session, the batching scheduler, the HTTP server.
+tsan_programs=(base_tests engine_session_tests llm_generate_tests service_net_tests api_tests)
 
 step_tsan() {
   configure tsan -DOAG_WERROR=ON
