@@ -172,7 +172,7 @@ void warn_of_open_door(const ServeOptions& serve, bool keyed) {
     print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n", host);
 }
 
-int serve(CLI::App& command, ServeFlags flags) {
+int serve(CLI::App& command, ServeFlags& flags) {
   constexpr auto kLook = std::chrono::milliseconds(100);
   if (!flags.config.empty()) apply_config_file(command, flags.config);
   complete(flags);

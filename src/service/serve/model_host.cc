@@ -40,21 +40,31 @@ std::shared_ptr<ServedModel> ModelHost::load(ModelSpec spec) {
     }
   }
   const std::filesystem::path path = resolve_(spec.source);
-  if (memory_budget_ > 0) make_room(describe_model(path).file_bytes);
-  auto model = ServedModel::load(runtime_, path, spec, settings_);
+  ModelSettings settings = settings_;
+  if (memory_budget_ > 0) {
+    make_room(describe_model(path).file_bytes);
+    settings.memory_limit = memory_budget_ - used_bytes();
+  }
+  auto model = ServedModel::load(runtime_, path, spec, settings);
   std::lock_guard lock(mutex_);
   entries_.push_back({model, Clock::now()});
   return model;
 }
 
+uint64_t ModelHost::used_bytes_locked() const {
+  uint64_t sum = 0;
+  for (const Entry& entry : entries_) sum += entry.model->memory_bytes();
+  return sum;
+}
+
+uint64_t ModelHost::used_bytes() const {
+  std::lock_guard lock(mutex_);
+  return used_bytes_locked();
+}
+
 void ModelHost::make_room(uint64_t bytes) {
   std::vector<std::shared_ptr<ServedModel>> dropped;  // let go outside the lock
   std::lock_guard lock(mutex_);
-  const auto used = [&] {
-    uint64_t sum = 0;
-    for (const Entry& entry : entries_) sum += entry.model->memory_bytes();
-    return sum;
-  };
   uint64_t busy = 0;
   for (const Entry& entry : entries_) busy += entry.model->admitted() > 0 ? entry.model->memory_bytes() : 0;
   if (busy + bytes > memory_budget_) {
@@ -64,7 +74,7 @@ void ModelHost::make_room(uint64_t bytes) {
             "needs about {} MB, and models at work take {} of {} MB; unload one or raise --memory-budget",
             bytes / 1'000'000, busy / 1'000'000, memory_budget_ / 1'000'000));
   }
-  while (used() + bytes > memory_budget_) {
+  while (used_bytes_locked() + bytes > memory_budget_) {
     auto idle = entries_.end();
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
       if (entry->model->admitted() == 0 && (idle == entries_.end() || entry->last_used < idle->last_used))

@@ -41,6 +41,8 @@ class ModelHost {
     std::shared_ptr<ServedModel> model;
     TimePoint last_used;
   };
+  uint64_t used_bytes() const;
+  uint64_t used_bytes_locked() const;
   void make_room(uint64_t bytes);
 
   std::shared_ptr<Runtime> runtime_;

@@ -47,8 +47,12 @@ RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const Mode
   }
   runner.context_tokens = 1;
   const uint64_t weights = memory_need(runtime, bundle, runner).weights;
-  const uint64_t free_bytes = runtime->devices().front()->free_memory_bytes().value_or(uint64_t{8} << 30);
-  const uint64_t room = free_bytes > weights ? (free_bytes - weights) / 2 : 0;
+  uint64_t free_bytes = runtime->devices().front()->free_memory_bytes().value_or(uint64_t{8} << 30);
+  // Half of what is free is left alone; of a limit nothing is.
+  const uint64_t limit = settings.memory_limit;
+  const bool limited = limit > 0 && limit < free_bytes;
+  if (limited) free_bytes = limit;
+  const uint64_t room = free_bytes > weights ? (free_bytes - weights) / (limited ? 1 : 2) : 0;
   const uint64_t token_bytes = cache_bytes_per_token(bundle.config, settings.cache_dtype);
   const auto affordable =
       static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), 512));
@@ -59,6 +63,13 @@ RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const Mode
       settings.cache_tokens > 0
           ? settings.cache_tokens
           : std::max(runner.context_tokens, std::min(runner.context_tokens * settings.parallel, affordable));
+  const uint64_t needed = weights + static_cast<uint64_t>(runner.cache_tokens) * token_bytes;
+  if (limit > 0 && needed > limit) {
+    fail(ErrorCode::kOutOfMemory, bundle.path.string(),
+         "needs {} MB for weights and a cache of {} tokens, --memory-budget leaves {} MB; a smaller --ctx "
+         "needs less",
+         needed / 1'000'000, runner.cache_tokens, limit / 1'000'000);
+  }
   if (runner.cache_tokens < runner.context_tokens) {
     fail(ErrorCode::kInvalidArgument, "--cache-tokens",
          "is {}, less than the context of {} tokens that one answer may take", runner.cache_tokens,
