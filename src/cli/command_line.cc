@@ -56,11 +56,22 @@ std::vector<std::string> arguments_of(const CLI::App& app, int argc, char** argv
   return arguments;
 }
 
-// The command that was given --json, or null.
-const CLI::App* command_with_json(const CLI::App& app) {
+// The command that was chosen, such as `bench` or its own `serve`; `app` itself where none was.
+const CLI::App& chosen_command(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
-  const CLI::Option* json = chosen.empty() ? nullptr : chosen.front()->get_option_no_throw("--json");
-  return json != nullptr && json->count() > 0 ? chosen.front() : nullptr;
+  return chosen.empty() ? app : chosen_command(*chosen.front());
+}
+
+bool has_json_flag(const CLI::App& command) {
+  const CLI::Option* json = command.get_option_no_throw("--json");
+  return json != nullptr && json->count() > 0;
+}
+
+// "bench serve"
+std::string name_of(const CLI::App& command, const CLI::App& app) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr || parent == &app ? command.get_name()
+                                             : name_of(*parent, app) + " " + command.get_name();
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -82,12 +93,13 @@ int parse_and_run(int argc, char** argv) {
     fmt::print("{}", text.str());
     return code;
   } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
+    const CLI::App& command = chosen_command(app);
     print_stderr("oag: {} (see `{} --help`)\n", printable(usage_text(app, error)),
-                 chosen.empty() ? "oag" : "oag " + chosen.front()->get_name());
+                 &command == &app ? "oag" : "oag " + name_of(command, app));
     return kExitUsage;
   } catch (const std::exception& error) {
-    if (const CLI::App* command = command_with_json(app)) print_json_failure(command->get_name(), error);
+    const CLI::App& command = chosen_command(app);
+    if (has_json_flag(command)) print_json_failure(name_of(command, app), error);
     return tell_failure(error);
   }
   if (app.get_subcommands().empty()) fmt::print("{}", app.help());

@@ -67,22 +67,6 @@ int64_t BenchPlan::longest_sequence() const {
   return longest(contexts) + std::max(prefill_tokens, decode_tokens);
 }
 
-void Samples::add(double value) {
-  values_.insert(std::upper_bound(values_.begin(), values_.end(), value), value);
-}
-
-double Samples::at(double share) const {
-  if (values_.empty()) return 0;
-  const double place = share * static_cast<double>(values_.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, values_.size() - 1);
-  return std::lerp(values_[below], values_[above], place - static_cast<double>(below));
-}
-
-double Samples::spread() const {
-  return median() > 0 ? (at(0.9) - at(0.1)) / 2 / median() : 0;
-}
-
 double BenchResult::tokens_per_s() const {
   const double made = static_cast<double>(batch) * (prefill ? static_cast<double>(tokens) : 1.0);
   return made / latency_ms.median() * 1e3;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/function_ref.h"
+#include "base/samples.h"
 #include "cli/model_options.h"
 #include "cli/step_profile.h"
 #include "cli/step_work.h"
@@ -28,19 +29,6 @@ struct BenchPlan {
 // What a ModelRunner needs for a plan: the longest sequence, all sequences' cache, and the largest steps.
 // Errors: kInvalidArgument when a sequence would be longer than the model's context.
 RunnerOptions bench_options(const ModelOptions& options, const BenchPlan& plan, const ModelBundle& bundle);
-
-// Sorted samples and what is read off them.
-class Samples {
- public:
-  void add(double value);
-  double at(double share) const;  // 0.5: the median; between samples, interpolated
-  double median() const { return at(0.5); }
-  // Half the distance from the 10th to the 90th percentile, as a part of the median.
-  double spread() const;
-
- private:
-  std::vector<double> values_;
-};
 
 struct BenchResult {
   bool prefill = false;

@@ -64,12 +64,6 @@ void warn_of_many_threads(const ModelOptions& options);
 // Errors: kInvalidArgument for a context that is longer than the model's.
 RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bundle);
 
-// Ends the command with exit code 2: an option's value cannot be what the user means.
-template <typename... Args>
-[[noreturn]] void usage_error(std::string_view option, fmt::format_string<Args...> format, Args&&... args) {
-  throw CLI::ValidationError(std::string(option), fmt::format(format, std::forward<Args>(args)...));
-}
-
 // --explain: which kernel runs each kind of node, and why others did not. To standard error.
 void print_explain(const Program& program);
 

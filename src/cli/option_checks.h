@@ -1,9 +1,12 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace oag::cli {
@@ -25,6 +28,12 @@ CLI::Validator number(double low, double high);
 
 // Any text but the empty one.
 CLI::Validator not_empty();
+
+// Ends the command with exit code 2: an option's value cannot be what the user means.
+template <typename... Args>
+[[noreturn]] void usage_error(std::string_view option, fmt::format_string<Args...> format, Args&&... args) {
+  throw CLI::ValidationError(std::string(option), fmt::format(format, std::forward<Args>(args)...));
+}
 
 // Why the command line was refused, in one line; `app` is what refused it.
 std::string usage_text(const CLI::App& app, const CLI::ParseError& error);

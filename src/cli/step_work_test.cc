@@ -73,16 +73,5 @@ TEST(Shares, AreOneWhenTheMachineIsBusyAllTheTime) {
   EXPECT_DOUBLE_EQ(compute_share({0, 25e9, 50e9}, 1, limits), 1);
 }
 
-TEST(Samples, InterpolateBetweenOrderedValues) {
-  Samples samples;
-  EXPECT_EQ(samples.median(), 0);
-  EXPECT_EQ(samples.spread(), 0);
-  for (const double value : {5.0, 1.0, 3.0, 2.0, 4.0}) samples.add(value);
-  EXPECT_DOUBLE_EQ(samples.median(), 3);
-  EXPECT_DOUBLE_EQ(samples.at(0.1), 1.4);
-  EXPECT_DOUBLE_EQ(samples.at(0.9), 4.6);
-  EXPECT_DOUBLE_EQ(samples.spread(), 1.6 / 3);
-}
-
 }  // namespace
 }  // namespace oag::cli

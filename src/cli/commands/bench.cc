@@ -12,6 +12,9 @@
 #include "cli/terminal.h"
 
 namespace oag::cli {
+
+extern const Command kBenchServeCommand;
+
 namespace {
 
 constexpr uint64_t kMaxBatch = 256;
@@ -142,6 +145,7 @@ void sort_unique(std::vector<int64_t>& values) {
 }
 
 int bench(BenchFlags flags) {
+  if (flags.model.model.empty()) throw CLI::RequiredError("MODEL");
   BenchPlan& plan = flags.plan;
   plan.batches = read_whole_number_list(flags.batches);
   plan.contexts = read_whole_number_list(flags.contexts);
@@ -171,7 +175,8 @@ int bench(BenchFlags flags) {
 
 void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* command = app.add_subcommand("bench", "Measure a model's speed on this machine");
+  CLI::App* command =
+      app.add_subcommand("bench", "Measure a model's speed on this machine, or a server's (oag bench serve)");
   command->footer(
       "prefill reads prompts, decode makes tokens one at a time; both for every batch (sequences at once) "
       "at\n"
@@ -187,6 +192,8 @@ void declare(CLI::App& app, int& exit_code) {
       "multiply-adds. MB = 10^6 bytes. --explain adds where the time of each phase went, operator by "
       "operator.");
   flags->model.declare_without_context(*command);
+  command->get_option("MODEL")->required(false);  // `bench serve` has none
+  kBenchServeCommand.declare(*command, exit_code);
   flags->model.declare_autotune(*command);
   BenchPlan& plan = flags->plan;
   command->add_option("--prefill", plan.prefill_tokens, "Tokens of a prompt; 0: no prefill")
@@ -207,7 +214,9 @@ void declare(CLI::App& app, int& exit_code) {
       ->check(whole_number(1, 1000))
       ->capture_default_str();
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/bench.json)");
-  command->callback([flags, &exit_code] { exit_code = bench(*flags); });
+  command->callback([flags, command, &exit_code] {
+    if (command->get_subcommands().empty()) exit_code = bench(*flags);
+  });
 }
 
 }  // namespace

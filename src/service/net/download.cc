@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "service/net/git_blob_hash.h"
-#include "service/net/http_get.h"
+#include "service/net/http_call.h"
 #include "service/net/sha256.h"
 #include "service/net/transfer_sink.h"
 
@@ -167,7 +167,7 @@ class Transfer {
     at_origin_ = true;
     for (int hop = 0; hop <= request_.max_redirects; ++hop) {
       check_scheme(url);
-      const HttpGetResult result = get(url);
+      const HttpCallResult result = get(url);
       last_ = result;
       if (result.failure != NetFailure::kNone) return on_failure(result);
       const int status = result.head.status;
@@ -197,20 +197,19 @@ class Transfer {
          "plain http from another machine can be altered on its way; use https, or fetch the file by hand");
   }
 
-  HttpGetResult get(const Url& url) {
-    HttpGetRequest get_request{.url = url,
-                               .headers = {},
-                               .connect_timeout = request_.connect_timeout,
-                               .stall_timeout = request_.stall_timeout,
-                               .cancel = request_.cancel};
-    if (at_origin_) get_request.headers = request_.origin_headers;
+  HttpCallResult get(const Url& url) {
+    HttpCall call{.url = url,
+                  .connect_timeout = request_.connect_timeout,
+                  .stall_timeout = request_.stall_timeout,
+                  .cancel = request_.cancel};
+    if (at_origin_) call.headers = request_.origin_headers;
     asked_from_ = can_resume() ? sink_.size_bytes() : 0;
     if (asked_from_ > 0) {
-      get_request.headers.emplace_back("Range", fmt::format("bytes={}-", asked_from_));
-      if (!etag_.empty()) get_request.headers.emplace_back("If-Range", etag_);
+      call.headers.emplace_back("Range", fmt::format("bytes={}-", asked_from_));
+      if (!etag_.empty()) call.headers.emplace_back("If-Range", etag_);
     }
-    return http_get(
-        get_request, [this](const HttpHead& head) { return begin_body(head); },
+    return http_call(
+        call, [this](const HttpHead& head) { return begin_body(head); },
         [this](std::span<const std::byte> piece) { take(piece); });
   }
 
@@ -303,7 +302,7 @@ class Transfer {
     return true;
   }
 
-  bool on_failure(const HttpGetResult& result) {
+  bool on_failure(const HttpCallResult& result) {
     if (result.failure == NetFailure::kCancelled) fail_cancelled();
     if (!is_transient(result.failure)) give_up(1);
     // Without an ETag nobody can tell whether the rest still belongs to what we have.
@@ -400,7 +399,7 @@ class Transfer {
   uint64_t asked_from_ = 0;        // first byte that the request in flight asks for
   bool resumed_ = false;           // the bytes come from more than one answer
   bool retry_from_start_ = false;  // a partial answer did not fit what we have
-  HttpGetResult last_;
+  HttpCallResult last_;
   bool at_origin_ = true;  // no redirect led elsewhere yet
 };
 

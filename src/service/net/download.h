@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "service/net/http_get.h"
+#include "service/net/http_call.h"
 
 namespace oag {
 

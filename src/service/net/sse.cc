@@ -1,5 +1,9 @@
 #include "service/net/sse.h"
 
+#include <utility>
+
+#include "base/error.h"
+
 namespace oag {
 namespace {
 
@@ -52,6 +56,40 @@ std::string sse_comment(std::string_view text) {
   append_lines(out, ": ", text);
   out += '\n';
   return out;
+}
+
+void SseReader::feed(std::string_view bytes) {
+  constexpr size_t kMostBytes = size_t{16} << 20;
+  while (!bytes.empty()) {
+    if (after_cr_ && bytes.front() == '\n') bytes.remove_prefix(1);
+    after_cr_ = false;
+    const size_t end = bytes.find_first_of("\r\n");
+    line_ += bytes.substr(0, end);
+    if (line_.size() + data_.size() > kMostBytes) {
+      fail(ErrorCode::kNetwork, "event stream", "has an event of more than {} bytes", kMostBytes);
+    }
+    if (end == bytes.npos) return;
+    after_cr_ = bytes[end] == '\r';
+    bytes.remove_prefix(end + 1);
+    end_line();
+  }
+}
+
+void SseReader::end_line() {
+  std::string_view line = line_;
+  if (!std::exchange(begun_, true) && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
+  if (line.empty()) {
+    if (!data_.empty()) {
+      data_.pop_back();  // the end of the last line is not part of the data
+      on_data_(std::exchange(data_, {}));
+    }
+  } else if (line == "data" || line.starts_with("data:")) {
+    line.remove_prefix(line == "data" ? 4 : 5);
+    if (line.starts_with(' ')) line.remove_prefix(1);
+    data_ += line;
+    data_ += '\n';
+  }
+  line_.clear();
 }
 
 }  // namespace oag

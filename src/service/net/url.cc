@@ -40,7 +40,7 @@ bool is_forbidden(char c) {
 }
 
 [[noreturn]] void fail_url(const char* reason) {
-  fail(ErrorCode::kInvalidArgument, "URL", "{}; expected something like https://host/path/file.gguf", reason);
+  fail(ErrorCode::kInvalidArgument, "URL", "{}; expected something like https://host/path", reason);
 }
 
 void check_characters(std::string_view text) {

@@ -15,9 +15,11 @@
 
 namespace oag {
 
-struct HttpGetRequest {
+struct HttpCall {
   Url url;
   std::vector<std::pair<std::string, std::string>> headers;  // besides those that every request carries
+  std::string method = "GET";
+  std::string body;  // sent with its length when it is not empty
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::milliseconds stall_timeout{
       30'000};  // for the answer's head as a whole, then between two reads
@@ -36,16 +38,16 @@ struct HttpHead {
   std::optional<uint64_t> content_length;
 };
 
-struct HttpGetResult {
+struct HttpCallResult {
   HttpHead head;  // status is 0 when no answer came
   NetFailure failure = NetFailure::kNone;
   std::string detail;  // of the failure, without addresses
 };
 
-// One GET over one new connection, through the environment's proxy where there is one. `on_head` sees the
+// One request over one new connection, through the environment's proxy where there is one. `on_head` sees the
 // final answer's head and says whether the body is wanted; `on_body` gets the body in pieces, already
 // de-chunked. Both may throw. What the network does wrong is a value in the result.
-HttpGetResult http_get(const HttpGetRequest& request, const std::function<bool(const HttpHead&)>& on_head,
-                       const std::function<void(std::span<const std::byte>)>& on_body);
+HttpCallResult http_call(const HttpCall& request, const std::function<bool(const HttpHead&)>& on_head,
+                         const std::function<void(std::span<const std::byte>)>& on_body);
 
 }  // namespace oag

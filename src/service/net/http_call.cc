@@ -1,4 +1,4 @@
-#include "service/net/http_get.h"
+#include "service/net/http_call.h"
 
 #include <openssl/evp.h>
 
@@ -36,7 +36,7 @@ std::string basic_credentials(const Url& url) {
 // One request on one connection; the steps are run() from top to bottom.
 class Exchange {
  public:
-  Exchange(const HttpGetRequest& request, const std::function<bool(const HttpHead&)>& on_head,
+  Exchange(const HttpCall& request, const std::function<bool(const HttpHead&)>& on_head,
            const std::function<void(std::span<const std::byte>)>& on_body)
       : request_(request),
         on_head_(on_head),
@@ -46,7 +46,7 @@ class Exchange {
         input_(kReadBytes),
         output_(kReadBytes) {}
 
-  HttpGetResult run() {
+  HttpCallResult run() {
     if (connect() && send_request() && read_head(stall_deadline())) {
       if (on_head_(result_.head)) read_body();
     }
@@ -97,14 +97,15 @@ class Exchange {
   bool send_request() {
     const Url& url = request_.url;
     const bool forward = proxy_ && url.scheme == "http";
-    std::string text = fmt::format("GET {}{} HTTP/1.1\r\nHost: {}\r\n",
+    std::string text = fmt::format("{} {}{} HTTP/1.1\r\nHost: {}\r\n", request_.method,
                                    forward ? "http://" + url.authority() : "", url.target, url.authority());
     text += "User-Agent: openautoglm\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n";
     if (!url.userinfo.empty()) text += "Authorization: " + basic_credentials(url) + "\r\n";
     if (forward && !proxy_->userinfo.empty())
       text += "Proxy-Authorization: " + basic_credentials(*proxy_) + "\r\n";
     for (const auto& [name, value] : request_.headers) text += name + ": " + value + "\r\n";
-    return connection_.write(text + "\r\n", stall_deadline());
+    if (!request_.body.empty()) text += fmt::format("Content-Length: {}\r\n", request_.body.size());
+    return connection_.write(text + "\r\n" + request_.body, stall_deadline());
   }
 
   static void prepare(Parser& parser) {
@@ -208,7 +209,7 @@ class Exchange {
     if (size > 0) on_body_(std::as_bytes(std::span(output_).first(size)));
   }
 
-  const HttpGetRequest& request_;
+  const HttpCall& request_;
   const std::function<bool(const HttpHead&)>& on_head_;
   const std::function<void(std::span<const std::byte>)>& on_body_;
   std::optional<Url> proxy_;
@@ -218,13 +219,13 @@ class Exchange {
   std::vector<char> output_;  // one piece of the body
   size_t used_ = 0;
   size_t filled_ = 0;
-  HttpGetResult result_;
+  HttpCallResult result_;
 };
 
 }  // namespace
 
-HttpGetResult http_get(const HttpGetRequest& request, const std::function<bool(const HttpHead&)>& on_head,
-                       const std::function<void(std::span<const std::byte>)>& on_body) {
+HttpCallResult http_call(const HttpCall& request, const std::function<bool(const HttpHead&)>& on_head,
+                         const std::function<void(std::span<const std::byte>)>& on_body) {
   return Exchange(request, on_head, on_body).run();
 }
 
