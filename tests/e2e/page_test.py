@@ -126,6 +126,22 @@ class PageTest(unittest.TestCase):
         self.assertEqual(page.value("document.querySelectorAll('#log script, #log img, #log b, .words i').length"), 0)
         self.check_quiet(page)
 
+    def test_markdown_is_shown_as_what_it_means(self):
+        page = self.open()
+        answer = ("## A *b*\n\nOne **two** `<i>x</i>` 2 * 3 * 4 a_b_c\nnext line\n\nApart.\n- first\n- **second**\n  goes on\n\n3. three\n4. four\n\n"
+                  "| n | m |\n|---|:-:|\n| 1 | `2` |\n| a \n\n**open and `left")
+        self.ask(page, "Markdown", answer=answer)
+        self.wait_for_end(page)
+        self.assertEqual(page.value("document.querySelector('.answer .words').innerHTML"),
+                         "<h2>A <em>b</em></h2>"
+                         "<p>One <strong>two</strong> <code>&lt;i&gt;x&lt;/i&gt;</code> 2 * 3 * 4 a_b_c\nnext line</p><p>Apart.</p>"
+                         "<ul><li>first</li><li><strong>second</strong>\ngoes on</li></ul>"
+                         '<ol start="3"><li>three</li><li>four</li></ol>'
+                         '<div class="table" tabindex="0"><table><thead><tr><th>n</th><th>m</th></tr></thead>'
+                         "<tbody><tr><td>1</td><td><code>2</code></td></tr></tbody></table></div>"
+                         "<p>| a </p><p>**open and `left</p>")
+        self.check_quiet(page)
+
     def test_code_stands_in_a_block_of_its_own(self):
         page = self.open()
         self.ask(page, "Code", answer="So:\n\n```python\nprint(\"<b>\")\n```\n\nDone.")
