@@ -77,6 +77,8 @@ constexpr ModelFigure kModelFigures[] = {
      [](const LanguageModelStats& s) { return double(s.generated_tokens); }},
     {kCounter, "oag_preemptions_total", "Answers that gave their pages back and were computed again",
      [](const LanguageModelStats& s) { return double(s.preemptions); }},
+    {kCounter, "oag_answers_started_total", "Answers that began to wait for a place",
+     [](const LanguageModelStats& s) { return double(s.submitted); }},
     {kCounter, "oag_answers_total", "Answers that ended, however",
      [](const LanguageModelStats& s) { return double(s.finished); }},
     {kCounter, "oag_answers_cancelled_total", "Of these, cancelled",
@@ -144,7 +146,7 @@ struct ServeMetrics::Registry {
       prom::BuildCounter().Name("oag_finish_reasons_total").Help("How answers ended").Register(registry);
   prom::Counter& disconnects = prom::BuildCounter()
                                    .Name("oag_disconnects_total")
-                                   .Help("Answers whose client left")
+                                   .Help("Requests that waited or were at work, whose client left")
                                    .Register(registry)
                                    .Add({});
 };
