@@ -454,7 +454,7 @@ void Session::leave_exchange() {
   if (!exchange_) return;
   const auto exchange = std::exchange(exchange_, nullptr);
   exchange->connection = nullptr;
-  if (exchange->tell_gone()) ++core_.gone;
+  exchange->tell_gone();
   const std::lock_guard lock(exchange->mutex);
   exchange->closed = true;
   exchange->pending = std::string();
@@ -462,7 +462,7 @@ void Session::leave_exchange() {
 }
 
 void Session::tell_gone() {
-  if (exchange_ && exchange_->tell_gone()) ++core_.gone;
+  if (exchange_) exchange_->tell_gone();
 }
 
 TimePoint Session::next_deadline() const {

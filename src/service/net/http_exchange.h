@@ -81,8 +81,8 @@ struct HttpExchangeState : std::enable_shared_from_this<HttpExchangeState> {
   void heartbeat(std::chrono::milliseconds interval, std::string text);
   void set_on_gone(std::function<void()> callback);
 
-  // The loop says that the client left. True the first time.
-  bool tell_gone();
+  // The loop says that the client left; the first time counts.
+  void tell_gone();
 
   // Sends the heartbeat if nothing else was sent for its interval.
   void beat(TimePoint now);

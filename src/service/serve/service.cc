@@ -215,7 +215,10 @@ void Service::run(const Endpoint& endpoint, Call call) {
     if (endpoint.method == "POST") check_json(call.http);
     if (draining() && endpoint.access != Access::kOpen)
       throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
-    if (exchange->gone()) return;
+    if (exchange->gone()) {
+      metrics_.count_disconnect();
+      return;
+    }
     endpoint.handle(*this, std::move(call));
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);

@@ -88,7 +88,10 @@ void TextAnswer::start() {
     }
   }
   for (const std::string& warning : request_.warnings) log(LogLevel::kDebug, "{}: {}", head_.id, warning);
-  around_.exchange->on_gone([self = weak_from_this()] {
+  // Counted first, and also where the answer has ended for want of a reader: who sees it gone may rely on
+  // that.
+  around_.exchange->on_gone([self = weak_from_this(), metrics = around_.metrics] {
+    metrics->count_disconnect();
     if (const auto answer = self.lock()) answer->cancel();
   });
   // What is wrong with its options is found before the headers are sent.
@@ -157,7 +160,7 @@ void TextAnswer::submit() {
         if (!leader) leader = submitted;
         std::lock_guard lock(mutex_);
         choices_[at].generation = submitted;
-        if (cancelled_) submitted.cancel();
+        if (cancelled_ || answered_) submitted.cancel();
       }
     }
   } catch (const Error& error) {
@@ -188,7 +191,7 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
     delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
   if (head_.return_token_ids && !event.is_tail) delta.token_ids.push_back(event.id);
   send(choice, std::move(delta));
-  return !around_.exchange->gone();
+  return true;
 }
 
 AnswerDelta TextAnswer::delta_of(Choice& choice, AnswerPiece piece) const {
@@ -311,9 +314,7 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
 void TextAnswer::cancel() {
   picture_run_->cancel();
   std::lock_guard lock(mutex_);
-  if (answered_ && open_choices_ == 0) return;
   cancelled_ = answered_ = true;
-  around_.metrics->count_disconnect();
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();
   }

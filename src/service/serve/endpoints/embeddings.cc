@@ -26,7 +26,10 @@ void embed(Service& service, Call call) {
   const TextEmbedder& embedder = model->embedder();
   const auto& wanted = std::get<EmbeddingRequest>(request.payload);
   const auto control = std::make_shared<RunControl>();
-  call.exchange->on_gone([control] { control->cancel(); });
+  call.exchange->on_gone([control, &metrics = service.metrics()] {
+    metrics.count_disconnect();
+    control->cancel();
+  });
   std::vector<std::vector<float>> vectors;
   int64_t tokens = 0;
   for (const PromptText& input : wanted.inputs) {
