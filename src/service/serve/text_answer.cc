@@ -138,6 +138,12 @@ void TextAnswer::encode_pictures() {
       });
 }
 
+// The client has left, or one of its choices has failed: the others are for nothing.
+bool TextAnswer::over() {
+  std::lock_guard lock(mutex_);
+  return cancelled_ || answered_;
+}
+
 // The copies of a prompt wait for the first one, whose prompt they share.
 void TextAnswer::submit() {
   size_t at = 0;
@@ -146,6 +152,7 @@ void TextAnswer::submit() {
       std::vector<PromptImage> images = place_pictures(*around_.model, prompt);
       std::optional<Generation> leader;
       for (int64_t copy = 0; copy < text().n; ++copy, ++at) {
+        if (over()) return;
         GenerationRequest generation = generation_request(request_, *around_.model, copy);
         generation.prompt = prompt.tokens;
         generation.images = images;

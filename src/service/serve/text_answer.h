@@ -52,6 +52,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   HttpHeaders headers(std::string_view content_type) const;
   void begin_stream();
   void encode_pictures();
+  bool over();
   void submit();
   void count_token(Choice& choice);
   bool take_token(size_t choice, const TokenEvent& event);
