@@ -20,8 +20,8 @@ struct HttpServerCore {
   HttpServer::Handler handler;
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> receiving_bytes{0};
-  std::atomic<uint64_t> open{0}, accepted{0}, refused{0}, requests{0}, malformed{0}, timed_out{0}, gone{0},
-      cut{0}, received_bytes{0}, sent_bytes{0};
+  std::atomic<uint64_t> open{0}, accepted{0}, refused{0}, requests{0}, malformed{0}, turned_away{0},
+      timed_out{0}, gone{0}, cut{0}, received_bytes{0}, sent_bytes{0};
 
   std::mutex busy_mutex;
   std::condition_variable no_longer_busy;

@@ -94,6 +94,9 @@ void add_network(Snapshot& snapshot, const HttpServerCounters& network) {
   snapshot.add(kCounter, "oag_http_requests_total", "Requests that came in whole", double(network.requests));
   snapshot.add(kCounter, "oag_http_malformed_total", "Requests that broke the protocol or a limit",
                double(network.malformed));
+  snapshot.add(kCounter, "oag_http_turned_away_total",
+               "Requests whose key, address or method was refused before their body was read",
+               double(network.turned_away));
   snapshot.add(kCounter, "oag_http_timed_out_total", "Requests that did not come in time",
                double(network.timed_out));
   snapshot.add(kCounter, "oag_http_gone_total", "Clients that left before their answer's end",
