@@ -293,6 +293,17 @@ class Pictures(AgentTest):
                 answer = self.chat(self.with_picture(files[0].read_bytes(), kind))
                 self.assertEqual(answer.status, 200, f"{files[0].name}: {answer.body}")
 
+    def test_pictures_are_counted_together_before_any_is_decoded(self):
+        def refusal(count):
+            part = {"type": "image_url", "image_url": {"url": pictures.data_uri(pictures.huge_header(8000))}}
+            answer = self.chat([{"role": "user", "content": [part] * count}])
+            self.assertEqual(answer.status, 400)
+            return answer.error["message"]
+
+        # Each is within the limit of one, and has no pixels: decoding it fails.
+        self.assertRegex(refusal(2), "cut off|broken")
+        self.assertRegex(refusal(3), "192000000 pixels together")
+
     def test_broken_pictures_are_refused_soon_and_in_words(self):
         screen = pictures.screen(61)
         cases = {"huge": pictures.data_uri(pictures.huge_header()), "cut off": pictures.data_uri(screen[:len(screen) // 2]),

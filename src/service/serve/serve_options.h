@@ -39,6 +39,9 @@ struct ModelSettings {
 };
 inline constexpr int64_t kMostDefaultContext = 32768;
 
+// Pixels of all pictures of a request together, as their headers say: 51 screens of 1080x2400.
+inline constexpr int64_t kMostRequestPixels = int64_t{128} << 20;
+
 struct ServeOptions {
   std::vector<ModelSpec> models;
   ModelSettings settings;
