@@ -265,6 +265,21 @@ class Answers(AgentTest):
         self.assertLessEqual(len(self.server.post("/tokenize", {"model": MODEL, "prompt": thoughts}).json["tokens"]), 20)
         parse_action(split_answer(content)[1])
 
+    def test_tokens_of_thoughts_are_counted_in_the_usage(self):
+        opened = {"model": MODEL, "temperature": 0, "max_tokens": 400, "frequency_penalty": 0.2, "thinking_token_budget": 8,
+                  "add_generation_prompt": False, "continue_final_message": True,
+                  "messages": [{"role": "user", "content": "Think."}, {"role": "assistant", "content": "<think>"}]}
+        for separate, n in ((False, 1), (True, 2)):
+            body = {**opened, "separate_reasoning": separate, "n": n}
+            whole = self.server.post("/v1/chat/completions", body).json
+            streamed = self.server.stream("/v1/chat/completions", {**body, "stream": True, "stream_options": {"include_usage": True}})
+            for usage in (whole["usage"], streamed[-1]["usage"]):
+                self.assertEqual(usage["completion_tokens_details"], {"reasoning_tokens": 8 * n})
+                self.assertGreater(usage["completion_tokens"], 8 * n)
+        # Without thoughts there is nothing to say of them.
+        usage = self.chat([{"role": "user", "content": "Hi"}], max_tokens=20, thinking_token_budget=0).json["usage"]
+        self.assertNotIn("completion_tokens_details", usage)
+
     def test_content_is_a_text_or_a_list_in_every_role(self):
         turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "<think>No.</think><answer>do(action=\"Back\")</answer>"),
                  ("user", "Again")]

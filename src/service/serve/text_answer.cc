@@ -82,8 +82,11 @@ void TextAnswer::start() {
     open_choices_ = choices_.size();
     for (size_t i = 0; i < choices_.size(); ++i) {
       choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
-      if (text().chat)
-        choices_[i].parser = make_answer_parser(answer_format(text(), *around_.model, prompts_.front().text));
+      if (text().chat) {
+        const AnswerFormat format = answer_format(text(), *around_.model, prompts_.front().text);
+        choices_[i].parser = make_answer_parser(format);
+        choices_[i].thoughts.emplace(format.begins_in_reasoning);
+      }
       if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
@@ -177,7 +180,8 @@ void TextAnswer::submit() {
   }
 }
 
-void TextAnswer::count_token(Choice& choice) {
+void TextAnswer::count_token(Choice& choice, TokenId id) {
+  if (choice.thoughts) choice.thoughts->take(around_.model->tokenizer()->token_bytes(id, true));
   const TimePoint now = Clock::now();
   if (choice.made++ > 0) {
     around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
@@ -191,7 +195,7 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   std::lock_guard lock(mutex_);
   if (cancelled_ || answered_) return false;
   Choice& choice = choices_[at];
-  if (!event.is_tail) count_token(choice);
+  if (!event.is_tail) count_token(choice, event.id);
   AnswerDelta delta = delta_of(
       choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
   if (event.logprobs != nullptr)
@@ -332,6 +336,7 @@ AnswerUsage TextAnswer::usage() const {
   usage.prompt_tokens = prompt_tokens_;
   for (size_t i = 0; i < choices_.size(); ++i) {
     usage.completion_tokens += choices_[i].made;
+    if (choices_[i].thoughts) usage.reasoning_tokens += choices_[i].thoughts->tokens();
     // The copies of a prompt find what the first one computed.
     if (i % static_cast<size_t>(text().n) == 0) usage.cached_tokens += choices_[i].result.cached_tokens;
   }
