@@ -413,6 +413,14 @@ class Completions(SdkTest):
         for token, value, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs):
             self.assertEqual(top[token], value)
 
+    def test_offsets_of_tokens_are_places_in_the_text_in_streams_too(self):
+        chunks = [chunk.choices[0] for chunk in self.complete(stream=True, logprobs=0)]
+        text = "".join(chunk.text for chunk in chunks)
+        tokens = [token for chunk in chunks if chunk.logprobs for token in zip(chunk.logprobs.tokens, chunk.logprobs.text_offset)]
+        self.assertEqual(len(tokens), 12)
+        for token, offset in tokens:
+            self.assertEqual(text[offset:offset + len(token)], token)
+
     def test_a_stream(self):
         chunks = list(self.complete(stream=True, stream_options={"include_usage": True}))
         self.assertEqual("".join(chunk.choices[0].text for chunk in chunks[:-1]), self.complete().choices[0].text)
