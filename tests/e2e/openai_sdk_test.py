@@ -457,6 +457,12 @@ class Embeddings(SdkTest):
             self.client.embeddings.create(model="bert", input="the phone", dimensions=5)
         self.assertEqual(caught.exception.param, "dimensions")
 
+    def test_what_is_asked_for_is_checked_before_anything_is_computed(self):
+        # The input is wrong too, which shows when it is looked at.
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.client.embeddings.create(model="bert", input=[2_000_000_000], dimensions=5)
+        self.assertEqual(caught.exception.param, "dimensions")
+
     def test_a_model_of_the_other_kind_is_refused(self):
         with self.assertRaises(openai.BadRequestError):
             self.client.embeddings.create(model=MODEL, input="the phone")
