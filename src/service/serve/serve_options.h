@@ -36,6 +36,7 @@ struct ModelSettings {
   std::optional<int64_t> thinking_budget;  // of requests that name none
   bool agent_grammar = false;              // answers of chats end in one action of the phone agent
   bool detect_repetition = true;
+  bool own_sampling = true;  // what a request does not say of sampling, the model's files do
 };
 inline constexpr int64_t kMostDefaultContext = 32768;
 
