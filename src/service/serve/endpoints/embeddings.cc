@@ -59,7 +59,7 @@ extern constinit const Endpoint kEmbeddings = {
     Lane::kSlow,
     &OpenAiDecoder::embedding_table,
     {},
-    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array"},"model":{"type":"string"},"usage":{"type":"object"}}})",
+    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["object","index","embedding"],"properties":{"object":{"type":"string"},"index":{"type":"integer"},"embedding":{"anyOf":[{"type":"array","items":{"type":"number"}},{"type":"string"}]}}}},"model":{"type":"string"},"usage":{"type":"object"}}})",
     "application/json",
     false,
     false,
