@@ -382,6 +382,13 @@ class Failures(AgentTest):
             ending.join()
         self.assertEqual(server.process.returncode, 0)
 
+    def test_demands_that_leave_no_token_are_the_requests_fault(self):
+        box = self.token("<|begin_of_box|>")
+        body = {"model": MODEL, "prompt": "A number:", "structured_outputs": {"regex": "[0-9]+"}, "allowed_token_ids": [box]}
+        answer = self.server.post("/v1/completions", body)
+        self.assertEqual((answer.status, answer.error["code"]), (400, "invalid_value"))
+        self.assertIn("no next token", answer.error["message"])
+
     def test_an_unknown_model_is_a_404(self):
         answer = self.server.post("/v1/chat/completions", {"model": "autoglm-phone-9B", "messages": [{"role": "user", "content": "Hi"}]})
         self.assertEqual((answer.status, answer.error["code"]), (404, "model_not_found"))

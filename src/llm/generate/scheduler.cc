@@ -338,7 +338,9 @@ void Scheduler::run() {
     } catch (const std::bad_alloc&) {
       fail_all(ErrorCode::kOutOfMemory, "out of memory");
     } catch (const Error& error) {
-      fail_all(error.code(), error.what());
+      // No request gives a step its arguments.
+      const bool own = error.code() == ErrorCode::kInvalidArgument;
+      fail_all(own ? ErrorCode::kInternal : error.code(), error.what());
     } catch (const std::exception& error) {
       fail_all(ErrorCode::kInternal, error.what());
     } catch (...) {

@@ -264,8 +264,7 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (answered_) return;
   if (result.finish_reason == FinishReason::kError) {
     // What the model computed wrongly is no fault of the request.
-    const bool own =
-        result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
+    const bool own = result.error_code == ErrorCode::kCorruptData;
     fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
   } else if (result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
