@@ -72,6 +72,9 @@ struct GenerationResult {
   FinishReason finish_reason = FinishReason::kError;
   std::string error;                            // with kError: one line
   ErrorCode error_code = ErrorCode::kInternal;  // likewise
+  // With kError: what the request asks for leaves no next token, or its constraint takes too much work. What
+  // the model computed is not to blame.
+  bool request_at_fault = false;
   std::vector<TokenId> token_ids;               // without the end token
   std::string text;
   int64_t prompt_tokens = 0;

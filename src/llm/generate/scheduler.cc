@@ -135,6 +135,8 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
     }
     chooser.take(id);
   } catch (const Error& error) {  // of this answer alone
+    generation.result.request_at_fault =
+        error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kUnsupported;
     finish(generation, FinishReason::kError, error.what(), error.code());
     return;
   }

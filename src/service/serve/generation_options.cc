@@ -1,5 +1,7 @@
 #include "service/serve/generation_options.h"
 
+#include <fmt/ranges.h>
+
 #include <random>
 
 #include "llm/text/grammar_lazy.h"
@@ -35,9 +37,11 @@ SamplingOptions sampling_of(const SamplingRequest& request, const ServedModel& m
     options.allowed.push_back(token(id, "allowed_token_ids"));
   for (const std::string& word : request.bad_words) {
     // As a word inside a text and at its beginning.
-    for (const std::string& form : {word, " " + word})
-      options.bad_words.push_back(
-          model.tokenizer()->encode(form, {.parse_special = false, .add_special = false}));
+    for (const std::string& form : {word, " " + word}) {
+      std::vector<TokenId> ids =
+          model.tokenizer()->encode(form, {.parse_special = false, .add_special = false});
+      if (!ids.empty()) options.bad_words.push_back(std::move(ids));
+    }
   }
   return options;
 }
@@ -93,6 +97,19 @@ void constrain(GenerationRequest& generation, const TextRequest& text, ServedMod
   if (thinks && budget) generation.thinking = thinking_limit(*model.tokenizer(), *budget);
 }
 
+// The fields that say which tokens may come next.
+std::vector<std::string> limiting_fields(const TextRequest& text) {
+  std::vector<std::string> fields;
+  if (!text.sampling.allowed_token_ids.empty()) fields.emplace_back("allowed_token_ids");
+  if (!text.sampling.bad_words.empty()) fields.emplace_back("bad_words");
+  if (must_call(text))
+    fields.emplace_back("tool_choice");
+  else if (!text.output.field.empty())
+    fields.push_back(text.output.field);
+  if (text.min_tokens > 0) fields.emplace_back("min_tokens");
+  return fields;
+}
+
 }  // namespace
 
 GenerationRequest generation_request(const Request& request, ServedModel& model, int64_t copy) {
@@ -125,6 +142,22 @@ GenerationRequest generation_request(const Request& request, ServedModel& model,
   }
   constrain(generation, text, model);
   return generation;
+}
+
+ApiProblem problem_of_answer(const GenerationResult& result, const TextRequest& text) {
+  if (!result.request_at_fault) {
+    // What the model computed wrongly is no fault of the request.
+    const bool own =
+        result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
+    return problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error));
+  }
+  const std::vector<std::string> fields = limiting_fields(text);
+  ApiProblem problem = problem_of(Error(result.error_code, "", result.error));
+  if (fields.empty()) return problem;
+  problem.param = fields.front();
+  problem.message =
+      fmt::format("the answer cannot go on with {}: {}", fmt::join(fields, " and "), result.error);
+  return problem;
 }
 
 AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, std::string_view prompt) {

@@ -5,6 +5,7 @@
 #include "llm/generate/generation.h"
 #include "llm/text/answer_parser.h"
 #include "service/protocol/request.h"
+#include "service/protocol/request_error.h"
 #include "service/serve/served_model.h"
 
 namespace oag {
@@ -12,6 +13,9 @@ namespace oag {
 // How answer number `copy` to a chat or completion is made: everything but its prompt and callbacks. Errors:
 // RequestError for ids beyond the vocabulary; those of GrammarCache::find.
 GenerationRequest generation_request(const Request& request, ServedModel& model, int64_t copy);
+
+// What a client is told of an answer that failed.
+ApiProblem problem_of_answer(const GenerationResult& result, const TextRequest& text);
 
 // How the answers to a chat are told apart; `prompt` is its rendered text.
 AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, std::string_view prompt);

@@ -249,10 +249,7 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
   if (result.finish_reason == FinishReason::kError) {
-    // What the model computed wrongly is no fault of the request.
-    const bool own =
-        result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
-    fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
+    fail_locked(problem_of_answer(result, text()));
   } else if (result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
         problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
