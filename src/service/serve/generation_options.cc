@@ -79,13 +79,25 @@ StructuredOutput call_output(const TextRequest& text) {
   return output;
 }
 
+// The grammar of calls. Errors name the place in the request, where the tools' schemas stand as definitions.
+std::shared_ptr<CompiledGrammar> find_grammar(GrammarCache& grammars, const StructuredOutput& output) {
+  constexpr std::string_view kDefinitions = "#/$defs/tools[";
+  try {
+    return grammars.find(output);
+  } catch (const Error& error) {
+    const std::string_view where = error.where();
+    if (output.field != "tools" || !where.starts_with(kDefinitions)) throw;
+    fail(error.code(), where.substr(std::string_view("#/$defs/").size()), "{}", error.message());
+  }
+}
+
 void constrain(GenerationRequest& generation, const TextRequest& text, ServedModel& model) {
   const auto own_ends = model.tokenizer()->end_ids();
   std::vector<TokenId> ends(own_ends.begin(), own_ends.end());
   ends.insert(ends.end(), generation.stop_ids.begin(), generation.stop_ids.end());
   const ModelSettings& settings = model.settings();
   const StructuredOutput output = must_call(text) ? call_output(text) : text.output;
-  if (const auto grammar = model.grammars().find(output)) {
+  if (const auto grammar = find_grammar(model.grammars(), output)) {
     generation.constraint = std::make_shared<GrammarMatcher>(grammar, ends);
   } else if (text.chat && settings.agent_grammar) {
     generation.constraint = agent_constraint(model.grammars());
