@@ -100,10 +100,11 @@ class ServeTestServer {
     return options;
   }
 
-  Answer post(const std::string& path, const std::string& body) {
+  Answer post(const std::string& path, const std::string& body, const std::string& headers = "") {
     RawClient client(port_);
     client.send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
-                "Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+                "Connection: close\r\n" + headers + "Content-Length: " + std::to_string(body.size()) +
+                "\r\n\r\n" + body);
     const std::string all = client.read_to_end();
     Answer answer;
     const size_t end = all.find("\r\n\r\n");
@@ -113,6 +114,7 @@ class ServeTestServer {
     return answer;
   }
   Answer post(const std::string& path, const Json& body) { return post(path, body.dump()); }
+  Answer post(const std::string& path, const char* body) { return post(path, std::string(body)); }
 
   // A chat with one message, its fields joined with `more`.
   Answer chat(const Json& more = Json::object()) {
