@@ -45,6 +45,19 @@ Json chat_logprobs(std::span<const TokenLogprob> tokens) {
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
+// A token as completions name it: by its text, or by its bytes where these are no characters, as OpenAI does.
+std::string token_name(const std::string& text) {
+  try {
+    Json(text).dump();
+    return text;
+  } catch (const Json::exception&) {
+    std::string name = "bytes:";
+    for (const char byte : text)
+      fmt::format_to(std::back_inserter(name), "\\x{:02x}", static_cast<unsigned char>(byte));
+    return name;
+  }
+}
+
 Json completion_logprobs(std::span<const TokenLogprob> tokens) {
   Json out = {{"tokens", Json::array()},
               {"token_logprobs", Json::array()},
@@ -52,10 +65,10 @@ Json completion_logprobs(std::span<const TokenLogprob> tokens) {
               {"text_offset", Json::array()}};
   size_t offset = 0;
   for (const TokenLogprob& token : tokens) {
-    out["tokens"].push_back(token.token.text);
+    out["tokens"].push_back(token_name(token.token.text));
     out["token_logprobs"].push_back(finite(token.token.logprob));
     Json top = Json::object();
-    for (const auto& candidate : token.top) top[candidate.text] = finite(candidate.logprob);
+    for (const auto& candidate : token.top) top[token_name(candidate.text)] = finite(candidate.logprob);
     out["top_logprobs"].push_back(std::move(top));
     out["text_offset"].push_back(offset);
     offset += token.token.text.size();
