@@ -88,7 +88,8 @@ RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where, 
   }
 }
 
-RgbImage decode_data_uri(std::string_view uri, std::string_view where, const ImageLimits& limits) {
+std::vector<std::byte> data_uri_bytes(std::string_view uri, std::string_view where,
+                                      const ImageLimits& limits) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   const auto equal = [&](std::string_view text, std::string_view expected) {
     return std::ranges::equal(text, expected, {}, lower);
@@ -102,8 +103,11 @@ RgbImage decode_data_uri(std::string_view uri, std::string_view where, const Ima
   if (type.size() < kEncoding.size() || !equal(type.substr(type.size() - kEncoding.size()), kEncoding))
     fail(ErrorCode::kInvalidArgument, where,
          "the data URI is not in base64: \";base64\" was expected before the comma");
-  const std::vector<std::byte> bytes = decode_base64(uri.substr(comma + 1), where, limits.max_bytes);
-  return decode_image(bytes, where, limits);
+  return decode_base64(uri.substr(comma + 1), where, limits.max_bytes);
+}
+
+RgbImage decode_data_uri(std::string_view uri, std::string_view where, const ImageLimits& limits) {
+  return decode_image(data_uri_bytes(uri, where, limits), where, limits);
 }
 
 RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits) {

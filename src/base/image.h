@@ -39,6 +39,10 @@ RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where,
 // kInvalidArgument when the text is no such URI.
 RgbImage decode_data_uri(std::string_view uri, std::string_view where, const ImageLimits& limits = {});
 
+// The file inside of such a URI, undecoded. Errors: those of its text.
+std::vector<std::byte> data_uri_bytes(std::string_view uri, std::string_view where,
+                                      const ImageLimits& limits = {});
+
 // The picture of a file, or of a data URI ("data:…"). Errors as above, those of
 // MappedFile::open, and kInvalidArgument for an address (http://…), which is not fetched.
 RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits = {});
