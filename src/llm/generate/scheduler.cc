@@ -145,7 +145,7 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
   generation.result.token_ids.push_back(id);
   const std::string text = generation.text.push(id, chooser.may_stop());
   generation.result.text += text;
-  emit(generation, {id, text, chooser.logprobs()});
+  emit(generation, {id, text, chooser.logprobs(), false, generation.result.cached_tokens});
   if (generation.text.matched() || chooser.complete()) {
     finish(generation, FinishReason::kStop);
   } else if (chooser.repeats()) {
