@@ -322,11 +322,34 @@ std::unique_ptr<CallFinder> make_call_finder(const AnswerFormat& format) {
 class Parser : public AnswerParser {
  public:
   explicit Parser(const AnswerFormat& format)
-      : thinks_(format.separate_reasoning), inside_(format.separate_reasoning && format.begins_in_reasoning) {
+      : thinks_(format.separate_reasoning),
+        inside_(format.separate_reasoning && format.begins_in_reasoning),
+        one_call_(format.one_call) {
     if (format.calls_tools) calls_ = make_call_finder(format);
   }
 
   AnswerPiece push(std::string_view text) override {
+    if (ended_) return {};
+    AnswerPiece out = read(text);
+    ended_ = one_call_ && calls_ && calls_->finished() > 0;
+    if (ended_) std::erase_if(out.calls, [](const ToolCallPiece& piece) { return piece.index > 0; });
+    return out;
+  }
+  AnswerPiece flush() override {
+    AnswerPiece out;
+    if (ended_) return out;
+    if (inside_)
+      out.reasoning += held_;
+    else
+      say(held_, out);
+    held_.clear();
+    if (calls_) calls_->flush(out);
+    return out;
+  }
+  bool ended() const override { return ended_; }
+
+ private:
+  AnswerPiece read(std::string_view text) {
     AnswerPiece out;
     if (!thinks_) {
       say(text, out);
@@ -344,18 +367,6 @@ class Parser : public AnswerParser {
       inside_ = !inside_;
     }
   }
-  AnswerPiece flush() override {
-    AnswerPiece out;
-    if (inside_)
-      out.reasoning += held_;
-    else
-      say(held_, out);
-    held_.clear();
-    if (calls_) calls_->flush(out);
-    return out;
-  }
-
- private:
   void say(std::string_view text, AnswerPiece& out) {
     if (calls_)
       calls_->push(text, out);
@@ -363,7 +374,8 @@ class Parser : public AnswerParser {
       out.text += text;
   }
 
-  bool thinks_, inside_;
+  bool thinks_, inside_, one_call_;
+  bool ended_ = false;
   std::string held_;
   std::unique_ptr<CallFinder> calls_;
 };

@@ -160,6 +160,30 @@ TEST_P(AnswerParserTest, ThoughtsAreNoText) {
   EXPECT_EQ(parse(format, "why not", GetParam()).reasoning, "why not");
 }
 
+TEST_P(AnswerParserTest, ASingleCallIsTheEndOfTheAnswer) {
+  const std::string call = R"({"name": "weather", "arguments": {"a": 1}})";
+  const std::pair<ToolFormat, std::string> answers[] = {
+      {ToolFormat::kTagged, "<tool_call>" + call + "</tool_call><tool_call>" + call + "</tool_call>"},
+      {ToolFormat::kMistral, "[TOOL_CALLS][" + call + ", " + call + "]"},
+      {ToolFormat::kJson, "[" + call + ", " + call + "]"},
+      {ToolFormat::kGlmTagged,
+       "<tool_call>weather\n<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>"
+       "<tool_call>weather\n</tool_call>"},
+  };
+  for (const auto& [tools, answer] : answers) {
+    AnswerFormat format = calls_as(tools);
+    format.one_call = true;
+    const Parsed parsed = parse(format, answer, GetParam());
+    ASSERT_EQ(parsed.calls.size(), 1u) << answer;
+    EXPECT_EQ(Json::parse(parsed.calls[0].second), Json({{"a", 1}}));
+    const auto parser = make_answer_parser(format);
+    parser->push(std::string_view(answer).substr(0, 20));
+    EXPECT_FALSE(parser->ended());
+    parser->push(std::string_view(answer).substr(20));
+    EXPECT_TRUE(parser->ended());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(InPiecesOf, AnswerParserTest, testing::Values(1, 2, 3, 7, 1000));
 
 TEST(ToolFormat, IsTheOneThatTheTemplateShows) {

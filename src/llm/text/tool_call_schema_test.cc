@@ -6,21 +6,12 @@
 namespace oag {
 namespace {
 
-// Each byte is a token, the last one ends.
-std::shared_ptr<const GrammarVocabulary> bytes_vocabulary() {
-  Vocabulary vocabulary;
-  vocabulary.model = "gpt2";
-  for (char c = ' '; c < 127; ++c) vocabulary.tokens.push_back(c == ' ' ? "\xC4\xA0" : std::string(1, c));
-  vocabulary.types.assign(vocabulary.tokens.size(), TokenType::kNormal);
-  vocabulary.tokens.emplace_back("<end>");
-  vocabulary.types.push_back(TokenType::kControl);
-  vocabulary.eos = static_cast<TokenId>(vocabulary.tokens.size()) - 1;
-  return GrammarVocabulary::create(*Tokenizer::create(std::move(vocabulary)));
+std::shared_ptr<const GrammarVocabulary> two_tokens() {
+  return GrammarVocabulary::create({"a", ""}, {1});
 }
 
 bool allows(const Json& schema, std::string_view text) {
-  static const auto vocabulary = bytes_vocabulary();
-  GrammarMatcher matcher(CompiledGrammar::create(Grammar::from_json_schema(schema, "tools"), vocabulary));
+  GrammarMatcher matcher(CompiledGrammar::create(Grammar::from_json_schema(schema, "tools"), two_tokens()));
   return matcher.accept_bytes(text) && matcher.may_end();
 }
 
@@ -60,6 +51,23 @@ TEST(ToolCallSchema, ValuesThatLookLikeReferencesStay) {
       "a", R"({"type":"object","additionalProperties":false,"properties":{"$ref":{"const":{"$ref":"#"}}}})")};
   EXPECT_TRUE(
       allows(tool_call_schema(tools, "", false), R"({"name":"a","arguments":{"$ref":{"$ref":"#"}}})"));
+}
+
+TEST(MarkedCalls, AreHeldToTheSchemaBetweenTheirMarks) {
+  const Json schema = Json::parse(R"({"type":"object","properties":{"x":{"const":1}},"required":["x"],
+                                      "additionalProperties":false})");
+  const auto allows_calls = [&](const Grammar::Marks& marks, std::string_view text) {
+    GrammarMatcher matcher(
+        CompiledGrammar::create(Grammar::from_marked_json(schema, marks, "tools"), two_tokens()));
+    return matcher.accept_bytes(text) && matcher.may_end();
+  };
+  const Grammar::Marks one{"<c>", "</c>", false}, several{"<c>", "</c>", true}, list{"[C]", "", false};
+  EXPECT_TRUE(allows_calls(one, "\n{\"x\": 1}\n</c>"));
+  EXPECT_FALSE(allows_calls(one, "{\"x\": 2}</c>"));
+  EXPECT_FALSE(allows_calls(one, "{\"x\": 1}"));
+  EXPECT_FALSE(allows_calls(one, "{\"x\": 1}</c>\n<c>{\"x\": 1}</c>"));
+  EXPECT_TRUE(allows_calls(several, "{\"x\": 1}</c>\n<c>{\"x\": 1}</c>"));
+  EXPECT_TRUE(allows_calls(list, " {\"x\": 1}"));
 }
 
 }  // namespace
