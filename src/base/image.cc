@@ -65,6 +65,8 @@ const Signature& signature_of(std::span<const std::byte> bytes, std::string_view
   fail(ErrorCode::kOutOfMemory, where, "there is no memory to decode the picture of {} bytes", bytes.size());
 }
 
+}  // namespace
+
 std::vector<std::byte> data_uri_bytes(std::string_view uri, std::string_view where,
                                       const ImageLimits& limits) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
@@ -82,8 +84,6 @@ std::vector<std::byte> data_uri_bytes(std::string_view uri, std::string_view whe
          "the data URI is not in base64: \";base64\" was expected before the comma");
   return decode_base64(uri.substr(comma + 1), where, limits.max_bytes);
 }
-
-}  // namespace
 
 void check_image_size(int64_t width, int64_t height, std::string_view where, const ImageLimits& limits) {
   if (width <= 0 || height <= 0)

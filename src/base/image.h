@@ -47,6 +47,10 @@ int64_t image_pixels(std::span<const std::byte> bytes, std::string_view where,
 // The same of a data URI.
 int64_t data_uri_pixels(std::string_view uri, std::string_view where, const ImageLimits& limits = {});
 
+// The file inside of such a URI, undecoded. Errors: those of its text.
+std::vector<std::byte> data_uri_bytes(std::string_view uri, std::string_view where,
+                                      const ImageLimits& limits = {});
+
 // The picture of a file, or of a data URI ("data:…"). Errors as above, those of
 // MappedFile::open, and kInvalidArgument for an address (http://…), which is not fetched.
 RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits = {});

@@ -178,6 +178,7 @@ TEST(Constraint, MasksThatLeaveNothingEndTheAnswerAsAnError) {
   const GenerationResult result = model.submit(request).result();
   EXPECT_EQ(result.finish_reason, FinishReason::kError);
   EXPECT_EQ(result.error_code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(result.request_at_fault);
 }
 
 // Pages for a third of what they grow to: answers give way and come back in the middle.

@@ -45,6 +45,7 @@ struct TokenEvent {
   const TokenLogprobs* logprobs = nullptr;  // where the request asks for them
   // No new token: text of the last one that was held back for a stop string, which did not come.
   bool is_tail = false;
+  int64_t cached_tokens = 0;  // of the prompt, see GenerationResult
 };
 
 // 128 bits that stand for a content. Two contents with the same bits are taken for equal, so they come from a
@@ -72,7 +73,10 @@ struct GenerationResult {
   FinishReason finish_reason = FinishReason::kError;
   std::string error;                            // with kError: one line
   ErrorCode error_code = ErrorCode::kInternal;  // likewise
-  std::vector<TokenId> token_ids;               // without the end token
+  // With kError: what the request asks for leaves no next token, or its constraint takes too much work. What
+  // the model computed is not to blame.
+  bool request_at_fault = false;
+  std::vector<TokenId> token_ids;  // without the end token
   std::string text;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;    // of the prompt, whose keys and values another request had computed
@@ -101,12 +105,13 @@ class Generation {
   std::shared_ptr<Shared> shared_;
 };
 
-// The answer to a model that thinks without an end: once it has `tokens` tokens and none of the texts `ends`
-// has been written, the ids `forced` are put in as if they had been picked, one a step.
+// The answer to a model that thinks without an end: once it has thought for `tokens` tokens and none of the
+// texts `ends` has been written, the ids `forced` are put in as if they had been picked, one a step.
 struct ThinkingLimit {
   int64_t tokens = 0;             // at least 0
   std::vector<std::string> ends;  // control tokens count with their text, whether they print or not
   std::vector<TokenId> forced;
+  std::string begin = {};  // where the thought begins; empty: with the answer
 };
 
 // When an answer goes round in circles: its last min_count * p tokens are p tokens again and again, for some

@@ -138,6 +138,8 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
     }
     chooser.take(id);
   } catch (const Error& error) {  // of this answer alone
+    generation.result.request_at_fault =
+        error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kUnsupported;
     finish(generation, FinishReason::kError, error.what(), error.code());
     return;
   }
@@ -146,7 +148,7 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
   generation.result.token_ids.push_back(id);
   const std::string text = generation.text.push(id, chooser.may_stop());
   generation.result.text += text;
-  emit(generation, {id, text, chooser.logprobs()});
+  emit(generation, {id, text, chooser.logprobs(), false, generation.result.cached_tokens});
   if (generation.text.matched() || chooser.complete()) {
     finish(generation, FinishReason::kStop);
   } else if (chooser.repeats()) {

@@ -26,18 +26,8 @@ TextEmbedder::TextEmbedder(const std::shared_ptr<Runtime>& runtime,
       token_ids_(session_.input_index("token_ids")),
       positions_(session_.input_index("positions")) {}
 
-// A text that is too long loses its end, not the token behind it.
-std::vector<TokenId> TextEmbedder::tokens_of(std::string_view text, bool& truncated) const {
-  const Tokenizer& tokenizer = *bundle_->tokenizer;
-  std::vector<TokenId> ids = tokenizer.encode(text, {.parse_special = true, .add_special = true});
-  const auto most = static_cast<size_t>(max_tokens_);
-  truncated = ids.size() > most;
-  if (!truncated) return ids;
-  const bool ends = tokenizer.adds_eos();
-  const TokenId last = ids.back();
-  ids.resize(most);
-  if (ends) ids.back() = last;
-  return ids;
+std::vector<TokenId> TextEmbedder::encode(std::string_view text) const {
+  return bundle_->tokenizer->encode(text, {.parse_special = true, .add_special = true});
 }
 
 std::vector<float> TextEmbedder::pooled(const Tensor& rows) const {
@@ -56,13 +46,31 @@ std::vector<float> TextEmbedder::pooled(const Tensor& rows) const {
   return result;
 }
 
+// A text that is too long loses its end, not the token behind it.
 RunState TextEmbedder::embed(std::string_view text, const RunControl& control, Embedding& out) const {
-  bool truncated = false;
-  const std::vector<TokenId> ids = tokens_of(text, truncated);
+  std::vector<TokenId> ids = encode(text);
+  const auto most = static_cast<size_t>(max_tokens_);
+  const bool truncated = ids.size() > most;
+  if (truncated) {
+    const TokenId last = ids.back();
+    ids.resize(most);
+    if (bundle_->tokenizer->adds_eos()) ids.back() = last;
+  }
+  const RunState state = embed(ids, control, out);
+  out.truncated = truncated;
+  return state;
+}
+
+RunState TextEmbedder::embed(std::span<const TokenId> ids, const RunControl& control, Embedding& out) const {
   const auto count = static_cast<int64_t>(ids.size());
-  if (count == 0) {
-    fail(ErrorCode::kInvalidArgument, "text", "has no tokens, and {} puts none around a text",
-         bundle_->path.string());
+  if (count == 0)
+    fail(ErrorCode::kInvalidArgument, "text", "has no tokens, and the model puts none around a text");
+  if (count > max_tokens_)
+    fail(ErrorCode::kInvalidArgument, "text", "has {} tokens, at most {} are taken", count, max_tokens_);
+  for (const TokenId id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= bundle_->tokenizer->size_tokens())
+      fail(ErrorCode::kInvalidArgument, "text", "token id {} is outside [0, {})", id,
+           bundle_->tokenizer->size_tokens());
   }
   std::vector<int32_t> positions(ids.size());
   std::iota(positions.begin(), positions.end(), 0);
@@ -72,7 +80,7 @@ RunState TextEmbedder::embed(std::string_view text, const RunControl& control, E
   bindings.inputs[positions_] = Tensor::of<int32_t>(DType::kI32, {count}, positions);
   std::vector<Tensor> outputs;
   const RunState state = session_.run(bindings, control, outputs);
-  if (state == RunState::kDone) out = {pooled(outputs[0]), count, truncated};
+  if (state == RunState::kDone) out = {pooled(outputs[0]), count, false};
   return state;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,12 +29,15 @@ class TextEmbedder {
 
   // Runs on the calling thread; `out` is filled on kDone. Errors: those of Tokenizer::encode; kOutOfMemory.
   RunState embed(std::string_view text, const RunControl& control, Embedding& out) const;
+  // The same of tokens as they are. Errors: kInvalidArgument for none, too many, and ids out of range.
+  RunState embed(std::span<const TokenId> ids, const RunControl& control, Embedding& out) const;
+  // The tokens of a text, those around it included, however many they are.
+  std::vector<TokenId> encode(std::string_view text) const;
 
   const EncoderBundle& bundle() const { return *bundle_; }
   int64_t max_tokens() const { return max_tokens_; }
 
  private:
-  std::vector<TokenId> tokens_of(std::string_view text, bool& truncated) const;
   std::vector<float> pooled(const Tensor& rows) const;
 
   std::shared_ptr<const EncoderBundle> bundle_;

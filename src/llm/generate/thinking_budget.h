@@ -21,13 +21,16 @@ class ThinkingBudget {
   void push(TokenId id);
 
  private:
+  bool has_begun(TokenId id);
   bool has_ended(TokenId id);
+  void shorten_tail();
 
   std::optional<ThinkingLimit> limit_;  // none once it is over
   std::shared_ptr<const Tokenizer> tokenizer_;
-  size_t longest_end_ = 0;
-  std::string tail_;  // of the text, as long as an end that it may be the beginning of
-  int64_t taken_ = 0;
+  bool thinks_ = false;
+  size_t longest_mark_ = 0;
+  std::string tail_;   // of the text, as long as a mark that it may be the beginning of
+  int64_t taken_ = 0;  // tokens of the thought
   size_t put_in_ = 0;  // of limit_->forced
 };
 

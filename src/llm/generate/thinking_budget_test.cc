@@ -34,6 +34,16 @@ TEST(ThinkingBudget, PutsTheIdsInWhenTheEndHasNotCome) {
   EXPECT_EQ(run({0, {}, {kThink}}, {kA, kA}), (std::vector<TokenId>{kThink, kA}));
 }
 
+TEST(ThinkingBudget, CountsFromWhereTheThoughtBegins) {
+  const ThinkingLimit limit{2, {"<answer>"}, {kControl}, "</think>"};
+  EXPECT_EQ(run(limit, {kA, kA, kA, kThink, kClose, kA, kA, kA, kA}),
+            (std::vector<TokenId>{kA, kA, kA, kThink, kClose, kA, kA, kControl, kA}));
+  const std::vector<TokenId> without = {kA, kA, kA, kA, kThink, kA, kA};
+  EXPECT_EQ(run(limit, without), without);
+  const std::vector<TokenId> in_time = {kThink, kClose, kA, kControl, kA, kA};
+  EXPECT_EQ(run(limit, in_time), in_time);
+}
+
 TEST(ThinkingBudget, LeavesAnAnswerAloneThatEndsItsThinkingInTime) {
   const std::vector<TokenId> in_time = {kA, kThink, kClose, kA, kA, kA, kA};
   const ThinkingLimit limit{3, {"no", "</think>"}, {kControl}};

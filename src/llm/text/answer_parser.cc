@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "llm/text/mark_finder.h"
 #include "llm/text/tool_call_reader.h"
@@ -13,18 +14,64 @@ constexpr std::string_view kThinkBegin = "<think>", kThinkEnd = "</think>";
 constexpr std::string_view kCallBegin = "<tool_call>", kCallEnd = "</tool_call>";
 constexpr std::string_view kMistralCalls = "[TOOL_CALLS]";
 
-// Text up to the mark, then calls. A part of a parser: pieces go to what its owner collects.
+// Text up to the mark, then calls. A part of a parser: pieces go to what its owner collects. What turns out
+// to be no call is text again, with its marks.
 class CallFinder {
  public:
   virtual ~CallFinder() = default;
   virtual void push(std::string_view text, AnswerPiece& out) = 0;
   virtual void flush(AnswerPiece& out) = 0;
+  virtual int64_t finished() const = 0;  // calls that were read to their end
+};
+
+// Objects that may be calls, one after the other.
+class CallSequence {
+ public:
+  explicit CallSequence(std::vector<std::string> names) : names_(std::move(names)) {}
+
+  bool reads() const { return call_.has_value(); }
+  bool has_calls() const { return finished_ > 0 || (call_ && call_->has_name()); }
+  int64_t finished() const { return finished_; }
+
+  void begin() { call_.emplace(finished_, names_); }
+  // Takes of `held` what belongs to the object; false while it goes on.
+  bool read(std::string& held, AnswerPiece& out) {
+    const bool had_name = call_->has_name();
+    held.erase(0, call_->push(held, out.calls));
+    if (!had_name && call_->has_name()) give_back(out, false);
+    if (!call_->done()) return false;
+    if (call_->has_name())
+      ++finished_;
+    else
+      skipped_ += call_->text();
+    call_.reset();
+    return true;
+  }
+  // Text that is no call. Between calls, separators say nothing.
+  void skip(std::string_view text) { skipped_ += text; }
+  std::string take_skipped() {
+    if (call_ && !call_->has_name()) skipped_ += call_->text();
+    return std::exchange(skipped_, {});
+  }
+  void give_back(AnswerPiece& out, bool whole) {
+    const std::string text = std::exchange(skipped_, {});
+    if (whole || text.find_first_not_of(kSeparators) != std::string::npos) out.text += text;
+  }
+
+  static constexpr const char* kSeparators = " \t\r\n[],;";
+
+ private:
+  std::vector<std::string> names_;
+  std::string skipped_;
+  std::optional<ToolCallReader> call_;
+  int64_t finished_ = 0;
 };
 
 // JSON calls between marks, or (Mistral) in a list behind one.
 class TaggedJsonCalls : public CallFinder {
  public:
-  TaggedJsonCalls(std::string_view begin, std::string_view end) : begin_(begin), end_(end) {}
+  TaggedJsonCalls(std::string_view begin, std::string_view end, std::vector<std::string> names)
+      : begin_(begin), end_(end), calls_(std::move(names)) {}
 
   void push(std::string_view text, AnswerPiece& out) override {
     held_ += text;
@@ -32,56 +79,63 @@ class TaggedJsonCalls : public CallFinder {
     }
   }
   void flush(AnswerPiece& out) override {
-    // A call that was cut off before its name was known is text after all.
-    if (call_ && !call_->has_name()) out.text += std::string(begin_) + call_->text();
-    if (!inside_) out.text += held_;
-    held_.clear();
+    if (inside_) {
+      calls_.skip(std::exchange(held_, {}));
+      end_block("", out);
+    }
+    out.text += std::exchange(held_, {});
   }
+  int64_t finished() const override { return calls_.finished(); }
 
  private:
   // False once nothing more can be said of what is held.
   bool step(AnswerPiece& out) {
     if (!inside_) {
       inside_ = cut_at_mark(held_, begin_, out.text);
+      before_ = calls_.finished();
       return inside_;
     }
-    if (!call_) return begin_call();
-    held_.erase(0, call_->push(held_, out.calls));
-    if (!call_->done()) return false;
-    call_.reset();
-    return true;
-  }
-  bool begin_call() {
-    const size_t at = held_.find_first_of("{<");
-    if (at == std::string::npos) {
-      held_.clear();  // white space, commas and brackets between calls
-      return false;
-    }
+    if (calls_.reads()) return calls_.read(held_, out);
+    const size_t at = std::min(held_.find_first_of(end_.empty() ? "{" : "{<"), held_.size());
+    calls_.skip(std::string_view(held_).substr(0, at));
     held_.erase(0, at);
+    if (held_.empty()) return false;
     if (held_.front() == '{') {
-      call_.emplace(count_++);
-      return true;
-    }
-    if (end_.empty()) {
-      held_.erase(0, 1);
+      calls_.begin();
       return true;
     }
     if (held_.size() < end_.size()) return false;
-    if (held_.starts_with(end_)) inside_ = false;
-    held_.erase(0, inside_ ? 1 : end_.size());
+    inside_ = !held_.starts_with(end_);
+    if (inside_) {
+      calls_.skip("<");
+      held_.erase(0, 1);
+    } else {
+      held_.erase(0, end_.size());
+      end_block(end_, out);
+    }
     return true;
+  }
+  void end_block(std::string_view mark, AnswerPiece& out) {
+    const bool has_call = calls_.has_calls() && (calls_.reads() || calls_.finished() > before_);
+    const std::string text = calls_.take_skipped();
+    if (!has_call)
+      out.text += std::string(begin_) + text + std::string(mark);
+    else if (text.find_first_not_of(CallSequence::kSeparators) != std::string::npos)
+      out.text += text;
   }
 
   std::string_view begin_, end_;  // an empty end: calls go on to the answer's end
+  CallSequence calls_;
   std::string held_;
   bool inside_ = false;
-  std::optional<ToolCallReader> call_;
-  int64_t count_ = 0;
+  int64_t before_ = 0;  // calls before these marks
 };
 
 // The whole answer is a call or a list of calls, or none of it is.
 class WholeJsonCalls : public CallFinder {
  public:
+  explicit WholeJsonCalls(std::vector<std::string> names) : calls_(std::move(names)) {}
+
   void push(std::string_view text, AnswerPiece& out) override {
     if (is_text_) {
       out.text += text;
@@ -89,38 +143,31 @@ class WholeJsonCalls : public CallFinder {
     }
     held_ += text;
     for (;;) {
-      if (call_) {
-        held_.erase(0, call_->push(held_, out.calls));
-        if (!call_->done()) return;
-        if (!call_->has_name()) out.text += call_->text();
-        call_.reset();
-      }
-      const size_t at = held_.find_first_not_of(" \t\r\n[],;");
-      if (at == std::string::npos) {
-        if (count_ > 0) held_.clear();
-        return;
-      }
-      if (held_[at] != '{') {
-        is_text_ = count_ == 0;
-        if (is_text_) out.text += held_;
-        held_.clear();
-        return;
-      }
+      if (calls_.reads() && !calls_.read(held_, out)) return;
+      const size_t at = std::min(held_.find_first_not_of(CallSequence::kSeparators), held_.size());
+      calls_.skip(std::string_view(held_).substr(0, at));
       held_.erase(0, at);
-      call_.emplace(count_++);
+      if (held_.empty()) return;
+      if (held_.front() != '{') {
+        is_text_ = true;
+        flush(out);
+        return;
+      }
+      calls_.begin();
     }
   }
   void flush(AnswerPiece& out) override {
-    if (call_ && !call_->has_name()) out.text += call_->text();
-    out.text += held_;
-    held_.clear();
+    const bool has_calls = calls_.has_calls();
+    calls_.skip(calls_.take_skipped());
+    calls_.give_back(out, !has_calls);
+    out.text += std::exchange(held_, {});
   }
+  int64_t finished() const override { return calls_.finished(); }
 
  private:
+  CallSequence calls_;
   std::string held_;
   bool is_text_ = false;
-  std::optional<ToolCallReader> call_;
-  int64_t count_ = 0;
 };
 
 // A line that is a tool's name, then its arguments.
@@ -142,6 +189,7 @@ class GlmLineCalls : public CallFinder {
     out.text += held_;
     held_.clear();
   }
+  int64_t finished() const override { return 0; }  // it goes on to the answer's end
 
  private:
   void decide(AnswerPiece& out) {
@@ -170,6 +218,8 @@ class GlmLineCalls : public CallFinder {
 // GLM-4.5 writes each argument between marks of its own; a call is handed on when it is complete.
 class GlmTaggedCalls : public CallFinder {
  public:
+  explicit GlmTaggedCalls(std::vector<std::string> names) : names_(std::move(names)) {}
+
   void push(std::string_view text, AnswerPiece& out) override {
     held_ += text;
     for (;;) {
@@ -183,13 +233,20 @@ class GlmTaggedCalls : public CallFinder {
       body = held_.substr(0, end);
       held_.erase(0, end + kCallEnd.size());
       inside_ = false;
-      out.calls.push_back(read(body));
+      ToolCallPiece call = read(body);
+      if (names_.empty() || std::ranges::find(names_, call.name) != names_.end()) {
+        ++count_;
+        out.calls.push_back(std::move(call));
+      } else {
+        out.text += std::string(kCallBegin) + body + std::string(kCallEnd);
+      }
     }
   }
   void flush(AnswerPiece& out) override {
     out.text += inside_ ? std::string(kCallBegin) + held_ : held_;
     held_.clear();
   }
+  int64_t finished() const override { return count_; }
 
  private:
   static std::string between(std::string_view text, std::string_view begin, std::string_view end,
@@ -218,21 +275,46 @@ class GlmTaggedCalls : public CallFinder {
       if (at == std::string_view::npos) break;
       arguments[key] = value_of(value);
     }
-    return {count_++, std::move(name), arguments.dump(-1, ' ', false, Json::error_handler_t::replace)};
+    return {count_, std::move(name), arguments.dump(-1, ' ', false, Json::error_handler_t::replace)};
   }
 
+  std::vector<std::string> names_;
   std::string held_;
   bool inside_ = false;
   int64_t count_ = 0;
 };
 
+// A schema with its references, which name its own root, leading to `root` in another document.
+Json with_root(const Json& schema, const std::string& root) {
+  constexpr std::string_view kOfSchemas[] = {"properties", "$defs", "definitions", "patternProperties",
+                                             "dependentSchemas"};
+  constexpr std::string_view kOfValues[] = {"enum", "const", "default", "example", "examples"};
+  const auto is_one_of = [](std::string_view name, const auto& names) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
+  if (!schema.is_structured()) return schema;
+  Json out = schema;
+  for (auto& [name, value] : out.items()) {
+    if (schema.is_object() && name == "$ref" && value.is_string()) {
+      const auto& reference = value.get_ref<const std::string&>();
+      if (reference == "#" || reference.starts_with("#/")) value = root + reference.substr(1);
+    } else if (schema.is_object() && is_one_of(name, kOfSchemas) && value.is_object()) {
+      for (auto& member : value) member = with_root(member, root);
+    } else if (!schema.is_object() || !is_one_of(name, kOfValues)) {
+      value = with_root(value, root);
+    }
+  }
+  return out;
+}
+
 std::unique_ptr<CallFinder> make_call_finder(const AnswerFormat& format) {
   switch (format.tools) {
-    case ToolFormat::kTagged: return std::make_unique<TaggedJsonCalls>(kCallBegin, kCallEnd);
-    case ToolFormat::kGlmTagged: return std::make_unique<GlmTaggedCalls>();
+    case ToolFormat::kTagged:
+      return std::make_unique<TaggedJsonCalls>(kCallBegin, kCallEnd, format.tool_names);
+    case ToolFormat::kGlmTagged: return std::make_unique<GlmTaggedCalls>(format.tool_names);
     case ToolFormat::kGlmLine: return std::make_unique<GlmLineCalls>(format.tool_names);
-    case ToolFormat::kMistral: return std::make_unique<TaggedJsonCalls>(kMistralCalls, "");
-    case ToolFormat::kJson: return std::make_unique<WholeJsonCalls>();
+    case ToolFormat::kMistral: return std::make_unique<TaggedJsonCalls>(kMistralCalls, "", format.tool_names);
+    case ToolFormat::kJson: return std::make_unique<WholeJsonCalls>(format.tool_names);
   }
   return nullptr;
 }
@@ -240,11 +322,34 @@ std::unique_ptr<CallFinder> make_call_finder(const AnswerFormat& format) {
 class Parser : public AnswerParser {
  public:
   explicit Parser(const AnswerFormat& format)
-      : thinks_(format.separate_reasoning), inside_(format.separate_reasoning && format.begins_in_reasoning) {
+      : thinks_(format.separate_reasoning),
+        inside_(format.separate_reasoning && format.begins_in_reasoning),
+        one_call_(format.one_call) {
     if (format.calls_tools) calls_ = make_call_finder(format);
   }
 
   AnswerPiece push(std::string_view text) override {
+    if (ended_) return {};
+    AnswerPiece out = read(text);
+    ended_ = one_call_ && calls_ && calls_->finished() > 0;
+    if (ended_) std::erase_if(out.calls, [](const ToolCallPiece& piece) { return piece.index > 0; });
+    return out;
+  }
+  AnswerPiece flush() override {
+    AnswerPiece out;
+    if (ended_) return out;
+    if (inside_)
+      out.reasoning += held_;
+    else
+      say(held_, out);
+    held_.clear();
+    if (calls_) calls_->flush(out);
+    return out;
+  }
+  bool ended() const override { return ended_; }
+
+ private:
+  AnswerPiece read(std::string_view text) {
     AnswerPiece out;
     if (!thinks_) {
       say(text, out);
@@ -262,18 +367,6 @@ class Parser : public AnswerParser {
       inside_ = !inside_;
     }
   }
-  AnswerPiece flush() override {
-    AnswerPiece out;
-    if (inside_)
-      out.reasoning += held_;
-    else
-      say(held_, out);
-    held_.clear();
-    if (calls_) calls_->flush(out);
-    return out;
-  }
-
- private:
   void say(std::string_view text, AnswerPiece& out) {
     if (calls_)
       calls_->push(text, out);
@@ -281,7 +374,8 @@ class Parser : public AnswerParser {
       out.text += text;
   }
 
-  bool thinks_, inside_;
+  bool thinks_, inside_, one_call_;
+  bool ended_ = false;
   std::string held_;
   std::unique_ptr<CallFinder> calls_;
 };
@@ -321,25 +415,23 @@ std::unique_ptr<AnswerParser> make_answer_parser(const AnswerFormat& format) {
 
 Json tool_call_schema(const Json& tools, std::string_view named, bool several) {
   Json calls = Json::array(), definitions = Json::object();
-  for (const Json& tool : tools) {
-    const Json& function = tool["function"];
+  for (size_t i = 0; i < tools.size(); ++i) {
+    const Json& function = tools[i]["function"];
     if (!named.empty() && function["name"] != named) continue;
     Json parameters = function.value("parameters", Json::object());
     if (parameters.empty()) parameters = {{"type", "object"}};
-    // References name the document's root, which is another one here.
-    if (const auto own = parameters.find("$defs"); own != parameters.end()) {
-      definitions.update(*own);
-      parameters.erase("$defs");
-    }
-    calls.push_back(
-        {{"type", "object"},
-         {"properties", {{"name", {{"const", function["name"]}}}, {"arguments", std::move(parameters)}}},
-         {"required", {"name", "arguments"}},
-         {"additionalProperties", false}});
+    // Each stands as a whole under a name of its own, which is also its place in the request.
+    const std::string key = "tools[" + std::to_string(i) + "].function.parameters";
+    definitions[key] = with_root(parameters, "#/$defs/" + key);
+    calls.push_back({{"type", "object"},
+                     {"properties",
+                      {{"name", {{"const", function["name"]}}}, {"arguments", {{"$ref", "#/$defs/" + key}}}}},
+                     {"required", {"name", "arguments"}},
+                     {"additionalProperties", false}});
   }
   const Json one = calls.size() == 1 ? calls.front() : Json{{"anyOf", calls}};
   Json schema = several ? Json{{"type", "array"}, {"items", one}, {"minItems", 1}} : one;
-  if (!definitions.empty()) schema["$defs"] = std::move(definitions);
+  schema["$defs"] = std::move(definitions);
   return schema;
 }
 

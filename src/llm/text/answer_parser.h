@@ -32,6 +32,8 @@ class AnswerParser {
   virtual AnswerPiece push(std::string_view text) = 0;
   // The end of the answer: what was held back.
   virtual AnswerPiece flush() = 0;
+  // With AnswerFormat::one_call: that call has been read, and nothing that follows is part of the answer.
+  virtual bool ended() const = 0;
 };
 
 // How a model writes that it calls a tool.
@@ -56,15 +58,17 @@ struct AnswerFormat {
   bool separate_reasoning = false;   // <think>…</think> is no text
   bool begins_in_reasoning = false;  // the prompt has opened it
   bool calls_tools = false;
+  bool one_call = false;  // the answer ends with its first call
   ToolFormat tools = ToolFormat::kTagged;
-  std::vector<std::string> tool_names;  // for kGlmLine, which has no marks
+  std::vector<std::string> tool_names;  // that were offered; what calls another one is text
 };
 
 // Null where everything is text.
 std::unique_ptr<AnswerParser> make_answer_parser(const AnswerFormat& format);
 
 // The JSON Schema of an answer that has to be a call, in the form of kJson: of `named`, or of any tool where
-// that is empty; with `several`, of one or more in a list.
+// that is empty; with `several`, of one or more in a list. The schema of tool i stands under $defs as
+// "tools[i].function.parameters", and its references lead to itself.
 Json tool_call_schema(const Json& tools, std::string_view named, bool several);
 
 }  // namespace oag

@@ -85,6 +85,70 @@ TEST_P(AnswerParserTest, WhatIsNoCallStaysText) {
   }
 }
 
+TEST_P(AnswerParserTest, ArgumentsAsATextAreTheObjectInIt) {
+  const std::string arguments = R"("{\"city\": \"Rome \\\"R\\\" \u00e9\"}")";
+  const std::pair<ToolFormat, std::string> answers[] = {
+      {ToolFormat::kTagged, R"(<tool_call>{"name": "weather", "arguments": )" + arguments + "}</tool_call>"},
+      {ToolFormat::kTagged,
+       R"(<tool_call>{"arguments": )" + arguments + R"(, "name": "weather"}</tool_call>)"},
+      {ToolFormat::kMistral, R"([TOOL_CALLS][{"name": "weather", "arguments": )" + arguments + "}]"},
+      {ToolFormat::kJson, R"({"name": "weather", "parameters": )" + arguments + "}"},
+  };
+  for (const auto& [format, answer] : answers) {
+    const Parsed parsed = parse(calls_as(format), answer, GetParam());
+    ASSERT_EQ(parsed.calls.size(), 1u) << answer;
+    EXPECT_EQ(Json::parse(parsed.calls[0].second), Json::parse(R"({"city": "Rome \"R\" \u00e9"})")) << answer;
+    EXPECT_EQ(parsed.text, "");
+  }
+  for (const std::string written :
+       {"", R"(, "arguments": null)", R"(, "arguments": "")", R"(, "arguments": {})"}) {
+    const Parsed parsed = parse(calls_as(ToolFormat::kTagged),
+                                R"(<tool_call>{"name": "weather")" + written + "}</tool_call>", GetParam());
+    ASSERT_EQ(parsed.calls.size(), 1u) << written;
+    EXPECT_EQ(parsed.calls[0].second, "{}") << written;
+  }
+}
+
+TEST_P(AnswerParserTest, WhatStandsBetweenMarksAndIsNoCallIsTextAsAWhole) {
+  const std::pair<ToolFormat, std::string> answers[] = {
+      {ToolFormat::kTagged, "<tool_call>hello world</tool_call>"},
+      {ToolFormat::kTagged, "so <tool_call>{\"foo\": [1, 2]}</tool_call>bye"},
+      {ToolFormat::kTagged, "<tool_call>{\"name\": \"nope\", \"arguments\": {\"x\": 1}}</tool_call>"},
+      {ToolFormat::kTagged, "<tool_call>{ a < b </tool_call> c"},
+      {ToolFormat::kTagged, "<tool_call></tool_call>"},
+      {ToolFormat::kTagged, "<tool_call>{\"nam"},
+      {ToolFormat::kMistral, "[TOOL_CALLS][{\"name\": \"nope\", \"arguments\": {}}]"},
+      {ToolFormat::kMistral, "[TOOL_CALLS] none"},
+      {ToolFormat::kJson, "[{\"name\": \"nope\"}, {\"a\": 1}]\n"},
+      {ToolFormat::kJson, "{\"city\": \"Rome\"} is an object"},
+      {ToolFormat::kGlmTagged, "<tool_call>hello world</tool_call>"},
+      {ToolFormat::kGlmTagged, "<tool_call>nope\n<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>"},
+  };
+  for (const auto& [format, answer] : answers) {
+    const Parsed parsed = parse(calls_as(format), answer, GetParam());
+    EXPECT_EQ(parsed.text, answer);
+    EXPECT_TRUE(parsed.calls.empty()) << answer;
+  }
+}
+
+TEST_P(AnswerParserTest, TextAroundCallsIsNotLost) {
+  const std::string call = R"({"name": "weather", "arguments": {}})";
+  const std::tuple<ToolFormat, std::string, std::string, size_t> answers[] = {
+      {ToolFormat::kTagged, "<tool_call>" + call + "</tool_call><tool_call>{}</tool_call>bye",
+       "<tool_call>{}</tool_call>bye", 1},
+      {ToolFormat::kTagged, "<tool_call>I call " + call + "</tool_call>", "I call ", 1},
+      // An object that was not closed ends at the mark.
+      {ToolFormat::kTagged, "<tool_call>{\"name\": \"weather\", \"arguments\": {}</tool_call>bye", "bye", 1},
+      {ToolFormat::kMistral, "[TOOL_CALLS][" + call + "] done", "] done", 1},
+      {ToolFormat::kJson, call + "; " + call + "\nDone.", "Done.", 2},
+  };
+  for (const auto& [format, answer, text, calls] : answers) {
+    const Parsed parsed = parse(calls_as(format), answer, GetParam());
+    EXPECT_EQ(parsed.text, text) << answer;
+    EXPECT_EQ(parsed.calls.size(), calls) << answer;
+  }
+}
+
 TEST_P(AnswerParserTest, ThoughtsAreNoText) {
   AnswerFormat format;
   format.separate_reasoning = true;
@@ -94,6 +158,30 @@ TEST_P(AnswerParserTest, ThoughtsAreNoText) {
   format.begins_in_reasoning = true;
   EXPECT_EQ(parse(format, "why</think>so", GetParam()).reasoning, "why");
   EXPECT_EQ(parse(format, "why not", GetParam()).reasoning, "why not");
+}
+
+TEST_P(AnswerParserTest, ASingleCallIsTheEndOfTheAnswer) {
+  const std::string call = R"({"name": "weather", "arguments": {"a": 1}})";
+  const std::pair<ToolFormat, std::string> answers[] = {
+      {ToolFormat::kTagged, "<tool_call>" + call + "</tool_call><tool_call>" + call + "</tool_call>"},
+      {ToolFormat::kMistral, "[TOOL_CALLS][" + call + ", " + call + "]"},
+      {ToolFormat::kJson, "[" + call + ", " + call + "]"},
+      {ToolFormat::kGlmTagged,
+       "<tool_call>weather\n<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>"
+       "<tool_call>weather\n</tool_call>"},
+  };
+  for (const auto& [tools, answer] : answers) {
+    AnswerFormat format = calls_as(tools);
+    format.one_call = true;
+    const Parsed parsed = parse(format, answer, GetParam());
+    ASSERT_EQ(parsed.calls.size(), 1u) << answer;
+    EXPECT_EQ(Json::parse(parsed.calls[0].second), Json({{"a", 1}}));
+    const auto parser = make_answer_parser(format);
+    parser->push(std::string_view(answer).substr(0, 20));
+    EXPECT_FALSE(parser->ended());
+    parser->push(std::string_view(answer).substr(20));
+    EXPECT_TRUE(parser->ended());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(InPiecesOf, AnswerParserTest, testing::Values(1, 2, 3, 7, 1000));

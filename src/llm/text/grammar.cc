@@ -48,6 +48,23 @@ std::shared_ptr<const Grammar> Grammar::from_json_schema(const Json& schema, std
   return make(std::move(rules), root);
 }
 
+std::shared_ptr<const Grammar> Grammar::from_marked_json(const Json& schema, const Marks& marks,
+                                                         std::string_view where) {
+  GrammarRules rules(where);
+  const auto json = rules.rule(read_json_schema(schema, where, JsonWhitespace::kFlexible, rules));
+  const auto blank = rules.repeat(rules.chars({{U' ', U' '}, {U'\n', U'\n'}}), 0, 2);
+  auto text = rules.sequence({blank, json});
+  if (!marks.end.empty()) {
+    text = rules.sequence({text, blank, rules.literal(marks.end)});
+    if (marks.several) {
+      const auto more = rules.sequence({blank, rules.literal(marks.begin), text});
+      text = rules.sequence({text, rules.repeat(more, 0, kUnbounded)});
+    }
+  }
+  const auto root = rules.add_rule("calls", text);
+  return make(std::move(rules), root);
+}
+
 std::shared_ptr<const Grammar> Grammar::any_json_object(JsonWhitespace whitespace) {
   return from_json_schema({{"type", "object"}}, "json_object", whitespace);
 }

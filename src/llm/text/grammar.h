@@ -33,6 +33,16 @@ class Grammar {
       const Json& schema, std::string_view where = "json_schema",
       JsonWhitespace whitespace = JsonWhitespace::kFlexible);
 
+  // JSON texts under `schema` as models write calls behind a mark: what follows `marks.begin`. Without an end
+  // mark that is one text; else texts each ended by the mark, further ones begun by the other. Errors: as for
+  // from_json_schema.
+  struct Marks {
+    std::string begin, end;
+    bool several = false;
+  };
+  static std::shared_ptr<const Grammar> from_marked_json(const Json& schema, const Marks& marks,
+                                                         std::string_view where);
+
   // Any JSON object, as response_format json_object asks for.
   static std::shared_ptr<const Grammar> any_json_object(
       JsonWhitespace whitespace = JsonWhitespace::kFlexible);

@@ -80,6 +80,13 @@ class SchemaReader {
     }
     if (rest.contains("nullable") && rest["nullable"] == true && rest.contains("type")) {
       rest.erase("nullable");
+      if (rest.contains("enum") || rest.contains("const")) {
+        // Null is a value like the others: OpenAPI 3.0.3 wants it listed too.
+        Json& type = rest["type"];
+        if (!type.is_array()) type = Json::array({type});
+        type.push_back("null");
+        return read_plain(rest, where, depth);
+      }
       return rules_.either({read(rest, where, depth + 1), rules_.literal("null")});
     }
     return read_plain(rest, where, depth);

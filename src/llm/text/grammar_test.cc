@@ -49,6 +49,22 @@ TEST(Grammar, SchemasTakeTheTextsThatJsonschemaValidates) {
   for (const Json& entry : cases) expect_documents(Grammar::from_json_schema(entry["schema"]), entry);
 }
 
+// OpenAPI 3.0.3: null has to be among the values too.
+TEST(Grammar, NullableAloneDoesNotAddNullToListedValues) {
+  const std::tuple<std::string, bool, bool> cases[] = {
+      {R"({"type":"string","nullable":true,"enum":["x"]})", true, false},
+      {R"({"type":"string","nullable":true,"enum":["x",null]})", true, true},
+      {R"({"type":"string","nullable":true,"const":"x"})", true, false},
+      {R"({"type":"string","enum":["x",null]})", true, false},
+      {R"({"type":"string","nullable":true})", true, true},
+  };
+  for (const auto& [schema, text, null] : cases) {
+    const auto compiled = compile(Grammar::from_json_schema(Json::parse(schema)));
+    EXPECT_EQ(takes(compiled, "\"x\""), text) << schema;
+    EXPECT_EQ(takes(compiled, "null"), null) << schema;
+  }
+}
+
 TEST(Grammar, RegexesTakeWhatPythonFullyMatches) {
   for (const Json& entry : read_cases("regexes.json")) {
     SCOPED_TRACE(entry["regex"].get<std::string>());

@@ -50,12 +50,8 @@ void read_top_logprobs(const Json& value, Request& request) {
 }
 
 void read_template_arguments(const Json& value, Request& request) {
-  constexpr std::string_view kOwn[] = {"messages", "tools", "add_generation_prompt", "chat_template"};
-  for (const auto& [name, argument] : value.items()) {
-    if (std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn))
-      reject("invalid_value", "chat_template_kwargs." + name, "is set by the request itself");
-    text_of(request).template_arguments[name] = argument;
-  }
+  check_template_arguments(value);
+  text_of(request).template_arguments.update(value);
 }
 
 void read_image_arguments(const Json& value, Request& request) {
@@ -68,6 +64,14 @@ void read_image_arguments(const Json& value, Request& request) {
 }
 
 }  // namespace
+
+void check_template_arguments(const Json& value) {
+  constexpr std::string_view kOwn[] = {"messages", "tools", "add_generation_prompt", "chat_template"};
+  for (const auto& [name, argument] : value.items()) {
+    if (std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn))
+      reject("invalid_value", "chat_template_kwargs." + name, "is set by the request itself");
+  }
+}
 
 std::span<const Field> chat_fields() {
   using enum FieldUse;
@@ -128,7 +132,7 @@ std::span<const Field> chat_fields() {
 
       {"functions",
        kOldName,
-       R"({"type":"array","maxItems":512,"items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"}}}})",
+       R"({"type":"array","maxItems":512,"items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"description":{"type":"string"},"parameters":{"type":"object"}}}})",
        read_functions,
        "",
        {},

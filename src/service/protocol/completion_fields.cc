@@ -73,7 +73,7 @@ std::span<const Field> completion_fields() {
        [](const Json& v, Request& r) { text_of(r).add_special_tokens = v; },
        "Add the tokens that the model wants around a text (default true)."},
       {"response_format", kHonoured,
-       R"({"type":"object","required":["type"],"properties":{"type":{"type":"string"}}})",
+       R"({"type":"object","required":["type"],"properties":{"type":{"type":"string"},"json_schema":{}}})",
        [](const Json& v, Request& r) { read_response_format(v, text_of(r).output); },
        "What the answer has to be: text, json_object, or json_schema."},
       {"suffix", kUnneeded, "{}", nullptr, "models that fill in text are not known", R"([""])"},
@@ -117,7 +117,10 @@ std::span<const Field> tokenize_fields() {
       {"tools", kHonoured, kToolsSchema, [](const Json& v, Request& r) { tokenize_of(r).tools = v; },
        "Functions, with messages."},
       {"chat_template_kwargs", kHonoured, R"({"type":"object"})",
-       [](const Json& v, Request& r) { tokenize_of(r).template_arguments = v; },
+       [](const Json& v, Request& r) {
+         check_template_arguments(v);
+         tokenize_of(r).template_arguments = v;
+       },
        "More variables of the chat template."},
       {"add_special_tokens", kHonoured, kBoolean,
        [](const Json& v, Request& r) { tokenize_of(r).add_special_tokens = v; },

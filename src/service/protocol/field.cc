@@ -8,7 +8,12 @@
 namespace oag {
 namespace {
 
-void read_field(const FieldTable::Entry& entry, const Json& value, Request& request) {
+// A name may be long or hold anything.
+std::string shown_name(std::string_view name) {
+  return Json(name.substr(0, 64)).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+void read_field(const FieldTable::Entry& entry, const Json& value, bool strict, Request& request) {
   const Field& field = *entry.field;
   const std::string name(field.name);
   if (field.use == FieldUse::kUnneeded) {
@@ -16,7 +21,14 @@ void read_field(const FieldTable::Entry& entry, const Json& value, Request& requ
     reject("unsupported_parameter", name, "is not supported{}{}; leave it out",
            field.about.empty() ? "" : ": ", field.about);
   }
-  check_shape(entry.schema, value, name);
+  std::vector<std::string> unknown;
+  check_shape(entry.schema, value, name, &unknown);
+  for (const std::string& path : unknown) {
+    if (strict)
+      reject("unknown_parameter", path.substr(0, 128),
+             "is not known; the server was started with --strict-fields");
+    request.warnings.push_back(fmt::format("the field {} is not known", shown_name(path)));
+  }
   if (field.use == FieldUse::kOldName)
     request.warnings.push_back(fmt::format("{} is an old name: use {}", name, field.better));
   if (field.read != nullptr) field.read(value, request);
@@ -74,17 +86,16 @@ void FieldTable::read(const Json& body, bool strict, Request& request) const {
       if (!value.is_null()) values[known->second] = &value;
       continue;
     }
-    // A name may be long or hold anything.
-    const std::string shown = Json(name.substr(0, 64)).dump(-1, ' ', true, Json::error_handler_t::replace);
     if (strict)
       reject("unknown_parameter", name.substr(0, 64),
              "is not known; the server was started with --strict-fields");
-    request.warnings.push_back(fmt::format("the field {} is not known and was left out", shown));
+    request.warnings.push_back(fmt::format("the field {} is not known and was left out", shown_name(name)));
   }
   for (const FieldUse use :
        {FieldUse::kOldName, FieldUse::kHonoured, FieldUse::kNoEffect, FieldUse::kUnneeded}) {
     for (size_t i = 0; i < entries_.size(); ++i) {
-      if (values[i] != nullptr && entries_[i].field->use == use) read_field(entries_[i], *values[i], request);
+      if (values[i] != nullptr && entries_[i].field->use == use)
+        read_field(entries_[i], *values[i], strict, request);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "service/protocol/request_error.h"
@@ -92,7 +93,8 @@ void check_bounds(const Json& schema, double seen, std::string_view low, std::st
   reject("invalid_value", path, "is {}{}, expected {}", seen, unit, range);
 }
 
-void check_object(const Json& schema, const Json& value, const std::string& path) {
+void check_object(const Json& schema, const Json& value, const std::string& path,
+                  std::vector<std::string>* unknown) {
   const auto required = schema.find("required");
   for (const Json& name : required != schema.end() ? *required : Json::array()) {
     const auto found = value.find(name.get_ref<const std::string&>());
@@ -109,16 +111,20 @@ void check_object(const Json& schema, const Json& value, const std::string& path
     if (properties != schema.end() && known != properties->end()) {
       const bool may_be_left_out = required == schema.end() || std::find(required->begin(), required->end(),
                                                                          Json(name)) == required->end();
-      if (!(member.is_null() && may_be_left_out)) check_shape(*known, member, inner);
+      if (!(member.is_null() && may_be_left_out)) check_shape(*known, member, inner, unknown);
     } else if (others != schema.end() && others->is_object()) {
-      check_shape(*others, member, inner);
+      check_shape(*others, member, inner, unknown);
     } else if (others != schema.end() && *others == false) {
       reject("unknown_parameter", inner, "is not known");
+    } else if (properties != schema.end() && others == schema.end() && !member.is_null() &&
+               unknown != nullptr && unknown->size() < kMostUnknown) {
+      unknown->push_back(inner);
     }
   }
 }
 
-void check_any(const Json& branches, const Json& value, const std::string& path) {
+void check_any(const Json& branches, const Json& value, const std::string& path,
+               std::vector<std::string>* unknown) {
   const Json* of_its_type = nullptr;
   for (const Json& branch : branches) {
     const std::vector<std::string> types = types_of(branch);
@@ -127,7 +133,9 @@ void check_any(const Json& branches, const Json& value, const std::string& path)
     if (!fits) continue;
     of_its_type = &branch;
     try {
-      check_shape(branch, value, path);
+      std::vector<std::string> of_this;
+      check_shape(branch, value, path, &of_this);
+      if (unknown != nullptr) std::ranges::move(of_this, std::back_inserter(*unknown));
       return;
     } catch (const RequestError&) {
       continue;  // the last one of its type says what is wrong
@@ -148,9 +156,10 @@ std::string described(const Json& value) {
   return shown(value);
 }
 
-void check_shape(const Json& schema, const Json& value, const std::string& path) {
+void check_shape(const Json& schema, const Json& value, const std::string& path,
+                 std::vector<std::string>* unknown) {
   if (const auto any = schema.find("anyOf"); any != schema.end()) {
-    check_any(*any, value, path);
+    check_any(*any, value, path, unknown);
     return;
   }
   const std::vector<std::string> types = types_of(schema);
@@ -173,10 +182,22 @@ void check_shape(const Json& schema, const Json& value, const std::string& path)
   if (value.is_array()) {
     check_bounds(schema, static_cast<double>(value.size()), "minItems", "maxItems", path, " items long");
     if (const auto items = schema.find("items"); items != schema.end()) {
-      for (size_t i = 0; i < value.size(); ++i) check_shape(*items, value[i], fmt::format("{}[{}]", path, i));
+      for (size_t i = 0; i < value.size(); ++i)
+        check_shape(*items, value[i], fmt::format("{}[{}]", path, i), unknown);
     }
   }
-  if (value.is_object()) check_object(schema, value, path);
+  if (value.is_object()) check_object(schema, value, path, unknown);
+}
+
+Json parse_body(std::string_view body) {
+  if (body.empty()) reject("invalid_json", "", "the request has no body, expected a JSON object");
+  try {
+    return parse_json(body, "the request's body");
+  } catch (const RequestError&) {
+    throw;
+  } catch (const Error& error) {
+    reject("invalid_json", "", "{}", error.what());
+  }
 }
 
 }  // namespace oag

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/json.h"
 
@@ -11,7 +13,15 @@ namespace oag {
 // additionalProperties, anyOf; others are descriptions. `path` names the value in errors, as in
 // "messages[2].role". A property that is null counts as left out, as in OpenAI's API. Errors: RequestError
 // with the code invalid_type, invalid_value, missing_required_parameter or unknown_parameter.
-void check_shape(const Json& schema, const Json& value, const std::string& path);
+//
+// Where a schema lists properties and says nothing of additional ones, those that it does not list, null
+// aside, are added to `unknown` by their paths, the first kMostUnknown of them.
+void check_shape(const Json& schema, const Json& value, const std::string& path,
+                 std::vector<std::string>* unknown = nullptr);
+inline constexpr size_t kMostUnknown = 16;
+
+// A body of a request. Errors: RequestError with the code invalid_json.
+Json parse_body(std::string_view body);
 
 // "a text", "a list", …: what a value is, for messages.
 std::string described(const Json& value);

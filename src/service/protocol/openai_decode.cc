@@ -2,22 +2,12 @@
 
 #include <algorithm>
 
+#include "service/protocol/json_shape.h"
 #include "service/protocol/openai_fields.h"
 #include "service/protocol/request_error.h"
 
 namespace oag {
 namespace {
-
-Json parse_body(std::string_view body) {
-  if (body.empty()) reject("invalid_json", "", "the request has no body, expected a JSON object");
-  try {
-    return parse_json(body, "the request's body");
-  } catch (const RequestError&) {
-    throw;
-  } catch (const Error& error) {
-    reject("invalid_json", "", "{}", error.what());
-  }
-}
 
 // What single fields cannot say.
 void check_text(const TextRequest& text) {

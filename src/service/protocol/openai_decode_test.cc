@@ -66,6 +66,66 @@ TEST(OpenAiDecoder, UnknownFieldsAreWarnedOfOrRefused) {
             200);
 }
 
+TEST(OpenAiDecoder, UnknownFieldsInsideOfOthersAreWarnedOfOrRefused) {
+  const std::pair<std::string, std::string> cases[] = {
+      {R"({"messages":[{"role":"user","content":"Hi","foo":1}]})", "messages[0].foo"},
+      {R"({"messages":[{"role":"user","content":[{"type":"text","text":"Hi","cache_control":{}}]}]})",
+       "messages[0].content[0].cache_control"},
+      {"{" + kHi + R"(,"stream":true,"stream_options":{"include_usages":true}})",
+       "stream_options.include_usages"},
+      {"{" + kHi + R"(,"response_format":{"type":"text","foo":2}})", "response_format.foo"},
+      {"{" + kHi + R"(,"tools":[{"type":"function","function":{"name":"f","foo":1}}]})",
+       "tools[0].function.foo"},
+      {"{" + kHi +
+           R"(,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"f"},"foo":1}})",
+       "tool_choice.foo"},
+  };
+  for (const auto& [body, path] : cases) {
+    const Request request = OpenAiDecoder().chat(body);
+    ASSERT_EQ(request.warnings.size(), 1u) << body;
+    EXPECT_NE(request.warnings[0].find(path), std::string::npos) << request.warnings[0];
+    try {
+      OpenAiDecoder(true).chat(body);
+      ADD_FAILURE() << body;
+    } catch (const Error& error) {
+      EXPECT_EQ(problem_of(error).code, "unknown_parameter");
+      EXPECT_EQ(problem_of(error).param, path);
+    }
+  }
+}
+
+TEST(OpenAiDecoder, WhatClientsSendBackIsKnown) {
+  const Request request = OpenAiDecoder(true).chat(
+      R"({"messages":[{"role":"user","name":"me","content":[{"type":"text","text":"Hi"},{"type":"image_url","image_url":{"url":"data:,","detail":"auto"}}]},
+      {"role":"assistant","content":null,"refusal":null,"annotations":[],"audio":null,"function_call":null,
+       "tool_calls":[{"index":0,"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+      {"role":"tool","tool_call_id":"1","content":"5"},{"role":"assistant","content":"x","function_call":{"name":"f","arguments":"{}"}}],
+      "response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","x-y":1}}},
+      "tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":{"any":{"thing":1}}}}]})");
+  EXPECT_TRUE(request.warnings.empty());
+}
+
+TEST(OpenAiDecoder, PicturesOfLessDetailAreRefused) {
+  try {
+    OpenAiDecoder().chat(
+        R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,","detail":"low"}}]}]})");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(problem_of(error).param, "messages[0].content[0].image_url.detail");
+  }
+}
+
+TEST(OpenAiDecoder, TokenizeTakesNoTemplateVariablesThatTheRequestSets) {
+  for (const std::string name : {"messages", "tools", "add_generation_prompt"}) {
+    try {
+      OpenAiDecoder().tokenize("{" + kHi + R"(,"chat_template_kwargs":{")" + name + R"(":[]}})");
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_EQ(problem_of(error).param, "chat_template_kwargs." + name);
+    }
+  }
+}
+
 TEST(OpenAiDecoder, NullIsLeftOut) {
   const OpenAiDecoder decoder;
   for (const auto& entry : decoder.chat_table().entries()) {

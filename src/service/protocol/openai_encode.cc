@@ -50,6 +50,19 @@ int64_t count_characters(std::string_view text) {
   return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
+// A token as completions name it: by its text, or by its bytes where these are no characters, as OpenAI does.
+std::string token_name(const std::string& text) {
+  try {
+    Json(text).dump();
+    return text;
+  } catch (const Json::exception&) {
+    std::string name = "bytes:";
+    for (const char byte : text)
+      fmt::format_to(std::back_inserter(name), "\\x{:02x}", static_cast<unsigned char>(byte));
+    return name;
+  }
+}
+
 // `offset`: characters of the answer before these tokens.
 Json completion_logprobs(std::span<const TokenLogprob> tokens, int64_t offset) {
   Json out = {{"tokens", Json::array()},
@@ -57,10 +70,10 @@ Json completion_logprobs(std::span<const TokenLogprob> tokens, int64_t offset) {
               {"top_logprobs", Json::array()},
               {"text_offset", Json::array()}};
   for (const TokenLogprob& token : tokens) {
-    out["tokens"].push_back(token.token.text);
+    out["tokens"].push_back(token_name(token.token.text));
     out["token_logprobs"].push_back(finite(token.token.logprob));
     Json top = Json::object();
-    for (const auto& candidate : token.top) top[candidate.text] = finite(candidate.logprob);
+    for (const auto& candidate : token.top) top[token_name(candidate.text)] = finite(candidate.logprob);
     out["top_logprobs"].push_back(std::move(top));
     out["text_offset"].push_back(offset);
     offset += count_characters(token.token.text);

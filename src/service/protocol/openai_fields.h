@@ -15,4 +15,7 @@ std::span<const Field> embedding_fields();   // of /v1/embeddings
 std::span<const Field> tokenize_fields();    // of /tokenize
 std::span<const Field> detokenize_fields();  // of /detokenize
 
+// chat_template_kwargs. Errors: RequestError for variables that the request itself sets.
+void check_template_arguments(const Json& value);
+
 }  // namespace oag

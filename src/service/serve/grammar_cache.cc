@@ -39,6 +39,12 @@ std::shared_ptr<CompiledGrammar> GrammarCache::agent_action() {
   return find("agent action", [] { return Grammar::phone_agent_action(); });
 }
 
+std::shared_ptr<CompiledGrammar> GrammarCache::calls(const Json& schema, const Grammar::Marks& marks) {
+  const Json key = {"calls", marks.begin, marks.end, marks.several, schema};
+  return find(key.dump(-1, ' ', false, Json::error_handler_t::replace),
+              [&] { return Grammar::from_marked_json(schema, marks, "tools"); });
+}
+
 std::shared_ptr<CompiledGrammar> GrammarCache::find(
     const std::string& key, const std::function<std::shared_ptr<const Grammar>()>& make) {
   {

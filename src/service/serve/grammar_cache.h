@@ -24,6 +24,8 @@ class GrammarCache {
   // request's field in front.
   std::shared_ptr<CompiledGrammar> find(const StructuredOutput& output);
   std::shared_ptr<CompiledGrammar> agent_action();
+  // Calls of tools behind their first mark, held to `schema`.
+  std::shared_ptr<CompiledGrammar> calls(const Json& schema, const Grammar::Marks& marks);
 
   const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
 

@@ -10,8 +10,8 @@
 namespace oag {
 namespace {
 
-ContentHash content_hash(std::string_view bytes) {
-  const std::string digest = sha256_hex(bytes);
+ContentHash content_hash(std::span<const std::byte> bytes) {
+  const std::string digest = sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   return {std::stoull(digest.substr(0, 16), nullptr, 16), std::stoull(digest.substr(16, 16), nullptr, 16)};
 }
 
@@ -45,12 +45,14 @@ int64_t PictureStore::pixels_of(std::string_view source, const std::string& wher
 
 Picture PictureStore::open(std::string_view source, const std::string& where) {
   Picture picture;
-  picture.hash = content_hash(source);
+  // Of the file: what the URI calls it, and how its base64 is written, makes no other picture.
+  const std::vector<std::byte> file = data_uri_bytes(source, where);
+  picture.hash = content_hash(file);
   {
     std::lock_guard lock(mutex_);
     if (find(picture)) return picture;
   }
-  const RgbImage pixels = decode_data_uri(source, where);
+  const RgbImage pixels = decode_image(file, where);
   picture.grid = encoder_->merged_grid_of(pixels.width, pixels.height, where);
   picture.source = std::make_shared<const std::string>(source);
   return picture;

@@ -11,17 +11,33 @@
 namespace oag {
 namespace {
 
-[[noreturn]] void fail_length(const ServedModel& model, std::string_view param, int64_t tokens) {
-  reject("context_length_exceeded", param,
-         "has {} tokens, and this model's context is {} tokens with at least one for the answer; shorten it",
-         tokens, model.context_tokens());
+[[noreturn]] void fail_length(const ServedModel& model, std::string_view param, std::string_view measure,
+                              int64_t tokens) {
+  reject(
+      "context_length_exceeded", param,
+      "has {}{} tokens, and this model's context is {} tokens with at least one for the answer; shorten it",
+      measure, tokens, model.context_tokens());
 }
 
-// What cannot fit, whatever its tokens are, is refused before anything works on it.
-void check_bytes(const ServedModel& model, std::string_view param, size_t bytes) {
+// What cannot fit, whatever its tokens are, is refused before anything works on it; unless only its end is
+// wanted.
+void check_bytes(const ServedModel& model, std::string_view param, size_t bytes,
+                 const std::optional<int64_t>& kept = {}) {
   const size_t tokens = bytes / model.longest_token();
-  if (static_cast<int64_t>(tokens) >= model.context_tokens())
-    fail_length(model, param, static_cast<int64_t>(tokens));
+  if (!kept && static_cast<int64_t>(tokens) >= model.context_tokens())
+    fail_length(model, param, "at least ", static_cast<int64_t>(tokens));
+}
+
+// Drops what surely stands before the last `kept` tokens of a text, and a page more, so that tokens near the
+// cut do not matter.
+void keep_end(const ServedModel& model, std::string& text, int64_t kept) {
+  constexpr size_t kMargin = 4096;
+  const size_t tokens = static_cast<size_t>(std::min(kept, model.context_tokens()));
+  const size_t bytes = tokens * model.longest_token() + kMargin;
+  if (text.size() <= bytes) return;
+  size_t cut = text.size() - bytes;
+  while (cut < text.size() && (static_cast<unsigned char>(text[cut]) & 0xC0u) == 0x80u) ++cut;
+  text.erase(0, cut);
 }
 
 void check_length(const ServedModel& model, std::string_view param, Prompt& prompt,
@@ -33,7 +49,7 @@ void check_length(const ServedModel& model, std::string_view param, Prompt& prom
     prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - *kept);
   }
   if (prompt.tokens.empty()) reject("invalid_value", param, "is empty; there is nothing to continue");
-  if (prompt.total_tokens() >= model.context_tokens()) fail_length(model, param, prompt.total_tokens());
+  if (prompt.total_tokens() >= model.context_tokens()) fail_length(model, param, "", prompt.total_tokens());
 }
 
 // Of all texts but addresses of pictures.
@@ -50,13 +66,13 @@ size_t text_bytes(const Json& value) {
 }
 
 // Variables of the template that it does not look at have no effect.
-void check_variables(const ServedModel& model, Request& request) {
-  for (const auto& [name, value] : text_of(request).template_arguments.items()) {
+void check_variables(const ServedModel& model, const Json& arguments, std::vector<std::string>& warnings) {
+  for (const auto& [name, value] : arguments.items()) {
     if (model.chat_template().source().find(name) != std::string::npos) continue;
     if (name == "reasoning_effort" && value != "none")
       reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out",
              model.name());
-    request.warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
+    warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
   }
 }
 
@@ -78,32 +94,56 @@ void parse_arguments(Json& message) {
   }
 }
 
+// Writes texts around a content, which is a text or a list of parts.
+void surround(Json& content, const std::string& before, const std::string& behind) {
+  const auto part = [](const std::string& text) { return Json{{"type", "text"}, {"text", text}}; };
+  if (!content.is_array()) {
+    content = before + (content.is_string() ? content.get<std::string>() : "") + behind;
+    return;
+  }
+  if (!before.empty()) content.insert(content.begin(), part(before));
+  if (!behind.empty()) content.push_back(part(behind));
+}
+
 // Calls and their results as text, as describe_tools() asks for them, where a template would leave them out.
 void write_calls_as_text(Json& message) {
-  if (message["role"] == "tool" || message["role"] == "function") {
+  if (message["role"] == "tool") {
     message["role"] = "user";
-    if (message["content"].is_string())
-      message["content"] = "<tool_response>\n" + message["content"].get<std::string>() + "\n</tool_response>";
+    surround(message["content"], "<tool_response>\n", "\n</tool_response>");
   }
   const auto calls = message.find("tool_calls");
   if (calls == message.end() || !calls->is_array()) return;
-  std::string text = message["content"].is_string() ? message["content"].get<std::string>() : "";
+  std::string text;
+  const bool says = message["content"] != "" && !message["content"].empty();
   for (const Json& call : *calls) {
     const Json written = {{"name", call["function"]["name"]},
                           {"arguments", call["function"].value("arguments", Json::object())}};
-    text += (text.empty() ? "" : "\n") + ("<tool_call>\n" + json_line(written) + "\n</tool_call>");
+    text += (text.empty() && !says ? "" : "\n") + ("<tool_call>\n" + json_line(written) + "\n</tool_call>");
   }
-  message["content"] = text;
+  surround(message["content"], "", text);
   message.erase("tool_calls");
 }
 
-// Messages as templates know them: "developer" is what OpenAI calls the system's role now, and no content is
-// an empty one.
+// The call of an old message, as a list of one.
+void renew_function_call(Json& message) {
+  const auto call = message.find("function_call");
+  if (call == message.end()) return;
+  const auto calls = message.find("tool_calls");
+  const bool has_calls = calls != message.end() && calls->is_array() && !calls->empty();
+  if (call->is_object() && !has_calls)
+    message["tool_calls"] = {{{"id", "call_0"}, {"type", "function"}, {"function", *call}}};
+  message.erase("function_call");
+}
+
+// Messages as templates know them: "developer" is what OpenAI calls the system's role now, "function" what it
+// called a tool's, and no content is an empty one.
 Json template_messages(const ServedModel& model, const Json& messages) {
   const bool knows = knows_tools(model.chat_template().source());
   Json out = messages;
   for (Json& message : out) {
     if (message["role"] == "developer") message["role"] = "system";
+    if (message["role"] == "function") message["role"] = "tool";
+    renew_function_call(message);
     if (const auto calls = message.find("tool_calls"); calls != message.end() && calls->is_array())
       parse_arguments(message);
     if (!message.contains("content") || message["content"].is_null()) message["content"] = "";
@@ -115,23 +155,12 @@ Json template_messages(const ServedModel& model, const Json& messages) {
 // Tells the model of its tools where its template would not.
 void describe_in_system_message(Json& messages, const Json& tools) {
   const std::string text = describe_tools(tools);
-  if (messages.front().value("role", "") == "system" && messages.front()["content"].is_string()) {
-    messages.front()["content"] = messages.front()["content"].get<std::string>() + "\n\n" + text;
+  if (messages.front().value("role", "") == "system") {
+    surround(messages.front()["content"], "", "\n\n" + text);
   } else {
     const Json message = {{"role", "system"}, {"content", text}};
     messages.insert(messages.begin(), message);
   }
-}
-
-// The text of the last message goes on: what the template writes behind it is cut off.
-std::string continue_last(const std::string& rendered, const Json& messages) {
-  const Json& content = messages.back()["content"];
-  const std::string last = content.is_string() ? content.get<std::string>() : "";
-  const size_t at = rendered.rfind(last);
-  if (last.empty() || at == std::string::npos)
-    reject("unsupported_value", "continue_final_message",
-           "the chat template does not write the last message as it is");
-  return rendered.substr(0, at + last.size());
 }
 
 // What goes wrong in the template is the messages' fault, and where the file stands is nobody's business.
@@ -141,6 +170,25 @@ std::string rendered_chat(const ServedModel& model, const Json& messages, const 
   } catch (const Error& error) {
     reject("invalid_value", "messages", "the model's chat template refuses them: {}", error.message());
   }
+}
+
+// The text of the last message goes on: what the template writes behind it is cut off. A mark behind the text
+// shows where that is: noncharacters, more of them than stand in a row anywhere.
+std::string rendered_to_last(const ServedModel& model, Json messages, const Json& variables) {
+  constexpr std::string_view kPart = "\xEF\xB7\x91";  // U+FDD1
+  const std::string all = json_line(messages);
+  std::string mark(kPart);
+  while (all.find(mark) != std::string::npos) mark += kPart;
+  const Json& calls = messages.back().value("tool_calls", Json());
+  if (calls.is_array() && !calls.empty())
+    reject("unsupported_value", "continue_final_message", "cannot go on from calls of tools");
+  surround(messages.back()["content"], "", mark);
+  const std::string rendered = rendered_chat(model, messages, variables);
+  const size_t at = rendered.rfind(mark);
+  if (at == std::string::npos)
+    reject("unsupported_value", "continue_final_message",
+           "the chat template does not write the last message as it is");
+  return rendered.substr(0, at);
 }
 
 // A few bytes can say that they are very many pixels, so the headers of all pictures are looked at before one
@@ -164,18 +212,27 @@ std::vector<Picture> open_pictures(PictureStore& store, const std::vector<std::s
   return pictures;
 }
 
+// The messages of a request as its model's template takes them, with the tools where that would not show
+// them.
+ChatMessages shown_messages(const ServedModel& model, const Json& messages, const Json& tools) {
+  Json shown = template_messages(model, messages);
+  if (!tools.empty() && !knows_tools(model.chat_template().source()))
+    describe_in_system_message(shown, tools);
+  return read_chat_messages(*model.tokenizer(), shown, model.content_format());
+}
+
 Prompt rendered_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   const Tokenizer& tokenizer = *model.tokenizer();
   const bool offers = !text.tools.empty() && text.tool_choice.kind != ToolChoice::Kind::kNone;
   const Json tools = offers ? text.tools : Json::array();
-  Json messages = template_messages(model, text.messages);
-  if (offers && !knows_tools(model.chat_template().source())) describe_in_system_message(messages, tools);
-  const ChatMessages chat = read_chat_messages(tokenizer, messages, model.content_format());
+  const ChatMessages chat = shown_messages(model, text.messages, tools);
   if (!chat.pictures.empty()) model.pictures();
-  std::string rendered = rendered_chat(
-      model, chat.list, template_variables(text.template_arguments, tools, text.add_generation_prompt));
-  if (text.continue_final_message) rendered = continue_last(rendered, chat.list);
+  const Json variables = template_variables(text.template_arguments, tools, text.add_generation_prompt);
+  std::string rendered = text.continue_final_message ? rendered_to_last(model, chat.list, variables)
+                                                     : rendered_chat(model, chat.list, variables);
+  if (text.truncate_prompt_tokens && chat.pictures.empty())
+    keep_end(model, rendered, *text.truncate_prompt_tokens);
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
   prompt.text = shown_chat(rendered);
@@ -208,8 +265,8 @@ int64_t Prompt::total_tokens() const {
 Prompt chat_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   model.language_model();
-  check_bytes(model, "messages", text_bytes(text.messages));
-  check_variables(model, request);
+  check_bytes(model, "messages", text_bytes(text.messages), text.truncate_prompt_tokens);
+  check_variables(model, text.template_arguments, request.warnings);
   if (text.max_pixels && text.max_pixels != model.settings().image_options.max_pixels) {
     reject("unsupported_value", "mm_processor_kwargs.max_pixels",
            "is set for all requests when the server starts (--max-pixels); leave it out");
@@ -229,9 +286,11 @@ std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& te
       prompt.text = model.tokenizer()->decode(prompt.tokens, false);
     } else {
       prompt.text = std::get<std::string>(source);
-      check_bytes(model, "prompt", prompt.text.size());
-      prompt.tokens = model.tokenizer()->encode(
-          prompt.text, {.parse_special = true, .add_special = text.add_special_tokens});
+      check_bytes(model, "prompt", prompt.text.size(), text.truncate_prompt_tokens);
+      std::string end = prompt.text;
+      if (text.truncate_prompt_tokens) keep_end(model, end, *text.truncate_prompt_tokens);
+      prompt.tokens =
+          model.tokenizer()->encode(end, {.parse_special = true, .add_special = text.add_special_tokens});
     }
     check_length(model, "prompt", prompt, text.truncate_prompt_tokens);
     prompts.push_back(std::move(prompt));
@@ -248,14 +307,15 @@ std::vector<PromptImage> place_pictures(ServedModel& model, Prompt& prompt) {
   return placed;
 }
 
-std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest& request) {
+std::vector<TokenId> tokenize_messages(ServedModel& model, Request& request) {
   model.language_model();
-  const Json& messages = std::get<Json>(request.source);
+  const auto& wanted = std::get<TokenizeRequest>(request.payload);
+  const Json& messages = std::get<Json>(wanted.source);
   check_bytes(model, "messages", text_bytes(messages));
-  const ChatMessages chat =
-      read_chat_messages(*model.tokenizer(), template_messages(model, messages), model.content_format());
+  check_variables(model, wanted.template_arguments, request.warnings);
+  const ChatMessages chat = shown_messages(model, messages, wanted.tools);
   const Json variables =
-      template_variables(request.template_arguments, request.tools, request.add_generation_prompt);
+      template_variables(wanted.template_arguments, wanted.tools, wanted.add_generation_prompt);
   return encode_rendered_chat(*model.tokenizer(), rendered_chat(model, chat.list, variables));
 }
 

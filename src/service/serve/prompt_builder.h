@@ -30,7 +30,7 @@ std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& te
 // Puts the rows of the pictures, which are known, in their places.
 std::vector<PromptImage> place_pictures(ServedModel& model, Prompt& prompt);
 
-// The messages of /tokenize as the model reads them, a token for each picture.
-std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest& request);
+// The messages of /tokenize as the model reads them, a token for each picture. Warns as chat_prompt does.
+std::vector<TokenId> tokenize_messages(ServedModel& model, Request& request);
 
 }  // namespace oag

@@ -1,13 +1,29 @@
 #include "service/serve/respond.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 namespace oag {
 
 std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void respond_json(HttpExchange& exchange, const Json& json, int status) {
-  exchange.respond_json(status, json_line(json));
+void respond_json(HttpExchange& exchange, const Json& json, int status, const HttpHeaders& headers) {
+  exchange.respond_json(status, json_line(json), headers);
+}
+
+// Header values hold no line breaks, and no more than a few warnings.
+HttpHeaders warning_headers(std::span<const std::string> warnings) {
+  constexpr size_t kMost = 8, kMostBytes = 1024;
+  if (warnings.empty()) return {};
+  const auto shown = warnings.first(std::min(kMost, warnings.size()));
+  std::string text = fmt::format("{}", fmt::join(shown, "; "));
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
+  }
+  return {{"X-OAG-Warning", text.substr(0, kMostBytes)}};
 }
 
 HttpRefusal problem_answer(const ApiProblem& problem) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/json.h"
@@ -11,7 +12,11 @@ namespace oag {
 // A JSON document on one line. Bytes that are not UTF-8 become U+FFFD.
 std::string json_line(const Json& json);
 
-void respond_json(HttpExchange& exchange, const Json& json, int status = 200);
+void respond_json(HttpExchange& exchange, const Json& json, int status = 200,
+                  const HttpHeaders& headers = {});
+
+// X-OAG-Warning, where there are warnings.
+HttpHeaders warning_headers(std::span<const std::string> warnings);
 
 // The error object, with Retry-After where the same may be taken later.
 // The same, for one whose body is not read.

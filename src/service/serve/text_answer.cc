@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "service/net/sse.h"
 #include "service/protocol/request_error.h"
-#include "service/serve/generation_options.h"
 #include "service/serve/respond.h"
 
 namespace oag {
@@ -33,17 +32,6 @@ TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogpr
   return out;
 }
 
-// Header values hold no line breaks, and no more than a few warnings.
-std::string warning_header(const std::vector<std::string>& warnings) {
-  std::string text = fmt::format(
-      "{}", fmt::join(warnings.begin(), warnings.begin() + std::min<std::ptrdiff_t>(8, std::ssize(warnings)),
-                      "; "));
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
-  }
-  return text.substr(0, 1024);
-}
-
 }  // namespace
 
 TextAnswer::TextAnswer(Request request, Surroundings around)
@@ -59,7 +47,7 @@ HttpHeaders TextAnswer::headers(std::string_view content_type) const {
                          {"Cache-Control", "no-cache"},
                          {"X-Accel-Buffering", "no"},
                          {"X-Request-Id", head_.id}};
-  if (!request_.warnings.empty()) headers.push_back({"X-OAG-Warning", warning_header(request_.warnings)});
+  for (auto& header : warning_headers(request_.warnings)) headers.push_back(std::move(header));
   return headers;
 }
 
@@ -98,7 +86,7 @@ void TextAnswer::start() {
     if (const auto answer = self.lock()) answer->cancel();
   });
   // What is wrong with its options is found before the headers are sent.
-  generation_request(request_, *around_.model, 0);
+  plan_.emplace(request_, *around_.model, prompts_.front().text);
   if (text().stream) begin_stream();
   encode_pictures();
 }
@@ -156,7 +144,7 @@ void TextAnswer::submit() {
       std::optional<Generation> leader;
       for (int64_t copy = 0; copy < text().n; ++copy, ++at) {
         if (over()) return;
-        GenerationRequest generation = generation_request(request_, *around_.model, copy);
+        GenerationRequest generation = plan_->answer(copy);
         generation.prompt = prompt.tokens;
         generation.images = images;
         generation.leader = leader;
@@ -195,14 +183,18 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   std::lock_guard lock(mutex_);
   if (cancelled_ || answered_) return false;
   Choice& choice = choices_[at];
-  if (!event.is_tail) count_token(choice, event.id);
+  if (!event.is_tail) {
+    count_token(choice, event.id);
+    choice.result.cached_tokens = event.cached_tokens;
+  }
   AnswerDelta delta = delta_of(
       choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
   if (event.logprobs != nullptr)
     delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
   if (head_.return_token_ids && !event.is_tail) delta.token_ids.push_back(event.id);
   send(choice, std::move(delta));
-  return true;
+  choice.ended = choice.parser && choice.parser->ended();
+  return !choice.ended;
 }
 
 AnswerDelta TextAnswer::delta_of(Choice& choice, AnswerPiece piece) const {
@@ -259,14 +251,14 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   std::lock_guard lock(mutex_);
   Choice& choice = choices_[at];
   choice.result = result;
-  around_.metrics->observe_end(result);
+  if (choice.ended && result.finish_reason == FinishReason::kCancelled)
+    choice.result.finish_reason = FinishReason::kStop;
+  around_.metrics->observe_end(choice.result);
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
-  if (result.finish_reason == FinishReason::kError) {
-    // What the model computed wrongly is no fault of the request.
-    const bool own = result.error_code == ErrorCode::kCorruptData;
-    fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
-  } else if (result.finish_reason == FinishReason::kCancelled) {
+  if (choice.result.finish_reason == FinishReason::kError) {
+    fail_locked(problem_of_answer(result, text()));
+  } else if (choice.result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
         problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
   } else {

@@ -12,6 +12,7 @@
 #include "service/net/http_server.h"
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/generation_options.h"
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/served_model.h"
@@ -46,6 +47,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     TimePoint last_token{};
     int64_t calls = 0;   // tools that were called
     bool begun = false;  // its first chunk was sent
+    bool ended = false;  // its parser wants no more
     GenerationResult result;
   };
 
@@ -77,6 +79,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   AnswerHead head_;
   std::optional<OpenAiStream> stream_;
   std::vector<Prompt> prompts_;
+  std::optional<AnswerPlan> plan_;
   int64_t prompt_tokens_ = 0;
   double image_ms_ = 0;
   std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>(kTowerPriority);

@@ -14,7 +14,7 @@ constexpr std::string_view kUnload =
     R"({"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1}},"additionalProperties":false})";
 
 Json body_of(const Call& call, std::string_view schema) {
-  Json body = parse_json(call.http.body, "the request's body");
+  Json body = parse_body(call.http.body);
   check_shape(parse_json(schema, "schema"), body, "");
   return body;
 }

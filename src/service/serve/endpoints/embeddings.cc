@@ -9,15 +9,25 @@
 namespace oag {
 namespace {
 
-std::string text_of_input(const ServedModel& model, const PromptText& input) {
-  if (const auto* text = std::get_if<std::string>(&input)) return *text;
+// Token ids are taken as they are: whoever sends them has put the special ones around them.
+std::vector<TokenId> tokens_of_input(const TextEmbedder& embedder, const PromptText& input) {
   std::vector<TokenId> ids;
-  for (const int64_t id : std::get<std::vector<int64_t>>(input)) {
-    if (id < 0 || id >= static_cast<int64_t>(model.tokenizer()->size_tokens()))
-      reject("invalid_value", "input", "holds {}, which is no token id", id);
-    ids.push_back(static_cast<TokenId>(id));
+  if (const auto* text = std::get_if<std::string>(&input)) {
+    ids = embedder.encode(*text);
+  } else {
+    const auto count = static_cast<int64_t>(embedder.bundle().tokenizer->size_tokens());
+    for (const int64_t id : std::get<std::vector<int64_t>>(input)) {
+      if (id < 0 || id >= count)
+        reject("invalid_value", "input", "holds {}, expected token ids below {}", id, count);
+      ids.push_back(static_cast<TokenId>(id));
+    }
   }
-  return model.tokenizer()->decode(ids);
+  if (ids.empty()) reject("invalid_value", "input", "holds a text without tokens");
+  if (std::ssize(ids) > embedder.max_tokens()) {
+    reject("context_length_exceeded", "input", "has {} tokens, and this model takes {} at most; shorten it",
+           ids.size(), embedder.max_tokens());
+  }
+  return ids;
 }
 
 void embed(Service& service, Call call) {
@@ -30,8 +40,8 @@ void embed(Service& service, Call call) {
     reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions,
            width);
   }
-  std::vector<std::string> texts;
-  for (const PromptText& input : wanted.inputs) texts.push_back(text_of_input(*model, input));
+  std::vector<std::vector<TokenId>> inputs;
+  for (const PromptText& input : wanted.inputs) inputs.push_back(tokens_of_input(embedder, input));
   const auto control = std::make_shared<RunControl>();
   call.exchange->on_gone([control, &metrics = service.metrics()] {
     metrics.count_disconnect();
@@ -39,13 +49,14 @@ void embed(Service& service, Call call) {
   });
   std::vector<std::vector<float>> vectors;
   int64_t tokens = 0;
-  for (const std::string& text : texts) {
+  for (const std::vector<TokenId>& ids : inputs) {
     Embedding out;
-    if (embedder.embed(text, *control, out) != RunState::kDone) return;
+    if (embedder.embed(ids, *control, out) != RunState::kDone) return;
     tokens += out.tokens;
     vectors.push_back(std::move(out.values));
   }
-  respond_json(*call.exchange, openai_embeddings(model->name(), vectors, tokens, wanted.base64));
+  respond_json(*call.exchange, openai_embeddings(model->name(), vectors, tokens, wanted.base64), 200,
+               warning_headers(request.warnings));
 }
 
 }  // namespace

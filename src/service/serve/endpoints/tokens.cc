@@ -10,19 +10,20 @@ namespace {
 
 constexpr size_t kMostBytes = 1'000'000;
 
-std::vector<TokenId> tokens_of(ServedModel& model, const TokenizeRequest& request) {
-  if (std::holds_alternative<Json>(request.source)) return tokenize_messages(model, request);
-  const auto& text = std::get<std::string>(request.source);
+std::vector<TokenId> tokens_of(ServedModel& model, Request& request) {
+  const auto& wanted = std::get<TokenizeRequest>(request.payload);
+  if (std::holds_alternative<Json>(wanted.source)) return tokenize_messages(model, request);
+  const auto& text = std::get<std::string>(wanted.source);
   if (text.size() > kMostBytes)
     reject("invalid_value", "prompt", "has {} bytes, at most {} are taken", text.size(), kMostBytes);
-  return model.tokenizer()->encode(text, {.parse_special = true, .add_special = request.add_special_tokens});
+  return model.tokenizer()->encode(text, {.parse_special = true, .add_special = wanted.add_special_tokens});
 }
 
 void tokenize(Service& service, Call call) {
-  const Request request = service.decoder().tokenize(call.http.body);
+  Request request = service.decoder().tokenize(call.http.body);
   const auto model = service.models().find(request.context.model);
   const auto& wanted = std::get<TokenizeRequest>(request.payload);
-  const std::vector<TokenId> ids = tokens_of(*model, wanted);
+  const std::vector<TokenId> ids = tokens_of(*model, request);
   Json out = {{"count", ids.size()},
               {"max_model_len", model->context_tokens()},
               {"tokens", ids},
@@ -32,7 +33,7 @@ void tokenize(Service& service, Call call) {
     for (const TokenId id : ids)
       out["token_strs"].push_back(std::string(model->tokenizer()->token_bytes(id, true)));
   }
-  respond_json(*call.exchange, out);
+  respond_json(*call.exchange, out, 200, warning_headers(request.warnings));
 }
 
 void detokenize(Service& service, Call call) {
@@ -45,7 +46,8 @@ void detokenize(Service& service, Call call) {
       reject("invalid_value", "tokens", "holds {}, expected ids from 0 to {}", id, count - 1);
     ids.push_back(static_cast<TokenId>(id));
   }
-  respond_json(*call.exchange, {{"prompt", model->tokenizer()->decode(ids, false)}});
+  respond_json(*call.exchange, {{"prompt", model->tokenizer()->decode(ids, false)}}, 200,
+               warning_headers(request.warnings));
 }
 
 }  // namespace

@@ -1,0 +1,26 @@
+#include "service/serve/picture_store.h"
+
+#include <gtest/gtest.h>
+
+#include "base/base64.h"
+#include "base/file.h"
+#include "service/serve/serve_test_model.h"
+
+namespace oag {
+namespace {
+
+TEST(PictureStore, KnowsAPictureByItsFileWhateverItIsCalled) {
+  const std::filesystem::path data = std::filesystem::path(OAG_SOURCE_DIR) / "tests/data";
+  const auto model = ServedModel::load(test::test_runtime(1), data / "glm4v/glm4v.bf16.gguf", ModelSpec{},
+                                       testing::small_settings());
+  const std::string file = read_file(data / "images/jpeg_444.jpg");
+  const std::string written = encode_base64(file);
+  PictureStore& pictures = model->pictures();
+  const Picture picture = pictures.open("data:image/jpeg;base64," + written, "picture");
+  EXPECT_EQ(pictures.open("data:image/png;base64," + written, "picture").hash, picture.hash);
+  const std::string other = encode_base64(read_file(data / "images/jpeg_420.jpg"));
+  EXPECT_NE(pictures.open("data:image/jpeg;base64," + other, "picture").hash, picture.hash);
+}
+
+}  // namespace
+}  // namespace oag
