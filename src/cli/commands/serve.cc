@@ -186,8 +186,7 @@ int serve(CLI::App& command, ServeFlags& flags) {
   std::fflush(stdout);
   while (!InterruptScope::interrupted()) std::this_thread::sleep_for(kLook);
   print_stderr("oag: ending; answers at work have {} s, a second signal ends at once\n", flags.drain_s);
-  const std::atomic<bool> hurry{false};
-  service.drain(hurry);
+  service.drain();
   return kExitOk;
 }
 

@@ -118,10 +118,13 @@ Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, 
   options_.admin_keys.clear();
 }
 
+// No requests come, none are prepared, no answers are at work: in this order each stage has nobody before it.
 Service::~Service() {
+  if (server_) server_->stop();
   workers_.reset();
   slow_workers_.reset();
-  if (server_) server_->stop();
+  answers_.end_all();
+  answers_.wait_until_gone();
 }
 
 void Service::start() {
@@ -138,13 +141,10 @@ std::string Service::url() const {
   return fmt::format("{}://{}", server_->secure() ? "https" : "http", server_->address());
 }
 
-void Service::drain(const std::atomic<bool>& hurry) {
-  constexpr auto kLook = std::chrono::milliseconds(50);
+void Service::drain() {
   draining_ = true;
   server_->stop_accepting();
-  const TimePoint deadline = Clock::now() + options_.drain_timeout;
-  while (!hurry && Clock::now() < deadline && !server_->wait_idle(std::min(deadline, Clock::now() + kLook))) {
-  }
+  server_->wait_idle(Clock::now() + options_.drain_timeout);
   server_->stop();
 }
 

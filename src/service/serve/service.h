@@ -7,6 +7,7 @@
 
 #include "service/protocol/openai_decode.h"
 #include "service/serve/endpoint.h"
+#include "service/serve/live_answers.h"
 #include "service/serve/model_host.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/serve_options.h"
@@ -26,14 +27,14 @@ class Service {
   void start();
   std::string url() const;
 
-  // Takes no new requests, waits for those at work as long as the options say, then ends them. `hurry`
-  // turning true ends the wait.
-  void drain(const std::atomic<bool>& hurry);
+  // Takes no new requests, waits for those at work as long as the options say, then ends them.
+  void drain();
 
   const ServeOptions& options() const { return options_; }
   const OpenAiDecoder& decoder() const { return decoder_; }
   ModelHost& models() { return models_; }
   ServeMetrics& metrics() { return metrics_; }
+  LiveAnswers& answers() { return answers_; }
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
@@ -47,6 +48,7 @@ class Service {
   ServeOptions options_;
   OpenAiDecoder decoder_;
   ServeMetrics metrics_;
+  LiveAnswers answers_;
   ModelHost models_;
   std::string openapi_;
   std::vector<std::string> key_digests_, admin_digests_;

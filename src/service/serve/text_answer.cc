@@ -64,6 +64,9 @@ HttpHeaders TextAnswer::headers(std::string_view content_type) const {
 }
 
 void TextAnswer::start() {
+  place_ = around_.answers->add([self = weak_from_this()] {
+    if (const auto answer = self.lock()) answer->end_early();
+  });
   prepare();
   const auto answers = static_cast<int64_t>(prompts_.size()) * text().n;
   if (answers > around_.model->capacity())
@@ -317,6 +320,14 @@ void TextAnswer::cancel() {
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();
   }
+}
+
+// The server ends and waits no longer.
+void TextAnswer::end_early() {
+  picture_run_->cancel();
+  std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  fail_locked(problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
 }
 
 AnswerUsage TextAnswer::usage() const {

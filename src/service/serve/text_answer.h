@@ -11,6 +11,7 @@
 #include "service/net/http_server.h"
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/live_answers.h"
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/served_model.h"
@@ -26,6 +27,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     std::shared_ptr<HttpExchange> exchange;
     std::shared_ptr<ServedModel> model;
     ServeMetrics* metrics = nullptr;
+    LiveAnswers* answers = nullptr;
     std::chrono::milliseconds comment_interval{0};
   };
   TextAnswer(Request request, Surroundings around);
@@ -65,9 +67,11 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   void fail_with(const ApiProblem& problem);
   void fail_locked(const ApiProblem& problem);
   void cancel();
+  void end_early();
   AnswerUsage usage() const;
   AnswerTimings timings() const;
 
+  std::unique_ptr<LiveAnswers::Place> place_;  // given back last, when nothing is used any more
   Request request_;
   Surroundings around_;
   std::unique_ptr<ServedModel::Ticket> ticket_;

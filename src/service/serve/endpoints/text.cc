@@ -15,6 +15,7 @@ void answer(Service& service, Call call, Request request) {
   around.model = service.models().find(request.context.model);
   around.exchange = std::move(call.exchange);
   around.metrics = &service.metrics();
+  around.answers = &service.answers();
   around.comment_interval = service.options().comment_interval;
   std::make_shared<TextAnswer>(std::move(request), std::move(around))->start();
 }

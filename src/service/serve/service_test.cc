@@ -1,0 +1,37 @@
+#include "service/serve/service.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "service/serve/service_testing.h"
+
+namespace oag {
+namespace {
+
+using testing::make_service;
+using testing::port_of;
+using testing::post;
+using testing::RawClient;
+using testing::tiny_serve_options;
+
+constexpr std::string_view kLong =
+    R"({"model": "tiny", "prompt": "on", "max_tokens": 900, "ignore_eos": true, "stream": true})";
+
+TEST(Service, EndsOnlyWhenNoAnswerIsAtWorkAnyMore) {
+  auto service = make_service(tiny_serve_options());
+  service->start();
+  RawClient client(port_of(*service));
+  client.send(post("/v1/completions", kLong));
+  ASSERT_TRUE(client.read_until("data: ").ends_with("data: "));
+  const std::shared_ptr<ServedModel> model = service->models().models().front();
+  test::Held held(model->language_model());  // the answer cannot end
+  service->drain();
+  auto ending = std::async(std::launch::async, [&] { service.reset(); });
+  EXPECT_EQ(ending.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+  held.release();
+  ending.get();
+}
+
+}  // namespace
+}  // namespace oag
