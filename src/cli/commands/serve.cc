@@ -17,6 +17,7 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "service/serve/browser_guard.h"
 #include "service/serve/service.h"
 
 namespace oag::cli {
@@ -166,10 +167,9 @@ void complete(ServeFlags& flags) {
 
 // Whoever is on the network may ask a server without keys.
 void warn_of_open_door(const ServeOptions& serve, bool keyed) {
-  const std::string& host = serve.http.host;
-  const bool loopback = host == "localhost" || host.starts_with("127.") || host == "::1" || host == "[::1]";
-  if (!loopback && !keyed)
-    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n", host);
+  if (!is_loopback_host(serve.http.host) && !keyed)
+    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n",
+                 serve.http.host);
 }
 
 int serve(CLI::App& command, ServeFlags& flags) {

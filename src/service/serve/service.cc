@@ -3,13 +3,12 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <span>
-#include <thread>
 
 #include "base/log.h"
 #include "service/net/sha256.h"
 #include "service/net/url.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/browser_guard.h"
 #include "service/serve/respond.h"
 
 #ifndef OAG_VERSION
@@ -91,16 +90,9 @@ std::string_view bearer_key(const HttpRequest& request) {
 
 void check_json(const HttpRequest& http) {
   const std::string* type = http.find_header("Content-Type");
-  if (type != nullptr && type->find("json") != std::string::npos) return;
+  if (type != nullptr && is_json_type(*type)) return;
   throw RequestError(415, "unsupported_media_type", "",
                      "the body has to be JSON: send Content-Type: application/json");
-}
-
-bool is_loopback_name(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
-    host = host.substr(0, colon);
-  return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
 }
 
 }  // namespace
@@ -151,11 +143,10 @@ void Service::drain() {
 // A page of another site may make a browser ask a server on its own machine under a name of that site's
 // (DNS rebinding); where no key protects it, the name does.
 void Service::check_origin(const HttpRequest& request) const {
-  if (!key_digests_.empty() || !is_loopback_name(options_.http.host)) return;
-  const std::string* host = request.find_header("Host");
-  if (host == nullptr || is_loopback_name(*host)) return;
+  if (!key_digests_.empty() || !is_loopback_host(options_.http.host) || !is_foreign(request)) return;
   throw RequestError(403, "wrong_host", "",
-                     "a server on the loopback without a key answers under its own names only");
+                     "a server on the loopback without a key answers under its own names only, and no pages "
+                     "of other sites");
 }
 
 void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
