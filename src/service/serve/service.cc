@@ -125,7 +125,7 @@ void Service::start() {
                                          [this](HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
                                            route(std::move(request), std::move(exchange));
                                          });
-  for (const ModelSpec& spec : options_.models) models_.load(spec);
+  models_.load_all(options_.models);
   server_->start();
 }
 

@@ -23,7 +23,7 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // Loads every model, then opens the port. Errors: those of ModelHost::load and HttpServer.
+  // Loads every model, then opens the port. Errors: those of ModelHost::load_all and HttpServer.
   void start();
   std::string url() const;
 
