@@ -33,6 +33,9 @@ constexpr const Endpoint* kEndpoints[] = {
 constexpr size_t kMostWaitingCalls = 4096;
 constexpr size_t kMostWaitingBytes = size_t{512} << 20;
 
+// In which clients read the errors that a server's end means for them.
+constexpr std::chrono::milliseconds kLastWords{2'000};
+
 // Whether `path` is the route's; what stands in its braces goes to `argument`.
 bool matches(std::string_view route, std::string_view path, std::string& argument) {
   const size_t brace = route.find('{');
@@ -136,7 +139,10 @@ std::string Service::url() const {
 void Service::drain() {
   draining_ = true;
   server_->stop_accepting();
-  server_->wait_idle(Clock::now() + options_.drain_timeout);
+  if (!server_->wait_idle(Clock::now() + options_.drain_timeout)) {
+    answers_.end_all();  // each with an error, which its client may still read
+    server_->wait_idle(Clock::now() + kLastWords);
+  }
   server_->stop();
 }
 

@@ -33,5 +33,27 @@ TEST(Service, EndsOnlyWhenNoAnswerIsAtWorkAnyMore) {
   ending.get();
 }
 
+TEST(Service, TellsClientsThatItsEndCutsTheirAnswers) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  std::string whole(kLong);
+  whole.replace(whole.find("true}"), 5, "false}");  // "stream"
+  RawClient streamed(port_of(*service)), waits(port_of(*service));
+  streamed.send(post("/v1/completions", kLong));
+  ASSERT_TRUE(streamed.read_until("data: ").ends_with("data: "));
+  const std::shared_ptr<ServedModel> model = service->models().models().front();
+  test::Held held(model->language_model());
+  waits.send(post("/v1/completions", whole));
+  ASSERT_TRUE(testing::eventually([&] { return model->admitted() == 2; }));
+  service->drain();
+  const std::string stream = streamed.read_to_end();
+  EXPECT_NE(stream.find(R"("code":"shutting_down")"), std::string::npos) << stream;
+  EXPECT_TRUE(stream.ends_with("\r\n0\r\n\r\n")) << "the stream did not end properly";
+  EXPECT_EQ(stream.find("[DONE]"), std::string::npos);
+  const std::string answer = waits.read_answer();
+  EXPECT_EQ(testing::status_of(answer), 503);
+  EXPECT_NE(answer.find("Retry-After"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace oag
