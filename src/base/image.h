@@ -39,6 +39,14 @@ RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where,
 // kInvalidArgument when the text is no such URI.
 RgbImage decode_data_uri(std::string_view uri, std::string_view where, const ImageLimits& limits = {});
 
+// How many pixels decode_image would make: what the header says, from which alone it is read. Errors: those
+// of decode_image that a header can cause.
+int64_t image_pixels(std::span<const std::byte> bytes, std::string_view where,
+                     const ImageLimits& limits = {});
+
+// The same of a data URI.
+int64_t data_uri_pixels(std::string_view uri, std::string_view where, const ImageLimits& limits = {});
+
 // The picture of a file, or of a data URI ("data:…"). Errors as above, those of
 // MappedFile::open, and kInvalidArgument for an address (http://…), which is not fetched.
 RgbImage read_image(const std::string& source, std::string_view where, const ImageLimits& limits = {});

@@ -138,10 +138,11 @@ class JpegDecoder {
     check_image_size(jpeg_.library.image_width, jpeg_.library.image_height, where, limits);
   }
 
+  int64_t pixels() const { return int64_t{jpeg_.library.image_width} * jpeg_.library.image_height; }
+
   DecodedImage decode() {
     jpeg_decompress_struct& library = jpeg_.library;
-    const int64_t pixels = int64_t{library.image_width} * library.image_height;
-    library.mem->max_memory_to_use = kMaxFixedBytes + kMaxBytesPerPixel * pixels;
+    library.mem->max_memory_to_use = kMaxFixedBytes + kMaxBytesPerPixel * pixels();
     const int channels = choose_colours();
     const bool many_scans = jpeg_has_multiple_scans(&library);
     if (!start(jpeg_)) fail_with_message();
@@ -234,6 +235,10 @@ class JpegDecoder {
 DecodedImage decode_jpeg(std::span<const std::byte> bytes, std::string_view where,
                          const ImageLimits& limits) {
   return JpegDecoder(bytes, where, limits).decode();
+}
+
+int64_t jpeg_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits) {
+  return JpegDecoder(bytes, where, limits).pixels();
 }
 
 }  // namespace oag

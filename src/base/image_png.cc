@@ -27,6 +27,8 @@ class PngDecoder {
     check_image_size(header_.width, header_.height, where, limits);
   }
 
+  int64_t pixels() const { return int64_t{header_.width} * header_.height; }
+
   DecodedImage decode() {
     read_palette();
     DecodedImage decoded{make_image(header_.width, header_.height)};
@@ -191,6 +193,10 @@ class PngDecoder {
 
 DecodedImage decode_png(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits) {
   return PngDecoder(bytes, where, limits).decode();
+}
+
+int64_t png_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits) {
+  return PngDecoder(bytes, where, limits).pixels();
 }
 
 }  // namespace oag

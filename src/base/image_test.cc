@@ -109,6 +109,20 @@ TEST(Image, DamageGivesAPictureOfTheSameSizeOrOneLine) {
   }
 }
 
+TEST(Image, PixelsAreCountedFromTheHeaderAlone) {
+  for (const Case& entry : stored_cases()) {
+    SCOPED_TRACE(entry.file);
+    const int64_t expected = int64_t{entry.expected.width} * entry.expected.height;
+    const auto bytes = std::as_bytes(std::span(entry.bytes));
+    EXPECT_EQ(image_pixels(bytes, "picture"), expected);
+    EXPECT_EQ(data_uri_pixels("data:image/png;base64," + base64(entry.bytes), "picture"), expected);
+    EXPECT_THROW(image_pixels(bytes, "picture", {.max_pixels = expected - 1}), Error);
+  }
+  const std::string png = read_file(kFolder / "png_c2_d8.png");
+  EXPECT_EQ(image_pixels(std::as_bytes(std::span(png)).first(80), "cut off behind its header"), 19 * 13);
+  EXPECT_THROW(image_pixels({}, "empty"), Error);
+}
+
 TEST(Image, TooLargeAPictureIsRefusedFromItsHeader) {
   const std::string png = read_file(kFolder / "png_c2_d8.png");
   const std::string jpeg = read_file(kFolder / "jpeg_420.jpg");

@@ -41,14 +41,18 @@ int orientation_of(const WebPDemuxer* demuxer) {
 
 }  // namespace
 
+// Of the canvas.
+int64_t webp_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits) {
+  WebPBitstreamFeatures features;
+  check(WebPGetFeatures(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), &features), where);
+  check_image_size(features.width, features.height, where, limits);
+  return int64_t{features.width} * features.height;
+}
+
 DecodedImage decode_webp(std::span<const std::byte> bytes, std::string_view where,
                          const ImageLimits& limits) {
-  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  WebPBitstreamFeatures features;
-  check(WebPGetFeatures(data, bytes.size(), &features), where);
-  check_image_size(features.width, features.height, where, limits);  // of the canvas
-
-  const WebPData file = {data, bytes.size()};
+  webp_pixels(bytes, where, limits);
+  const WebPData file = {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
   const Demuxer demuxer(WebPDemux(&file), &WebPDemuxDelete);
   WebPIterator frame;
   if (!demuxer || !WebPDemuxGetFrame(demuxer.get(), 1, &frame))

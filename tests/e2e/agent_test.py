@@ -9,6 +9,7 @@ import ast
 import concurrent.futures
 import json
 import pathlib
+import socket
 import tempfile
 import threading
 import time
@@ -264,6 +265,21 @@ class Answers(AgentTest):
         self.assertLessEqual(len(self.server.post("/tokenize", {"model": MODEL, "prompt": thoughts}).json["tokens"]), 20)
         parse_action(split_answer(content)[1])
 
+    def test_tokens_of_thoughts_are_counted_in_the_usage(self):
+        opened = {"model": MODEL, "temperature": 0, "max_tokens": 400, "frequency_penalty": 0.2, "thinking_token_budget": 8,
+                  "add_generation_prompt": False, "continue_final_message": True,
+                  "messages": [{"role": "user", "content": "Think."}, {"role": "assistant", "content": "<think>"}]}
+        for separate, n in ((False, 1), (True, 2)):
+            body = {**opened, "separate_reasoning": separate, "n": n}
+            whole = self.server.post("/v1/chat/completions", body).json
+            streamed = self.server.stream("/v1/chat/completions", {**body, "stream": True, "stream_options": {"include_usage": True}})
+            for usage in (whole["usage"], streamed[-1]["usage"]):
+                self.assertEqual(usage["completion_tokens_details"], {"reasoning_tokens": 8 * n})
+                self.assertGreater(usage["completion_tokens"], 8 * n)
+        # Without thoughts there is nothing to say of them.
+        usage = self.chat([{"role": "user", "content": "Hi"}], max_tokens=20, thinking_token_budget=0).json["usage"]
+        self.assertNotIn("completion_tokens_details", usage)
+
     def test_content_is_a_text_or_a_list_in_every_role(self):
         turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "<think>No.</think><answer>do(action=\"Back\")</answer>"),
                  ("user", "Again")]
@@ -291,6 +307,17 @@ class Pictures(AgentTest):
             for kind in ("image/png", "image/jpeg"):
                 answer = self.chat(self.with_picture(files[0].read_bytes(), kind))
                 self.assertEqual(answer.status, 200, f"{files[0].name}: {answer.body}")
+
+    def test_pictures_are_counted_together_before_any_is_decoded(self):
+        def refusal(count):
+            part = {"type": "image_url", "image_url": {"url": pictures.data_uri(pictures.huge_header(8000))}}
+            answer = self.chat([{"role": "user", "content": [part] * count}])
+            self.assertEqual(answer.status, 400)
+            return answer.error["message"]
+
+        # Each is within the limit of one, and has no pixels: decoding it fails.
+        self.assertRegex(refusal(2), "cut off|broken")
+        self.assertRegex(refusal(3), "192000000 pixels together")
 
     def test_broken_pictures_are_refused_soon_and_in_words(self):
         screen = pictures.screen(61)
@@ -355,6 +382,13 @@ class Failures(AgentTest):
             ending.join()
         self.assertEqual(server.process.returncode, 0)
 
+    def test_demands_that_leave_no_token_are_the_requests_fault(self):
+        box = self.token("<|begin_of_box|>")
+        body = {"model": MODEL, "prompt": "A number:", "structured_outputs": {"regex": "[0-9]+"}, "allowed_token_ids": [box]}
+        answer = self.server.post("/v1/completions", body)
+        self.assertEqual((answer.status, answer.error["code"]), (400, "invalid_value"))
+        self.assertIn("no next token", answer.error["message"])
+
     def test_an_unknown_model_is_a_404(self):
         answer = self.server.post("/v1/chat/completions", {"model": "autoglm-phone-9B", "messages": [{"role": "user", "content": "Hi"}]})
         self.assertEqual((answer.status, answer.error["code"]), (404, "model_not_found"))
@@ -369,69 +403,20 @@ class Failures(AgentTest):
             self.assertEqual((answer.status, answer.error["code"]), (401, "invalid_api_key"), headers)
         self.assertNotIn("WRONG", self.server.log())
 
-
-class Leaving(AgentTest):
-    """The client goes away: what worked for it ends, and gives everything back."""
-
-    LONG = {"model": MODEL, "prompt": "On and on", "max_tokens": 30000, "ignore_eos": True}
-
-    def idle(self):
-        return self.server.wait_for(lambda m: m["oag_requests_running"] == 0 and m["oag_requests_waiting"] == 0
-                                    and m["oag_kv_usage_ratio"] == 0, "nothing is at work")
-
-    def check_left(self, leave):
-        before = self.idle()
-        leave()
-        after = self.idle()
-        self.assertEqual(after["oag_answers_cancelled_total"], before["oag_answers_cancelled_total"] + 1)
-
-    def test_from_a_stream(self):
-        def leave():
-            connection, response = self.server.open_stream("/v1/completions", {**self.LONG, "stream": True})
-            for _ in range(8):
-                response.readline()
-            response.close()
-            connection.close()
-
-        self.check_left(leave)
-
-    def test_from_an_answer_that_is_not_streamed(self):
-        def leave():
-            connection = self.server.connect()
-            connection.request("POST", "/v1/completions", json.dumps(self.LONG).encode(), self.server.headers(None))
-            self.server.wait_for(lambda m: m["oag_requests_running"] == 1, "the answer has begun")
-            connection.close()
-
-        self.check_left(leave)
-
-    def test_while_the_prompt_is_read(self):
-        def leave():
-            connection = self.server.connect()
-            body = {**self.LONG, "prompt": [300 + i * i % 97 for i in range(24000)], "stream": True}
-            connection.request("POST", "/v1/completions", json.dumps(body).encode(), self.server.headers(None))
-            self.server.wait_for(lambda m: m["oag_requests_running"] == 1, "the prompt is being read")
-            connection.close()
-
-        self.check_left(leave)
-
-    def test_while_the_request_waits(self):
-        before = self.idle()
-        streams = [self.server.open_stream("/v1/completions", {**self.LONG, "stream": True}) for _ in range(4)]
-        self.server.wait_for(lambda m: m["oag_requests_running"] == 4, "every place is taken")
-        waiting = self.server.open_stream("/v1/completions", {**self.LONG, "stream": True})
-        self.server.wait_for(lambda m: m["oag_requests_waiting"] == 1, "one waits")
-        waiting[1].close()
-        waiting[0].close()
-        self.server.wait_for(lambda m: m["oag_requests_waiting"] == 0 and m["oag_requests_running"] == 4, "the one that waited is gone")
-        for connection, response in streams:
-            response.close()
-            connection.close()
-        after = self.idle()
-        self.assertEqual(after["oag_answers_cancelled_total"], before["oag_answers_cancelled_total"] + 5)
+    def test_what_a_head_is_refused_for_is_said_before_the_body_comes(self):
+        keyed, json_type = f"Authorization: Bearer {KEY}", "Content-Type: application/json"
+        cases = [("POST /v1/chat/completions", json_type, 401), ("POST /v1/chat/completions", keyed, 415),
+                 ("POST /v1/nothing", f"{keyed}\r\n{json_type}", 404), ("PUT /v1/models", f"{keyed}\r\n{json_type}", 405)]
+        for line, header, status in cases:
+            with self.subTest(line, status=status), socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as client:
+                client.sendall(f"{line} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: 60000000\r\n\r\n".encode())
+                answer = client.makefile("rb").read().decode()  # to the connection's end
+                self.assertTrue(answer.startswith(f"HTTP/1.1 {status} "), answer)
+                self.assertEqual(sorted(json.loads(answer.partition("\r\n\r\n")[2])["error"]), ["code", "message", "param", "type"])
 
 
 def load_tests(loader, _, __):
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Loop, Answers, Pictures, Failures, Leaving))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Loop, Answers, Pictures, Failures))
 
 
 if __name__ == "__main__":

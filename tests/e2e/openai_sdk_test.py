@@ -413,6 +413,14 @@ class Completions(SdkTest):
         for token, value, top in zip(logprobs.tokens, logprobs.token_logprobs, logprobs.top_logprobs):
             self.assertEqual(top[token], value)
 
+    def test_offsets_of_tokens_are_places_in_the_text_in_streams_too(self):
+        chunks = [chunk.choices[0] for chunk in self.complete(stream=True, logprobs=0)]
+        text = "".join(chunk.text for chunk in chunks)
+        tokens = [token for chunk in chunks if chunk.logprobs for token in zip(chunk.logprobs.tokens, chunk.logprobs.text_offset)]
+        self.assertEqual(len(tokens), 12)
+        for token, offset in tokens:
+            self.assertEqual(text[offset:offset + len(token)], token)
+
     def test_a_stream(self):
         chunks = list(self.complete(stream=True, stream_options={"include_usage": True}))
         self.assertEqual("".join(chunk.choices[0].text for chunk in chunks[:-1]), self.complete().choices[0].text)
@@ -447,6 +455,12 @@ class Embeddings(SdkTest):
     def test_dimensions_that_the_model_lacks_are_refused(self):
         with self.assertRaises(openai.BadRequestError) as caught:
             self.client.embeddings.create(model="bert", input="the phone", dimensions=5)
+        self.assertEqual(caught.exception.param, "dimensions")
+
+    def test_what_is_asked_for_is_checked_before_anything_is_computed(self):
+        # The input is wrong too, which shows when it is looked at.
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.client.embeddings.create(model="bert", input=[2_000_000_000], dimensions=5)
         self.assertEqual(caught.exception.param, "dimensions")
 
     def test_a_model_of_the_other_kind_is_refused(self):

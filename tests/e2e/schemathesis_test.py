@@ -44,6 +44,18 @@ class SchemathesisTest(unittest.TestCase):
                      "/detokenize", "/healthz", "/readyz", "/progressz", "/metrics"):
             self.assertIn(path, answer.json["paths"])
 
+    def test_every_list_says_what_it_is_a_list_of(self):
+        def lists_without_items(value, path):
+            if isinstance(value, list):
+                return [found for number, item in enumerate(value) for found in lists_without_items(item, f"{path}/{number}")]
+            if not isinstance(value, dict):
+                return []
+            own = [path] if "array" in json.dumps(value.get("type")) and "items" not in value else []
+            return own + [found for name, item in value.items() for found in lists_without_items(item, f"{path}/{name}")]
+
+        document = self.server.get("/openapi.json").json
+        self.assertEqual(lists_without_items(document["paths"], ""), [])
+
     def test_requests_made_from_the_description(self):
         result = subprocess.run(
             [sys.executable, "-m", "schemathesis.cli", "run", self.server.url + "/openapi.json",

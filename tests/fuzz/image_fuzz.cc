@@ -13,11 +13,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::span bytes(data, size);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
+    const int64_t counted = text.starts_with("data:")
+                                ? oag::data_uri_pixels(text, "input", kLimits)
+                                : oag::image_pixels(std::as_bytes(bytes), "input", kLimits);
     const oag::RgbImage image = text.starts_with("data:")
                                     ? oag::decode_data_uri(text, "input", kLimits)
                                     : oag::decode_image(std::as_bytes(bytes), "input", kLimits);
     const int64_t pixels = int64_t{image.width} * image.height;
-    if (pixels < 1 || pixels > kLimits.max_pixels || image.pixels.size() != static_cast<size_t>(3 * pixels))
+    if (pixels != counted || pixels < 1 || pixels > kLimits.max_pixels ||
+        image.pixels.size() != static_cast<size_t>(3 * pixels))
       __builtin_trap();
   } catch (const oag::Error&) {
   }

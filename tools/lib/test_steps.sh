@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 fuzz_long_seconds=60   # per fuzz target in --full
+load_clients=3000      # of the load test in --full
 repeat_count=5         # runs of the unit tests in --full
 asan_shards=8          # under ASan every eighth conformance case runs
 
@@ -167,6 +168,12 @@ step_fuzz_long() {
     count=$((count + 1))
   done
   detail "$count targets, $fuzz_long_seconds s each"
+}
+
+# Leaks fail it too: the server's exit status is looked at.
+step_load() {
+  OAG_BINARY=$PWD/build/asan/bin/oag OAG_LOAD_CLIENTS=$load_clients $python tests/e2e/load_test.py 2>&1 | tee "$OAG_STEP_DETAIL.log"
+  detail "$(grep -oE '[0-9]+ clients in [0-9.]+ s' "$OAG_STEP_DETAIL.log")"
 }
 
 step_repeat() { run_ctest release -L unit --repeat "until-fail:$repeat_count" --schedule-random; }

@@ -77,6 +77,14 @@ void declare_answers(CLI::App& command, ServeFlags& flags) {
       ->check(whole_number(0, kMostTokens));
   command.add_flag("--agent-grammar", flags.serve.settings.agent_grammar,
                    "Behind <answer>, only actions of the phone agent: do(…) or finish(…)");
+  command
+      .add_option_function<std::string>(
+          "--generation-config",
+          [&flags](const std::string& name) { flags.serve.settings.own_sampling = name == "auto"; },
+          "Where temperature, top_p, top_k, min_p and repetition_penalty come from that a request leaves\n"
+          "out: auto: generation_config.json or the GGUF's general.sampling keys; none: OpenAI's defaults")
+      ->check(CLI::IsMember({"auto", "none"}))
+      ->default_str("auto");
   command.add_flag("--no-repetition-check", flags.no_repetition, "Let answers repeat themselves for ever");
   command.add_flag("--strict-fields", flags.serve.strict_fields,
                    "Refuse unknown fields of requests (default: a warning in X-OAG-Warning)");

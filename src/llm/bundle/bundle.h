@@ -9,6 +9,7 @@
 
 #include "engine/formats/gguf/gguf_file.h"
 #include "engine/graph/graph.h"
+#include "llm/bundle/sampling_defaults.h"
 #include "llm/bundle/vision_bundle.h"
 #include "llm/models/architecture.h"
 #include "llm/models/text_config.h"
@@ -25,6 +26,7 @@ struct ModelBundle {
   const Architecture* architecture = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::string title;                   // the model's own name, or the file's or folder's
+  SamplingDefaults sampling;           // how its makers want it to be asked
   std::string chat_template;           // Jinja; the file's own, or the family's
   std::string_view fallback_template;  // the name of the family's, where the file has none; else empty
   bool has_tower = false;              // a folder whose config.json has a vision tower

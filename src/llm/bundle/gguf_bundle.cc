@@ -109,6 +109,7 @@ ModelBundle load_gguf_bundle(const std::filesystem::path& path) {
   bundle.config.vocab_size = read_vocab_size(*file);
   bundle.weights = std::make_shared<const Weights>(file);
   bundle.tokenizer = load_tokenizer(*file);
+  bundle.sampling = read_sampling_keys(*file);
   bundle.chat_template = std::string(file->find_string("tokenizer.chat_template").value_or(""));
   return bundle;
 }

@@ -248,6 +248,8 @@ std::vector<TokenId> further_end_ids(const Tokenizer& tokenizer) {
 std::vector<GgufMetadata::Entry> gguf_text_keys(const ModelBundle& bundle) {
   Keys keys(bundle.config.architecture + ".");
   add_general(keys, bundle.config.architecture, "model", bundle.name());
+  for (GgufMetadata::Entry& entry : sampling_keys(bundle.sampling))
+    keys.add(std::move(entry.key), std::move(entry.value));
   add_numbers(keys, bundle.config, bundle.path.string());
   add_tokenizer(keys, bundle);
   return keys.take();

@@ -210,6 +210,8 @@ ModelBundle load_hugging_face_bundle(const fs::path& folder) {
       Weights::Naming{config.family.type.names, config.family.type.model_type, config.text.layers,
                       config.tied_head, config.text.experts.dense_layers});
   bundle.tokenizer = load_hugging_face_tokenizer(folder);
+  const fs::path generation_path = folder / "generation_config.json";
+  bundle.sampling = read_generation_config(read_optional_json(generation_path), generation_path.string());
   if (config.has_vision) check_image_token(config_json, *bundle.tokenizer, config_path);
   bundle.chat_template = read_chat_template(folder);
   return bundle;

@@ -266,7 +266,9 @@ std::vector<SmallFile> hugging_face_files(const ModelBundle& bundle, DType dtype
   std::vector<SmallFile> files;
   files.push_back({"tokenizer.json", write_tokenizer_json(*bundle.tokenizer, bundle.weights->where())});
   files.push_back({"tokenizer_config.json", json_text(tokenizer_config_json(vocabulary))});
-  files.push_back({"generation_config.json", json_text(token_ids_json(*bundle.tokenizer))});
+  Json generation = generation_config_json(bundle.sampling);
+  generation.update(token_ids_json(*bundle.tokenizer));
+  files.push_back({"generation_config.json", json_text(generation)});
   if (!bundle.chat_template.empty() && !bundle.template_is_fallback())
     files.push_back({"chat_template.jinja", bundle.chat_template});
   if (bundle.vision)

@@ -325,6 +325,31 @@ INSTANTIATE_TEST_SUITE_P(Stages, Cancels,
                                             ::testing::Bool()),
                          name_of);
 
+TEST(Batching, ACancelledAnswerRunsUntilItIsCountedAsCancelled) {
+  LanguageModel model(test_runtime(), tiny_llama(), tiny_options(128, 128, 1));
+  GenerationRequest request = greedy(prompt_of(3, 12), 8);
+  const std::string text = model.submit(request).result().text;
+  ASSERT_FALSE(text.empty());
+  // All of the text might become this stop string, so it comes at the end, on the way out.
+  request.stop = {text + "which never comes"};
+  std::optional<Generation> generation;
+  std::latch submitted(1);
+  LanguageModelStats seen;
+  request.on_token = [&](const TokenEvent& event) {
+    submitted.wait();
+    generation->cancel();
+    if (event.is_tail) seen = model.stats();
+    return true;
+  };
+  generation = model.submit(std::move(request));
+  submitted.count_down();
+  EXPECT_EQ(generation->result().finish_reason, FinishReason::kCancelled);
+  EXPECT_EQ(seen.submitted, 2);
+  EXPECT_EQ(seen.running, 1);
+  EXPECT_EQ(seen.cancellations, 0);
+  EXPECT_EQ(model.stats().cancellations, 1);
+}
+
 TEST(Batching, RandomRequestsThatComeAndGoLeaveNothingBehind) {
   LanguageModel model(test_runtime(), tiny_llama(), tiny_options(128, 256, 4));
   std::vector<std::thread> clients;
@@ -340,6 +365,8 @@ TEST(Batching, RandomRequestsThatComeAndGoLeaveNothingBehind) {
         if (i % 4 == 1) std::this_thread::sleep_for(std::chrono::microseconds(300 * i));
         if (i % 4 < 2) generation.cancel();
         generation.wait();
+        const LanguageModelStats stats = model.stats();
+        EXPECT_EQ(stats.submitted, stats.waiting + stats.running + stats.finished);
       }
     });
   }

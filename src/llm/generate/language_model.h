@@ -39,6 +39,8 @@ struct LanguageModelStats {
   int64_t computed_tokens = 0;  // that went through the model, once more after a preemption, guesses included
   int64_t generated_tokens = 0;
   int64_t preemptions = 0;
+  // Of requests: submitted = waiting + running + finished at any time.
+  int64_t submitted = 0;
   int64_t finished = 0;       // requests that ended, however
   int64_t cancellations = 0;  // of these, cancelled
   int64_t failures = 0;       // of these, with an error

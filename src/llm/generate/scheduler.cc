@@ -79,7 +79,10 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
     std::lock_guard lock(mutex_);
     const auto is_it = [&](const SharedPtr& other) { return other.get() == &generation; };
     const auto place = std::find_if(active_.begin(), active_.end(), is_it);
-    if (place != active_.end()) active_.erase(place);
+    if (place != active_.end())
+      active_.erase(place);
+    else
+      --ending_;
     pages_.release(generation.pages);
     ++counts_.finished;
     counts_.cancellations += reason == FinishReason::kCancelled ? 1 : 0;
@@ -315,10 +318,10 @@ void Scheduler::fail_all(ErrorCode code, const char* why) {
     std::lock_guard lock(mutex_);
     failed.swap(active_);
     if (failed.empty()) failed.swap(waiting_);
+    std::erase_if(failed, [](const SharedPtr& generation) { return generation->has_ended; });
+    ending_ += static_cast<int64_t>(failed.size());
   }
-  for (const SharedPtr& generation : failed) {
-    if (!generation->has_ended) finish(*generation, FinishReason::kError, why, code);
-  }
+  for (const SharedPtr& generation : failed) finish(*generation, FinishReason::kError, why, code);
 }
 
 void Scheduler::run() {
@@ -335,7 +338,9 @@ void Scheduler::run() {
     } catch (const std::bad_alloc&) {
       fail_all(ErrorCode::kOutOfMemory, "out of memory");
     } catch (const Error& error) {
-      fail_all(error.code(), error.what());
+      // No request gives a step its arguments.
+      const bool own = error.code() == ErrorCode::kInvalidArgument;
+      fail_all(own ? ErrorCode::kInternal : error.code(), error.what());
     } catch (const std::exception& error) {
       fail_all(ErrorCode::kInternal, error.what());
     } catch (...) {

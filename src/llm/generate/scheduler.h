@@ -82,7 +82,8 @@ class Scheduler : public std::enable_shared_from_this<Scheduler> {
   std::condition_variable changed_;
   std::vector<SharedPtr> waiting_;  // by priority, then arrival
   std::vector<SharedPtr> active_;   // likewise; the scheduler's own, others read it under mutex_
-  KvPages pages_;                   // likewise
+  int64_t ending_ = 0;  // taken off both lists, and neither counted as ended nor without pages yet
+  KvPages pages_;       // likewise
   bool stopping_ = false;
   int64_t next_arrival_ = 0;
   LanguageModelStats counts_;  // without what stats() reads elsewhere

@@ -44,7 +44,7 @@ LanguageModelStats Scheduler::stats() const {
   std::lock_guard lock(mutex_);
   LanguageModelStats stats = counts_;
   stats.waiting = static_cast<int64_t>(waiting_.size());
-  stats.running = static_cast<int64_t>(active_.size());
+  stats.running = static_cast<int64_t>(active_.size()) + ending_;
   stats.pages_total = pages_.total();
   stats.pages_free = pages_.free();
   stats.pages_cached = pages_.unused();
@@ -102,6 +102,7 @@ Generation Scheduler::submit(GenerationRequest request) {
     if (idle) counts_.pending_since = Clock::now();
     if (!idle || has_deadline) make_watch();
     shared->arrival = next_arrival_++;
+    ++counts_.submitted;
     insert_in_order(waiting_, shared);
   }
   if (has_deadline) queue_watch_->ring();
@@ -121,6 +122,7 @@ void Scheduler::drop_stopped() {
       return true;
     };
     for (auto* list : {&waiting_, &active_}) std::erase_if(*list, take_stopped);
+    ending_ += static_cast<int64_t>(dropped.size());
   }
   for (const SharedPtr& generation : dropped) finish_stopped(*generation);
 }
@@ -286,6 +288,7 @@ void Scheduler::watch_queue() {
       if (found != waiting_.end()) {
         stopped = *found;
         waiting_.erase(found);
+        ++ending_;
       } else if (stopping_) {
         return;
       }

@@ -83,7 +83,9 @@ class Session final : public HttpConnection {
   void count_body(size_t bytes);
   void answer();
   void call_handler(HttpRequest request);
+  bool turn_away();
   void refuse(const HttpProblem& problem, const HttpHeaders& headers = {});
+  void send_last_answer(const HttpRefusal& answer);
   void time_out();
   bool advance_output();
   bool was_cut() const;
@@ -235,6 +237,7 @@ void Session::process() {
       case HttpRequestReader::Step::kHead:
         enter(Phase::kBody);
         body_began_ = last_read_ = Clock::now();
+        if (turn_away()) return;
         if (reader_.awaits_continue()) {
           own_output_ += "HTTP/1.1 100 Continue\r\n\r\n";
           pump();
@@ -244,6 +247,24 @@ void Session::process() {
       case HttpRequestReader::Step::kProblem: return refuse(reader_.problem());
     }
   }
+}
+
+// Answers a request by its head where the options say so.
+bool Session::turn_away() {
+  if (!core_.options.check_head) return false;
+  std::optional<HttpRefusal> refusal;
+  try {
+    refusal = core_.options.check_head(reader_.head());
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, "http: the check of a head failed: {}", error.what());
+    refusal = {500,
+               {{"Content-Type", "application/json"}},
+               http_error_body(500, "the server failed to handle the request", "internal_error")};
+  }
+  if (!refusal) return false;
+  ++core_.turned_away;
+  send_last_answer(*refusal);
+  return true;
 }
 
 void Session::count_body(size_t bytes) {
@@ -282,14 +303,19 @@ void Session::call_handler(HttpRequest request) {
   }
 }
 
-// The server's own answer, after which the connection closes.
 void Session::refuse(const HttpProblem& problem, const HttpHeaders& headers) {
   ++(problem.status == 408 ? core_.timed_out : core_.malformed);
-  HttpHeaders all = {{"Content-Type", "application/json"}};
-  all.insert(all.end(), headers.begin(), headers.end());
-  const std::string body = http_error_body(problem.status, problem.message, problem.code);
-  append_response_head(own_output_, {problem.status, false, 1, false, body.size()}, all);
-  own_output_ += body;
+  HttpRefusal answer{problem.status,
+                     {{"Content-Type", "application/json"}},
+                     http_error_body(problem.status, problem.message, problem.code)};
+  answer.headers.insert(answer.headers.end(), headers.begin(), headers.end());
+  send_last_answer(answer);
+}
+
+// The server's own answer, after which the connection closes.
+void Session::send_last_answer(const HttpRefusal& answer) {
+  append_response_head(own_output_, {answer.status, false, 1, false, answer.body.size()}, answer.headers);
+  own_output_ += answer.body;
   count_body(0);
   enter(Phase::kRefusing);
   pump();
@@ -454,7 +480,7 @@ void Session::leave_exchange() {
   if (!exchange_) return;
   const auto exchange = std::exchange(exchange_, nullptr);
   exchange->connection = nullptr;
-  if (exchange->tell_gone()) ++core_.gone;
+  exchange->tell_gone();
   const std::lock_guard lock(exchange->mutex);
   exchange->closed = true;
   exchange->pending = std::string();
@@ -462,7 +488,7 @@ void Session::leave_exchange() {
 }
 
 void Session::tell_gone() {
-  if (exchange_ && exchange_->tell_gone()) ++core_.gone;
+  if (exchange_) exchange_->tell_gone();
 }
 
 TimePoint Session::next_deadline() const {

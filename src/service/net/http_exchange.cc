@@ -171,21 +171,21 @@ void HttpExchangeState::set_on_gone(std::function<void()> callback) {
   if (callback) callback();
 }
 
-bool HttpExchangeState::tell_gone() {
+void HttpExchangeState::tell_gone() {
   std::function<void()> callback;
   {
     const std::lock_guard lock(mutex);
-    if (phase == Phase::kEnded || (gone && !cut)) return false;
+    if (phase == Phase::kEnded || (gone && !cut)) return;
     gone = true;
     cut = false;
     callback.swap(on_gone);
   }
+  ++core->gone;  // before anything that follows from it
   try {
     if (callback) callback();
   } catch (const std::exception& error) {
     log(LogLevel::kError, "http: a callback for a client that left failed: {}", error.what());
   }
-  return true;
 }
 
 HttpExchange::HttpExchange(std::shared_ptr<HttpExchangeState> state) : state_(std::move(state)) {}

@@ -20,8 +20,8 @@ struct HttpServerCore {
   HttpServer::Handler handler;
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> receiving_bytes{0};
-  std::atomic<uint64_t> open{0}, accepted{0}, refused{0}, requests{0}, malformed{0}, timed_out{0}, gone{0},
-      cut{0}, received_bytes{0}, sent_bytes{0};
+  std::atomic<uint64_t> open{0}, accepted{0}, refused{0}, requests{0}, malformed{0}, turned_away{0},
+      timed_out{0}, gone{0}, cut{0}, received_bytes{0}, sent_bytes{0};
 
   std::mutex busy_mutex;
   std::condition_variable no_longer_busy;
@@ -81,8 +81,8 @@ struct HttpExchangeState : std::enable_shared_from_this<HttpExchangeState> {
   void heartbeat(std::chrono::milliseconds interval, std::string text);
   void set_on_gone(std::function<void()> callback);
 
-  // The loop says that the client left. True the first time.
-  bool tell_gone();
+  // The loop says that the client left; the first time counts.
+  void tell_gone();
 
   // Sends the heartbeat if nothing else was sent for its interval.
   void beat(TimePoint now);

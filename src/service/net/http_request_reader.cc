@@ -325,6 +325,10 @@ HttpRequest HttpRequestReader::take() {
   return request;
 }
 
+const HttpRequest& HttpRequestReader::head() const {
+  return impl_->parser->request;
+}
+
 const HttpProblem& HttpRequestReader::problem() const {
   return impl_->problem;
 }

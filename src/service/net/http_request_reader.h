@@ -45,6 +45,9 @@ class HttpRequestReader {
   // Reads on in what has arrived.
   Step advance();
 
+  // After kHead and until take(): the request, whose body may be missing.
+  const HttpRequest& head() const;
+
   // The request that advance() has completed, without `peer`.
   HttpRequest take();
 

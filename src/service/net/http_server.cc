@@ -284,6 +284,7 @@ HttpServerCounters HttpServer::counters() const {
   counters.refused = core.refused;
   counters.requests = core.requests;
   counters.malformed = core.malformed;
+  counters.turned_away = core.turned_away;
   counters.timed_out = core.timed_out;
   counters.gone = core.gone;
   counters.cut = core.cut;

@@ -5,12 +5,20 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "service/net/http_request.h"
 
 namespace oag {
+
+// An answer to a request of which only the head was read; the connection closes after it.
+struct HttpRefusal {
+  int status = 0;
+  HttpHeaders headers;
+  std::string body;
+};
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // a name or an address, brackets allowed; "" and "*" are all interfaces
@@ -31,6 +39,9 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_timeout{30'000};   // between two reads
   std::chrono::milliseconds idle_timeout{75'000};   // between two requests
   std::chrono::milliseconds write_timeout{30'000};  // in which the client takes nothing of what waits for it
+  // Asked on the event loop for a request with a body, before any of the body is read or asked for. Requests
+  // without a body, whose answer need not close the connection, go to the handler as they are.
+  std::function<std::optional<HttpRefusal>(const HttpRequest& head)> check_head;
 };
 
 struct HttpExchangeState;
@@ -96,10 +107,11 @@ struct HttpServerCounters {
   uint64_t accepted = 0;
   uint64_t refused = 0;  // beyond max_connections
   uint64_t requests = 0;
-  uint64_t malformed = 0;  // answered with a 4xx or 5xx by the server itself, time-outs apart
-  uint64_t timed_out = 0;  // while a request was received
-  uint64_t gone = 0;       // clients that left before their answer had ended
-  uint64_t cut = 0;        // clients that did not read
+  uint64_t malformed = 0;    // answered with a 4xx or 5xx by the server itself, time-outs apart
+  uint64_t turned_away = 0;  // by check_head
+  uint64_t timed_out = 0;    // while a request was received
+  uint64_t gone = 0;         // clients that left before their answer had ended
+  uint64_t cut = 0;          // clients that did not read
   uint64_t received_bytes = 0;
   uint64_t sent_bytes = 0;
 };

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -58,6 +60,64 @@ TEST(HttpServerLimits, AHeadThatComesByteByByteIsGivenUp) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 408 ")) << answer;
   EXPECT_GE(ms, 190);
   EXPECT_EQ(server.counters().timed_out, 1u);
+}
+
+// Refuses what has no key.
+HttpServerOptions with_a_key() {
+  HttpServerOptions options = quick();
+  options.check_head = [](const HttpRequest& head) -> std::optional<HttpRefusal> {
+    if (head.find_header("Key") != nullptr) return {};
+    return HttpRefusal{401, {{"WWW-Authenticate", "Bearer"}}, "no key"};
+  };
+  return options;
+}
+
+TEST(HttpServerLimits, ARequestIsTurnedAwayByItsHeadBeforeItsBodyIsRead) {
+  OkServer server(with_a_key());
+  for (const std::string length : {"Content-Length: 40000000", "Transfer-Encoding: chunked",
+                                   "Content-Length: 40000000\r\nExpect: 100-continue"}) {
+    RawClient client(server.port());
+    client.send("POST / HTTP/1.1\r\nHost: h\r\n" + length + "\r\n\r\n");  // and nothing of the body
+    const std::string answer = client.read_to_end();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 401 ")) << answer;
+    EXPECT_NE(answer.find("WWW-Authenticate: Bearer\r\n"), answer.npos) << answer;
+    EXPECT_NE(answer.find("Connection: close\r\n"), answer.npos) << answer;
+    EXPECT_TRUE(answer.ends_with("\r\n\r\nno key")) << answer;
+  }
+  EXPECT_EQ(server.counters().requests, 0u);
+  EXPECT_EQ(server.counters().turned_away, 3u);
+  EXPECT_EQ(server.counters().malformed, 0u);
+}
+
+TEST(HttpServerLimits, AClientThatGoesOnSendingReadsWhyItWasTurnedAway) {
+  HttpServerOptions options = with_a_key();
+  OkServer server(options);
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n");
+  for (int i = 0; i < 80; ++i) client.send(std::string(100'000, 'x'));
+  const std::string answer = client.read_to_end();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 401 ")) << answer;
+}
+
+TEST(HttpServerLimits, ARequestThatTheCheckLetsPassIsAnswered) {
+  OkServer server(with_a_key());
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nKey: k\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_TRUE(client.read_answer().ends_with("ok"));
+  client.send(kGet);  // has no body: it is the handler's, and the connection goes on
+  EXPECT_TRUE(client.read_answer().ends_with("ok"));
+  EXPECT_EQ(server.counters().turned_away, 0u);
+}
+
+TEST(HttpServerLimits, ACheckThatThrowsIsA500) {
+  HttpServerOptions options = quick();
+  options.check_head = [](const HttpRequest&) -> std::optional<HttpRefusal> {
+    throw std::runtime_error("no");
+  };
+  OkServer server(options);
+  RawClient client(server.port());
+  client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_TRUE(client.read_to_end().starts_with("HTTP/1.1 500 "));
 }
 
 TEST(HttpServerLimits, AClientThatSaysNothingIsClosedWithoutAWord) {

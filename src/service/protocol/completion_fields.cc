@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kBoolean = R"({"type":"boolean"})";
 constexpr std::string_view kPrompt =
-    R"({"anyOf":[{"type":"string"},{"type":"array","minItems":1,"maxItems":1048576,"items":{"type":["string","integer","array"]}}]})";
+    R"({"anyOf":[{"type":"string"},{"type":"array","minItems":1,"maxItems":1048576,"items":{"anyOf":[{"type":"integer"},{"type":"string"},{"type":"array","items":{"type":"integer"}}]}}]})";
 
 // A text, ids, or a list of either.
 std::vector<PromptText> prompts_of(const Json& value, const std::string& name, size_t most) {

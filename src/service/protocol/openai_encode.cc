@@ -45,12 +45,17 @@ Json chat_logprobs(std::span<const TokenLogprob> tokens) {
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-Json completion_logprobs(std::span<const TokenLogprob> tokens) {
+// Characters that begin in a text, which may hold parts of some.
+int64_t count_characters(std::string_view text) {
+  return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+// `offset`: characters of the answer before these tokens.
+Json completion_logprobs(std::span<const TokenLogprob> tokens, int64_t offset) {
   Json out = {{"tokens", Json::array()},
               {"token_logprobs", Json::array()},
               {"top_logprobs", Json::array()},
               {"text_offset", Json::array()}};
-  size_t offset = 0;
   for (const TokenLogprob& token : tokens) {
     out["tokens"].push_back(token.token.text);
     out["token_logprobs"].push_back(finite(token.token.logprob));
@@ -58,14 +63,14 @@ Json completion_logprobs(std::span<const TokenLogprob> tokens) {
     for (const auto& candidate : token.top) top[candidate.text] = finite(candidate.logprob);
     out["top_logprobs"].push_back(std::move(top));
     out["text_offset"].push_back(offset);
-    offset += token.token.text.size();
+    offset += count_characters(token.token.text);
   }
   return out;
 }
 
-Json logprobs_json(const AnswerHead& head, const AnswerDelta& delta) {
+Json logprobs_json(const AnswerHead& head, const AnswerDelta& delta, int64_t offset = 0) {
   if (!head.logprobs) return nullptr;
-  return head.chat ? chat_logprobs(delta.logprobs) : completion_logprobs(delta.logprobs);
+  return head.chat ? chat_logprobs(delta.logprobs) : completion_logprobs(delta.logprobs, offset);
 }
 
 // A token's bytes may be half a character.
@@ -130,9 +135,9 @@ void append_chat_delta(std::string& out, const AnswerDelta& delta) {
   if (out.size() > begin) out.pop_back();
 }
 
-void append_ending(std::string& out, const AnswerHead& head, const AnswerDelta& delta) {
+void append_ending(std::string& out, const AnswerHead& head, const AnswerDelta& delta, int64_t offset) {
   out += ",\"logprobs\":";
-  out += head.logprobs && !delta.logprobs.empty() ? dumped(logprobs_json(head, delta)) : "null";
+  out += head.logprobs && !delta.logprobs.empty() ? dumped(logprobs_json(head, delta, offset)) : "null";
   out += ",\"finish_reason\":";
   if (delta.finish_reason.empty())
     out += "null";
@@ -195,7 +200,16 @@ std::string OpenAiStream::begin(int64_t choice) const {
   return finish_chunk(std::move(out), {});
 }
 
-std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage) const {
+// Characters of the choice before the delta; the next delta's are counted on.
+int64_t OpenAiStream::advance_offset(const AnswerDelta& delta) {
+  if (delta.logprobs.empty()) return 0;
+  int64_t& offset = offsets_[delta.choice];
+  const int64_t begin = offset;
+  for (const TokenLogprob& token : delta.logprobs) offset += count_characters(token.token.text);
+  return begin;
+}
+
+std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage) {
   std::string out;
   out.reserve(opening_.size() + delta.text.size() + 128);
   out = opening_;
@@ -208,7 +222,7 @@ std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<An
     out += "\"text\":";
     append_json_string(out, delta.text);
   }
-  append_ending(out, head_, delta);
+  append_ending(out, head_, delta, advance_offset(delta));
   return finish_chunk(std::move(out), usage);
 }
 

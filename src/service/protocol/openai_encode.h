@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/json.h"
@@ -17,16 +18,18 @@ class OpenAiStream {
 
   // The role, which is the first piece of a chat's choice. Completions have none.
   std::string begin(int64_t choice) const;
-  std::string piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage = {}) const;
+  std::string piece(const AnswerDelta& delta, const std::optional<AnswerUsage>& usage = {});
   // The last chunk, without choices: usage and timings.
   std::string usage(const AnswerUsage& usage, const AnswerTimings& timings) const;
 
  private:
+  int64_t advance_offset(const AnswerDelta& delta);
   std::string finish_chunk(std::string out, const std::optional<AnswerUsage>& usage) const;
 
   AnswerHead head_;
   bool include_usage_;
-  std::string opening_;  // up to the list of choices
+  std::string opening_;                           // up to the list of choices
+  std::unordered_map<int64_t, int64_t> offsets_;  // of choices with logprobs: characters so far
 };
 
 // The whole answer: one delta for each choice, in order.

@@ -20,12 +20,13 @@ SamplingOptions sampling_of(const SamplingRequest& request, const ServedModel& m
       reject("invalid_value", field, "names token {}, expected ids below {}", id, vocabulary);
     return static_cast<TokenId>(id);
   };
+  const SamplingDefaults own = model.settings().own_sampling ? model.bundle().sampling : SamplingDefaults();
   SamplingOptions options;
-  options.temperature = request.temperature.value_or(1.0f);
-  options.top_p = request.top_p.value_or(1.0f);
-  options.min_p = request.min_p.value_or(0.0f);
-  options.top_k = static_cast<int>(request.top_k.value_or(0));
-  options.repeat_penalty = request.repetition_penalty.value_or(1.0f);
+  options.temperature = request.temperature.value_or(own.temperature.value_or(1.0f));
+  options.top_p = request.top_p.value_or(own.top_p.value_or(1.0f));
+  options.min_p = request.min_p.value_or(own.min_p.value_or(0.0f));
+  options.top_k = static_cast<int>(request.top_k.value_or(own.top_k.value_or(0)));
+  options.repeat_penalty = request.repetition_penalty.value_or(own.repetition_penalty.value_or(1.0f));
   options.frequency_penalty = request.frequency_penalty.value_or(0.0f);
   options.presence_penalty = request.presence_penalty.value_or(0.0f);
   options.seed = request.seed ? *request.seed + static_cast<uint64_t>(copy) : std::random_device{}();

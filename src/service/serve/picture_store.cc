@@ -35,11 +35,15 @@ PictureStore::~PictureStore() {
   thread_.join();
 }
 
-Picture PictureStore::open(std::string_view source, const std::string& where) {
+int64_t PictureStore::pixels_of(std::string_view source, const std::string& where) {
   if (!source.starts_with("data:")) {
     throw RequestError(400, "unsupported_image_url", where,
                        "is an address, and pictures are not fetched: send it as data:image/png;base64,…");
   }
+  return data_uri_pixels(source, where);
+}
+
+Picture PictureStore::open(std::string_view source, const std::string& where) {
   Picture picture;
   picture.hash = content_hash(source);
   {

@@ -39,8 +39,12 @@ class PictureStore {
   PictureStore(const PictureStore&) = delete;
   PictureStore& operator=(const PictureStore&) = delete;
 
+  // Pixels of a data URI by the picture's header. Errors: those of data_uri_pixels; RequestError for an
+  // address, which is never fetched.
+  static int64_t pixels_of(std::string_view source, const std::string& where);
+
   // Decodes a data URI to see that it is whole and how large. `where` names it in errors. Errors: those of
-  // decode_data_uri and smart_resize; RequestError for an address, which is never fetched.
+  // decode_data_uri and smart_resize.
   Picture open(std::string_view source, const std::string& where);
 
   // Fills the rows of `pictures` and calls `done` on the store's thread, with an error's text or "". A

@@ -143,13 +143,25 @@ std::string rendered_chat(const ServedModel& model, const Json& messages, const 
   }
 }
 
-Picture open_picture(ServedModel& model, const std::string& source, const std::string& where) {
+// A few bytes can say that they are very many pixels, so the headers of all pictures are looked at before one
+// is decoded.
+std::vector<Picture> open_pictures(PictureStore& store, const std::vector<std::string>& sources) {
+  const auto name = [](size_t i) { return fmt::format("picture {}", i + 1); };
+  std::vector<Picture> pictures;
   try {
-    return model.pictures().open(source, where);
+    int64_t pixels = 0;
+    for (size_t i = 0; i < sources.size(); ++i) pixels += PictureStore::pixels_of(sources[i], name(i));
+    if (pixels > kMostRequestPixels) {
+      fail(ErrorCode::kInvalidArgument, "",
+           "the pictures have {} pixels together, at most {} are taken: send fewer or smaller ones", pixels,
+           kMostRequestPixels);
+    }
+    for (size_t i = 0; i < sources.size(); ++i) pictures.push_back(store.open(sources[i], name(i)));
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);
-    throw RequestError(problem.status, problem.code, "messages", error.what());
+    throw RequestError(problem.status, problem.code, "messages", problem.message);
   }
+  return pictures;
 }
 
 Prompt rendered_prompt(ServedModel& model, Request& request) {
@@ -167,10 +179,8 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
   prompt.text = shown_chat(rendered);
-  for (size_t i = 0; i < chat.pictures.size(); ++i) {
-    prompt.pictures.push_back(open_picture(model, chat.pictures[i], fmt::format("picture {}", i + 1)));
-    prompt.picture_tokens += prompt.pictures.back().grid.patches();
-  }
+  if (!chat.pictures.empty()) prompt.pictures = open_pictures(model.pictures(), chat.pictures);
+  for (const Picture& picture : prompt.pictures) prompt.picture_tokens += picture.grid.patches();
   if (model.bundle().image_token)
     check_image_places(prompt.tokens, *model.bundle().image_token, prompt.pictures.size());
   return prompt;

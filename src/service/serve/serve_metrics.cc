@@ -77,6 +77,8 @@ constexpr ModelFigure kModelFigures[] = {
      [](const LanguageModelStats& s) { return double(s.generated_tokens); }},
     {kCounter, "oag_preemptions_total", "Answers that gave their pages back and were computed again",
      [](const LanguageModelStats& s) { return double(s.preemptions); }},
+    {kCounter, "oag_answers_started_total", "Answers that began to wait for a place",
+     [](const LanguageModelStats& s) { return double(s.submitted); }},
     {kCounter, "oag_answers_total", "Answers that ended, however",
      [](const LanguageModelStats& s) { return double(s.finished); }},
     {kCounter, "oag_answers_cancelled_total", "Of these, cancelled",
@@ -92,6 +94,9 @@ void add_network(Snapshot& snapshot, const HttpServerCounters& network) {
   snapshot.add(kCounter, "oag_http_requests_total", "Requests that came in whole", double(network.requests));
   snapshot.add(kCounter, "oag_http_malformed_total", "Requests that broke the protocol or a limit",
                double(network.malformed));
+  snapshot.add(kCounter, "oag_http_turned_away_total",
+               "Requests whose key, address or method was refused before their body was read",
+               double(network.turned_away));
   snapshot.add(kCounter, "oag_http_timed_out_total", "Requests that did not come in time",
                double(network.timed_out));
   snapshot.add(kCounter, "oag_http_gone_total", "Clients that left before their answer's end",
@@ -144,7 +149,7 @@ struct ServeMetrics::Registry {
       prom::BuildCounter().Name("oag_finish_reasons_total").Help("How answers ended").Register(registry);
   prom::Counter& disconnects = prom::BuildCounter()
                                    .Name("oag_disconnects_total")
-                                   .Help("Answers whose client left")
+                                   .Help("Requests that waited or were at work, whose client left")
                                    .Register(registry)
                                    .Add({});
 };

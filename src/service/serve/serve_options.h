@@ -35,8 +35,12 @@ struct ModelSettings {
   std::optional<int64_t> thinking_budget;  // of requests that name none
   bool agent_grammar = false;              // answers of chats end in one action of the phone agent
   bool detect_repetition = true;
+  bool own_sampling = true;  // what a request does not say of sampling, the model's files do
 };
 inline constexpr int64_t kMostDefaultContext = 32768;
+
+// Pixels of all pictures of a request together, as their headers say: 51 screens of 1080x2400.
+inline constexpr int64_t kMostRequestPixels = int64_t{128} << 20;
 
 struct ServeOptions {
   std::vector<ModelSpec> models;

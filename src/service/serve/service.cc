@@ -45,6 +45,36 @@ bool matches(std::string_view route, std::string_view path, std::string& argumen
   return true;
 }
 
+// Where a request goes.
+struct Route {
+  const Endpoint* endpoint = nullptr;
+  std::string argument;
+  std::string methods;  // that its address knows, where it knows others alone
+};
+
+Route find_route(const HttpRequest& request) {
+  Route route;
+  for (const Endpoint* endpoint : kEndpoints) {
+    if (!matches(endpoint->path, request.path, route.argument)) continue;
+    if (endpoint->method == request.method || (request.method == "HEAD" && endpoint->method == "GET")) {
+      route.endpoint = endpoint;
+      break;
+    }
+    route.methods += route.methods.empty() ? "" : ", ";
+    route.methods += endpoint->method;
+  }
+  return route;
+}
+
+HttpRefusal no_endpoint(const Route& route) {
+  const RequestError unknown(404, "not_found", "", "there is no such address; /openapi.json lists them");
+  if (route.methods.empty()) return problem_answer(problem_of(unknown));
+  const RequestError wrong(405, "method_not_allowed", "", "the method is not allowed here");
+  HttpRefusal answer = problem_answer(problem_of(wrong));
+  answer.headers.push_back({"Allow", route.methods});
+  return answer;
+}
+
 std::string openapi_text(const OpenAiDecoder& decoder) {
   std::vector<RouteDescription> routes;
   for (const Endpoint* endpoint : kEndpoints) {
@@ -111,6 +141,7 @@ Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, 
       slow_workers_(std::make_unique<Workers>(1, kMostWaitingCalls, kMostWaitingBytes)) {
   options_.api_keys.clear();
   options_.admin_keys.clear();
+  options_.http.check_head = [this](const HttpRequest& head) { return check_head(head); };
 }
 
 // No requests come, none are prepared, no answers are at work: in this order each stage has nobody before it.
@@ -171,48 +202,57 @@ void Service::check_access(const Endpoint& endpoint, const HttpRequest& request)
                      "the key is missing or wrong; send it as Authorization: Bearer KEY");
 }
 
+// What is wrong with a request, as far as its head tells.
+void Service::check(const Endpoint& endpoint, const HttpRequest& request) const {
+  check_origin(request);
+  check_access(endpoint, request);
+  if (endpoint.method == "POST") check_json(request);
+  if (draining() && endpoint.access != Access::kOpen)
+    throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
+}
+
+std::optional<HttpRefusal> Service::check_head(const HttpRequest& head) const {
+  const Route route = find_route(head);
+  if (route.endpoint == nullptr) return no_endpoint(route);
+  try {
+    check(*route.endpoint, head);
+    return {};
+  } catch (const Error& error) {
+    return problem_answer(problem_of(error));
+  }
+}
+
 void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
-  std::string methods, argument;
-  for (const Endpoint* endpoint : kEndpoints) {
-    if (!matches(endpoint->path, request.path, argument)) continue;
-    const bool fits =
-        endpoint->method == request.method || (request.method == "HEAD" && endpoint->method == "GET");
-    if (!fits) {
-      methods += methods.empty() ? "" : ", ";
-      methods += endpoint->method;
-      continue;
-    }
-    Call call{std::move(request), std::move(exchange), std::move(argument)};
-    if (endpoint->lane == Lane::kLoop) {
-      run(*endpoint, std::move(call));
-      return;
-    }
-    const size_t bytes = call.http.body.size();
-    const auto shared = std::make_shared<Call>(std::move(call));
-    Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
-    if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
-      metrics_.count_rejection("workers_busy");
-      shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full",
-                                      "", {{"Retry-After", "1"}});
-    }
+  Route route = find_route(request);
+  if (route.endpoint == nullptr) {
+    const HttpRefusal answer = no_endpoint(route);
+    exchange->respond(answer.status, answer.headers, answer.body);
     return;
   }
-  if (methods.empty())
-    exchange->respond_error(404, "there is no such address; /openapi.json lists them", "not_found");
-  else
-    exchange->respond_error(405, "the method is not allowed here", "method_not_allowed", "",
-                            {{"Allow", methods}});
+  const Endpoint* endpoint = route.endpoint;
+  Call call{std::move(request), std::move(exchange), std::move(route.argument)};
+  if (endpoint->lane == Lane::kLoop) {
+    run(*endpoint, std::move(call));
+    return;
+  }
+  const size_t bytes = call.http.body.size();
+  const auto shared = std::make_shared<Call>(std::move(call));
+  Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
+  if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
+    metrics_.count_rejection("workers_busy");
+    shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full", "",
+                                    {{"Retry-After", "1"}});
+  }
 }
 
 void Service::run(const Endpoint& endpoint, Call call) {
   const std::shared_ptr<HttpExchange> exchange = call.exchange;
   try {
-    check_origin(call.http);
-    check_access(endpoint, call.http);
-    if (endpoint.method == "POST") check_json(call.http);
-    if (draining() && endpoint.access != Access::kOpen)
-      throw RequestError(503, "shutting_down", "", "the server is ending and takes no more requests");
-    if (exchange->gone()) return;
+    check(endpoint, call.http);
+    if (exchange->gone()) {
+      metrics_.count_disconnect();
+      return;
+    }
     endpoint.handle(*this, std::move(call));
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,10 @@ class Service {
   bool draining() const { return draining_.load(); }
 
  private:
+  std::optional<HttpRefusal> check_head(const HttpRequest& head) const;
   void route(HttpRequest request, std::shared_ptr<HttpExchange> exchange);
   void run(const Endpoint& endpoint, Call call);
+  void check(const Endpoint& endpoint, const HttpRequest& request) const;
   void check_origin(const HttpRequest& request) const;
   void check_access(const Endpoint& endpoint, const HttpRequest& request) const;
 

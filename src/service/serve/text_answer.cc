@@ -85,13 +85,19 @@ void TextAnswer::start() {
     open_choices_ = choices_.size();
     for (size_t i = 0; i < choices_.size(); ++i) {
       choices_[i].index = choices_[i].whole.choice = static_cast<int64_t>(i);
-      if (text().chat)
-        choices_[i].parser = make_answer_parser(answer_format(text(), *around_.model, prompts_.front().text));
+      if (text().chat) {
+        const AnswerFormat format = answer_format(text(), *around_.model, prompts_.front().text);
+        choices_[i].parser = make_answer_parser(format);
+        choices_[i].thoughts.emplace(format.begins_in_reasoning);
+      }
       if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
   for (const std::string& warning : request_.warnings) log(LogLevel::kDebug, "{}: {}", head_.id, warning);
-  around_.exchange->on_gone([self = weak_from_this()] {
+  // Counted first, and also where the answer has ended for want of a reader: who sees it gone may rely on
+  // that.
+  around_.exchange->on_gone([self = weak_from_this(), metrics = around_.metrics] {
+    metrics->count_disconnect();
     if (const auto answer = self.lock()) answer->cancel();
   });
   // What is wrong with its options is found before the headers are sent.
@@ -138,6 +144,12 @@ void TextAnswer::encode_pictures() {
       });
 }
 
+// The client has left, or one of its choices has failed: the others are for nothing.
+bool TextAnswer::over() {
+  std::lock_guard lock(mutex_);
+  return cancelled_ || answered_;
+}
+
 // The copies of a prompt wait for the first one, whose prompt they share.
 void TextAnswer::submit() {
   size_t at = 0;
@@ -146,6 +158,7 @@ void TextAnswer::submit() {
       std::vector<PromptImage> images = place_pictures(*around_.model, prompt);
       std::optional<Generation> leader;
       for (int64_t copy = 0; copy < text().n; ++copy, ++at) {
+        if (over()) return;
         GenerationRequest generation = generation_request(request_, *around_.model, copy);
         generation.prompt = prompt.tokens;
         generation.images = images;
@@ -160,7 +173,7 @@ void TextAnswer::submit() {
         if (!leader) leader = submitted;
         std::lock_guard lock(mutex_);
         choices_[at].generation = submitted;
-        if (cancelled_) submitted.cancel();
+        if (cancelled_ || answered_) submitted.cancel();
       }
     }
   } catch (const Error& error) {
@@ -170,7 +183,8 @@ void TextAnswer::submit() {
   }
 }
 
-void TextAnswer::count_token(Choice& choice) {
+void TextAnswer::count_token(Choice& choice, TokenId id) {
+  if (choice.thoughts) choice.thoughts->take(around_.model->tokenizer()->token_bytes(id, true));
   const TimePoint now = Clock::now();
   if (choice.made++ > 0) {
     around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
@@ -184,14 +198,14 @@ bool TextAnswer::take_token(size_t at, const TokenEvent& event) {
   std::lock_guard lock(mutex_);
   if (cancelled_ || answered_) return false;
   Choice& choice = choices_[at];
-  if (!event.is_tail) count_token(choice);
+  if (!event.is_tail) count_token(choice, event.id);
   AnswerDelta delta = delta_of(
       choice, choice.parser ? choice.parser->push(event.text) : AnswerPiece{std::string(event.text), "", {}});
   if (event.logprobs != nullptr)
     delta.logprobs.push_back(logprob_of(*around_.model->tokenizer(), event.id, *event.logprobs));
   if (head_.return_token_ids && !event.is_tail) delta.token_ids.push_back(event.id);
   send(choice, std::move(delta));
-  return !around_.exchange->gone();
+  return true;
 }
 
 AnswerDelta TextAnswer::delta_of(Choice& choice, AnswerPiece piece) const {
@@ -253,8 +267,7 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (answered_) return;
   if (result.finish_reason == FinishReason::kError) {
     // What the model computed wrongly is no fault of the request.
-    const bool own =
-        result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
+    const bool own = result.error_code == ErrorCode::kCorruptData;
     fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
   } else if (result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
@@ -314,9 +327,7 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
 void TextAnswer::cancel() {
   picture_run_->cancel();
   std::lock_guard lock(mutex_);
-  if (answered_ && open_choices_ == 0) return;
   cancelled_ = answered_ = true;
-  around_.metrics->count_disconnect();
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();
   }
@@ -335,6 +346,7 @@ AnswerUsage TextAnswer::usage() const {
   usage.prompt_tokens = prompt_tokens_;
   for (size_t i = 0; i < choices_.size(); ++i) {
     usage.completion_tokens += choices_[i].made;
+    if (choices_[i].thoughts) usage.reasoning_tokens += choices_[i].thoughts->tokens();
     // The copies of a prompt find what the first one computed.
     if (i % static_cast<size_t>(text().n) == 0) usage.cached_tokens += choices_[i].result.cached_tokens;
   }

@@ -8,6 +8,7 @@
 #include "base/run_control.h"
 #include "llm/generate/generation.h"
 #include "llm/text/answer_parser.h"
+#include "llm/text/reasoning_counter.h"
 #include "service/net/http_server.h"
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
@@ -40,9 +41,10 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   struct Choice {
     int64_t index = 0;
     std::optional<Generation> generation;
-    std::unique_ptr<AnswerParser> parser;  // null: all is text
-    AnswerDelta whole;                     // of an answer that is not streamed
-    int64_t made = 0;                      // tokens
+    std::unique_ptr<AnswerParser> parser;      // null: all is text
+    std::optional<ReasoningCounter> thoughts;  // of a chat
+    AnswerDelta whole;                         // of an answer that is not streamed
+    int64_t made = 0;                          // tokens
     TimePoint last_token{};
     int64_t calls = 0;   // tools that were called
     bool begun = false;  // its first chunk was sent
@@ -54,8 +56,9 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   HttpHeaders headers(std::string_view content_type) const;
   void begin_stream();
   void encode_pictures();
+  bool over();
   void submit();
-  void count_token(Choice& choice);
+  void count_token(Choice& choice, TokenId id);
   bool take_token(size_t choice, const TokenEvent& event);
   void take_end(size_t choice, const GenerationResult& result);
   AnswerDelta delta_of(Choice& choice, AnswerPiece piece) const;

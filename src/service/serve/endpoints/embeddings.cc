@@ -25,16 +25,23 @@ void embed(Service& service, Call call) {
   const auto model = service.models().find(request.context.model);
   const TextEmbedder& embedder = model->embedder();
   const auto& wanted = std::get<EmbeddingRequest>(request.payload);
+  const int64_t width = embedder.bundle().config.hidden_size;
+  if (wanted.dimensions.value_or(width) != width) {
+    reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions,
+           width);
+  }
+  std::vector<std::string> texts;
+  for (const PromptText& input : wanted.inputs) texts.push_back(text_of_input(*model, input));
   const auto control = std::make_shared<RunControl>();
-  call.exchange->on_gone([control] { control->cancel(); });
+  call.exchange->on_gone([control, &metrics = service.metrics()] {
+    metrics.count_disconnect();
+    control->cancel();
+  });
   std::vector<std::vector<float>> vectors;
   int64_t tokens = 0;
-  for (const PromptText& input : wanted.inputs) {
+  for (const std::string& text : texts) {
     Embedding out;
-    if (embedder.embed(text_of_input(*model, input), *control, out) != RunState::kDone) return;
-    if (wanted.dimensions && *wanted.dimensions != static_cast<int64_t>(out.values.size()))
-      reject("unsupported_value", "dimensions", "is {}, and this model's vectors have {}", *wanted.dimensions,
-             out.values.size());
+    if (embedder.embed(text, *control, out) != RunState::kDone) return;
     tokens += out.tokens;
     vectors.push_back(std::move(out.values));
   }
@@ -52,7 +59,7 @@ extern constinit const Endpoint kEmbeddings = {
     Lane::kSlow,
     &OpenAiDecoder::embedding_table,
     {},
-    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array"},"model":{"type":"string"},"usage":{"type":"object"}}})",
+    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["object","index","embedding"],"properties":{"object":{"type":"string"},"index":{"type":"integer"},"embedding":{"anyOf":[{"type":"array","items":{"type":"number"}},{"type":"string"}]}}}},"model":{"type":"string"},"usage":{"type":"object"}}})",
     "application/json",
     false,
     false,

@@ -40,7 +40,7 @@ extern constinit const Endpoint kListModels = {
     Lane::kLoop,
     nullptr,
     {},
-    R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array"}}})",
+    R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["id","object","created","owned_by"],"properties":{"id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"owned_by":{"type":"string"}}}}}})",
     "application/json",
     false,
     false,

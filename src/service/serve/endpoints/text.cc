@@ -6,9 +6,23 @@
 namespace oag {
 namespace {
 
-constexpr std::string_view kAnswer =
+constexpr std::string_view kChatAnswer =
     R"({"type":"object","required":["id","object","created","model","choices","usage"],"properties":{
- "id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"model":{"type":"string"},"choices":{"type":"array"},"usage":{"type":"object"}}})";
+ "id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"model":{"type":"string"},"usage":{"type":"object"},
+ "choices":{"type":"array","items":{"type":"object","required":["index","message","finish_reason"],"properties":{
+  "index":{"type":"integer"},"finish_reason":{"type":"string"},"logprobs":{"type":["object","null"]},
+  "message":{"type":"object","required":["role","content"],"properties":{
+   "role":{"type":"string"},"content":{"type":["string","null"]},"reasoning_content":{"type":"string"},
+   "tool_calls":{"type":"array","items":{"type":"object","required":["id","type","function"],"properties":{"id":{"type":"string"},"type":{"type":"string"},
+    "function":{"type":"object","required":["name","arguments"],"properties":{"name":{"type":"string"},"arguments":{"type":"string"}}}}}}}},
+  "token_ids":{"type":"array","items":{"type":"integer"}}}}}}})";
+
+constexpr std::string_view kCompletionAnswer =
+    R"({"type":"object","required":["id","object","created","model","choices","usage"],"properties":{
+ "id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"model":{"type":"string"},"usage":{"type":"object"},
+ "choices":{"type":"array","items":{"type":"object","required":["index","text","finish_reason"],"properties":{
+  "index":{"type":"integer"},"text":{"type":"string"},"finish_reason":{"type":"string"},"logprobs":{"type":["object","null"]},
+  "token_ids":{"type":"array","items":{"type":"integer"}}}}}}})";
 
 void answer(Service& service, Call call, Request request) {
   TextAnswer::Surroundings around;
@@ -41,7 +55,7 @@ extern constinit const Endpoint kChatCompletions = {
     Lane::kWorker,
     &OpenAiDecoder::chat_table,
     {},
-    kAnswer,
+    kChatAnswer,
     "application/json",
     true,
     false,
@@ -55,7 +69,7 @@ extern constinit const Endpoint kCompletions = {"POST",
                                                 Lane::kWorker,
                                                 &OpenAiDecoder::completion_table,
                                                 {},
-                                                kAnswer,
+                                                kCompletionAnswer,
                                                 "application/json",
                                                 true,
                                                 false,

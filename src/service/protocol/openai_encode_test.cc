@@ -1,0 +1,54 @@
+#include "service/protocol/openai_encode.h"
+
+#include <gtest/gtest.h>
+
+namespace oag {
+namespace {
+
+AnswerHead completion_with_logprobs() {
+  AnswerHead head;
+  head.chat = false;
+  head.logprobs = true;
+  return head;
+}
+
+// A piece of a choice whose tokens are these texts.
+AnswerDelta piece_of(int64_t choice, const std::vector<std::string>& tokens) {
+  AnswerDelta delta;
+  delta.choice = choice;
+  for (const std::string& token : tokens) delta.logprobs.push_back({{1, token, -0.5f}, {}});
+  return delta;
+}
+
+std::vector<int64_t> offsets_of(const Json& answer) {
+  return answer["choices"][0]["logprobs"]["text_offset"];
+}
+
+using Offsets = std::vector<int64_t>;
+
+// As OpenAI's clients read it: text[offset:] begins with the token.
+TEST(OpenAiEncode, TextOffsetsOfAStreamGoOnFromChunkToChunk) {
+  OpenAiStream stream(completion_with_logprobs(), false);
+  EXPECT_EQ(offsets_of(Json::parse(stream.piece(piece_of(0, {"The", " cat"})))), (Offsets{0, 3}));
+  EXPECT_EQ(offsets_of(Json::parse(stream.piece(piece_of(1, {"A"})))), (Offsets{0}));
+  EXPECT_EQ(offsets_of(Json::parse(stream.piece(piece_of(0, {" sat"})))), (Offsets{7}));
+  EXPECT_EQ(offsets_of(Json::parse(stream.piece(piece_of(1, {" dog", "."})))), (Offsets{1, 5}));
+  EXPECT_EQ(offsets_of(Json::parse(stream.piece(piece_of(0, {"."})))), (Offsets{11}));
+}
+
+TEST(OpenAiEncode, TextOffsetsCountCharactersAndNotBytes) {
+  // The second token is the first half of a character, which the third one completes.
+  const std::vector<std::string> tokens = {"\u4f60", "\xe5", "\xa5\xbd", "!"};
+  AnswerDelta whole = piece_of(0, tokens);
+  whole.finish_reason = "stop";
+  const std::vector<AnswerDelta> choices = {whole};
+  EXPECT_EQ(offsets_of(openai_answer(completion_with_logprobs(), choices, {}, {})), (Offsets{0, 1, 2, 2}));
+  OpenAiStream stream(completion_with_logprobs(), false);
+  Offsets streamed;
+  for (const std::string& token : tokens)
+    streamed.push_back(offsets_of(Json::parse(stream.piece(piece_of(0, {token})))).at(0));
+  EXPECT_EQ(streamed, (Offsets{0, 1, 2, 2}));
+}
+
+}  // namespace
+}  // namespace oag

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""What the options of oag serve do, and what requests of different kinds do to each other, with a tiny model.
+
+OAG_BINARY is the program. numpy is needed, to make the model.
+"""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import pictures
+from server import BINARY, LIMIT_S, Server, environment, events, make_tiny_agent
+
+ENDLESS = {"prompt": "On and on", "max_tokens": 30000, "ignore_eos": True}
+
+
+class ServeTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="oag-serve-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.model = make_tiny_agent(cls.folder / "model")
+
+    def serve(self, *options):
+        server = Server(*options)
+        self.addCleanup(server.stop)
+        return server
+
+    def endless(self, server, **more):
+        connection, response = server.open_stream("/v1/completions", {**ENDLESS, "stream": True, **more})
+        self.addCleanup(connection.close)
+        self.assertEqual(response.status, 200)
+        return connection, response
+
+
+class Streams(ServeTest):
+    def test_a_short_question_is_answered_while_pictures_of_another_are_encoded(self):
+        server = self.serve(self.model, "--ctx", 32768, "--parallel", 4)
+        parts = [{"type": "image_url", "image_url": {"url": pictures.data_uri(pictures.screen(number))}} for number in range(6)]
+        first_word = []
+
+        def look():
+            body = {"messages": [{"role": "user", "content": parts}], "max_tokens": 2, "stream": True}
+            for event in server.stream("/v1/chat/completions", body):
+                first_word.append(event)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        self.addCleanup(looking.join)
+        server.wait_for(lambda m: m["oag_pictures_computed_total"] > 0, "the first picture is encoded")
+        answer = server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3})
+        self.assertEqual(answer.status, 200)
+        self.assertLess(server.metrics()["oag_pictures_computed_total"], len(parts))
+        self.assertEqual(first_word, [])
+        looking.join()
+        self.assertGreater(len(first_word), 0)
+
+    def test_a_stream_that_waits_says_so(self):
+        server = self.serve(self.model, "--ctx", 32768, "--parallel", 1, "--comment-interval", 1)
+        at_work, answer = self.endless(server)
+        self.assertTrue(answer.readline())
+        waiting = self.endless(server)[1]
+        begin = time.monotonic()
+        self.assertEqual(waiting.readline(), b": waiting\n")
+        self.assertGreater(time.monotonic() - begin, 0.5)
+        at_work.close()
+        lines = (line for line in iter(waiting.readline, b"") if line not in (b"\n", b": waiting\n"))
+        self.assertTrue(next(lines).startswith(b"data: {"))
+
+
+class Options(ServeTest):
+    def test_everything_may_stand_in_a_config_file(self):
+        config = self.folder / "serve.json"
+        config.write_text(json.dumps({"schema": "oag.serve/1", "model": [str(self.model), str(self.model)],
+                                      "name": ["first", "second"], "ctx": 2048, "parallel": 2, "api-key": "of the file"}))
+        server = self.serve("--config", config, "--ctx", 1024)
+        server.key = "of the file"
+        models = server.get("/v1/models").json["data"]
+        # The command line wins over the file.
+        self.assertEqual([(one["id"], one["max_model_len"]) for one in models], [("first", 1024), ("second", 1024)])
+        self.assertEqual(server.get("/v1/models", key="another").status, 401)
+        answer = server.post("/v1/completions", {"model": "second", "prompt": "The", "max_tokens": 3})
+        self.assertEqual((answer.status, answer.json["model"]), (200, "second"))
+
+    def test_a_config_file_without_a_model_is_refused(self):
+        config = self.folder / "no_model.json"
+        config.write_text(json.dumps({"schema": "oag.serve/1", "port": 0}))
+        run = subprocess.run([BINARY, "serve", "--config", config], capture_output=True, env=environment(), timeout=LIMIT_S)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn(b"MODEL", run.stderr)
+
+
+class Sampling(ServeTest):
+    """Of a request that says nothing of sampling."""
+
+    BODY = {"prompt": "The next step is", "max_tokens": 40, "ignore_eos": True, "return_token_ids": True}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        path = cls.model / "generation_config.json"
+        # So hot that two answers are never the same, but that only one token is left to draw.
+        path.write_text(json.dumps({**json.loads(path.read_text()), "do_sample": True, "temperature": 5.0, "top_k": 1}))
+        cls.gguf = cls.folder / "model.gguf"
+        subprocess.run([BINARY, "convert", cls.model, cls.gguf], check=True, capture_output=True, env=environment(), timeout=LIMIT_S)
+
+    def ids(self, server, **more):
+        answer = server.post("/v1/completions", {**self.BODY, **more})
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json["choices"][0]["token_ids"]
+
+    def test_is_the_models_own(self):
+        for model in (self.model, self.gguf):
+            with self.subTest(model.name):
+                server = self.serve(model, "--ctx", 2048)
+                self.assertEqual(self.ids(server), self.ids(server, temperature=0))
+                # What the request says goes before, field by field: the temperature stays.
+                self.assertNotEqual(self.ids(server, top_k=0), self.ids(server, top_k=0))
+                self.assertEqual(self.ids(server, top_k=0, temperature=0), self.ids(server))
+
+    def test_is_openais_where_it_is_asked_for(self):
+        server = self.serve(self.model, "--ctx", 2048, "--generation-config", "none")
+        self.assertNotEqual(self.ids(server), self.ids(server))
+        self.assertEqual(self.ids(server, seed=7), self.ids(server, seed=7, temperature=1, top_p=1, top_k=0))
+
+    def test_a_model_that_does_not_sample_takes_the_most_likely_token(self):
+        greedy = make_tiny_agent(self.folder / "greedy")
+        path = greedy / "generation_config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "do_sample": False}))
+        server = self.serve(greedy, "--ctx", 2048)
+        self.assertEqual(self.ids(server), self.ids(server, temperature=0))
+
+
+class Memory(ServeTest):
+    BUDGET = 60  # MB, all of which the cache of one model takes where it may
+
+    def setUp(self):
+        keys = self.folder / "admin"
+        keys.write_text("admin\n")
+        self.options = ("--ctx", 32768, "--parallel", 64, "--admin-key-file", keys)
+
+    def load(self, server, name):
+        return server.post("/admin/models/load", {"source": str(self.model), "name": name}, key="admin")
+
+    def names(self, server):
+        return [one["id"] for one in server.get("/v1/models").json["data"]]
+
+    def test_a_model_beyond_the_budget_is_refused(self):
+        run = subprocess.run([BINARY, "serve", self.model, "--port", "0", "--memory-budget", "1", *map(str, self.options)],
+                             capture_output=True, env=environment(), timeout=LIMIT_S)
+        self.assertNotEqual(run.returncode, 0)
+        self.assertRegex(run.stderr.decode(), "--memory-budget leaves 1 MB")
+
+    def test_an_idle_model_makes_room_and_one_at_work_does_not(self):
+        server = self.serve(self.model, "--name", "first", "--memory-budget", self.BUDGET, *self.options)
+        connection, response = self.endless(server, model="first")
+        self.assertTrue(response.readline())
+        answer = self.load(server, "second")
+        self.assertEqual((answer.status, answer.error["code"]), (507, "out_of_memory_budget"))
+        self.assertEqual(self.names(server), ["first"])
+        self.assertTrue(next(events(response))["choices"][0]["text"] is not None)  # its answer goes on
+        connection.close()
+        end = time.monotonic() + LIMIT_S
+        while (answer := self.load(server, "second")).status == 507 and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(self.names(server), ["second"])
+        self.assertEqual(server.post("/v1/completions", {"model": "second", "prompt": "The", "max_tokens": 2}).status, 200)
+        self.assertEqual(server.post("/v1/completions", {"model": "first", "prompt": "The", "max_tokens": 2}).status, 404)
+
+
+def load_tests(loader, _, __):
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Streams, Options, Sampling, Memory))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
