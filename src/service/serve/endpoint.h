@@ -7,6 +7,7 @@
 #include "service/net/http_server.h"
 #include "service/protocol/openai_decode.h"
 #include "service/protocol/openapi.h"
+#include "service/serve/byte_budget.h"
 
 namespace oag {
 
@@ -16,7 +17,8 @@ class Service;
 struct Call {
   HttpRequest http;
   std::shared_ptr<HttpExchange> exchange;
-  std::string argument;  // what stands in the path's braces
+  std::string argument;                    // what stands in the path's braces
+  std::unique_ptr<ByteBudget::Hold> held;  // for the body
 };
 
 // Who may call an endpoint.

@@ -54,6 +54,7 @@ struct ServeOptions {
   std::chrono::milliseconds drain_timeout{60'000};
   std::chrono::milliseconds progress_timeout{60'000};
   int request_workers = 2;
+  size_t max_held_bytes = size_t{256} << 20;  // of bodies and waiting pictures of all requests together
 };
 
 }  // namespace oag

@@ -133,6 +133,7 @@ void check_json(const HttpRequest& http) {
 Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve)
     : options_(options),
       decoder_(options.strict_fields),
+      held_bytes_(std::max(options.max_held_bytes, options.http.max_body_bytes)),
       models_(std::move(runtime), std::move(resolve), options.settings, options.memory_budget),
       openapi_(openapi_text(decoder_)),
       key_digests_(digests_of(options.api_keys)),
@@ -236,6 +237,13 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
     return;
   }
   const size_t bytes = call.http.body.size();
+  call.held = held_bytes_.take(bytes);
+  if (!call.held) {
+    metrics_.count_rejection("bytes_held");
+    call.exchange->respond_error(429, "requests at work hold too many bytes already; try again later",
+                                 "queue_full", "", {{"Retry-After", "1"}});
+    return;
+  }
   const auto shared = std::make_shared<Call>(std::move(call));
   Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
   if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {

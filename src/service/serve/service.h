@@ -36,6 +36,7 @@ class Service {
   ModelHost& models() { return models_; }
   ServeMetrics& metrics() { return metrics_; }
   LiveAnswers& answers() { return answers_; }
+  ByteBudget& held_bytes() { return held_bytes_; }
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
@@ -51,6 +52,7 @@ class Service {
   ServeOptions options_;
   OpenAiDecoder decoder_;
   ServeMetrics metrics_;
+  ByteBudget held_bytes_;
   LiveAnswers answers_;
   ModelHost models_;
   std::string openapi_;

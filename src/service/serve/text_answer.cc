@@ -112,6 +112,21 @@ void TextAnswer::prepare() {
   else
     prompts_ = completion_prompts(*around_.model, text());
   for (const Prompt& prompt : prompts_) prompt_tokens_ += prompt.total_tokens();
+  let_go_of_request();
+}
+
+// An answer may wait for long: it keeps the prompts alone, and pictures that the tower has not seen.
+void TextAnswer::let_go_of_request() {
+  TextRequest& text = text_of(request_);
+  text.messages = nullptr;
+  text.template_arguments = Json::object();
+  text.prompts.clear();
+  text.prompts.shrink_to_fit();
+  size_t bytes = 0;
+  for (const Prompt& prompt : prompts_) {
+    for (const Picture& picture : prompt.pictures) bytes += picture.source ? picture.source->size() : 0;
+  }
+  if (around_.held) around_.held->shrink(bytes);
 }
 
 void TextAnswer::begin_stream() {
@@ -152,6 +167,7 @@ bool TextAnswer::over() {
 
 // The copies of a prompt wait for the first one, whose prompt they share.
 void TextAnswer::submit() {
+  around_.held.reset();
   size_t at = 0;
   try {
     for (Prompt& prompt : prompts_) {

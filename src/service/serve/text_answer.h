@@ -12,6 +12,7 @@
 #include "service/net/http_server.h"
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/byte_budget.h"
 #include "service/serve/live_answers.h"
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
@@ -29,6 +30,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     std::shared_ptr<ServedModel> model;
     ServeMetrics* metrics = nullptr;
     LiveAnswers* answers = nullptr;
+    std::unique_ptr<ByteBudget::Hold> held;  // for the request
     std::chrono::milliseconds comment_interval{0};
   };
   TextAnswer(Request request, Surroundings around);
@@ -53,6 +55,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
 
   const TextRequest& text() const { return std::get<TextRequest>(request_.payload); }
   void prepare();
+  void let_go_of_request();
   HttpHeaders headers(std::string_view content_type) const;
   void begin_stream();
   void encode_pictures();

@@ -25,9 +25,11 @@ constexpr std::string_view kCompletionAnswer =
   "token_ids":{"type":"array","items":{"type":"integer"}}}}}}})";
 
 void answer(Service& service, Call call, Request request) {
+  std::string().swap(call.http.body);
   TextAnswer::Surroundings around;
   around.model = service.models().find(request.context.model);
   around.exchange = std::move(call.exchange);
+  around.held = std::move(call.held);
   around.metrics = &service.metrics();
   around.answers = &service.answers();
   around.comment_interval = service.options().comment_interval;
