@@ -97,7 +97,6 @@ void constrain(GenerationRequest& generation, const TextRequest& text, ServedMod
 }  // namespace
 
 GenerationRequest generation_request(const Request& request, ServedModel& model, int64_t copy) {
-  constexpr int64_t kCompletionTokens = 16;  // OpenAI's default
   const auto& text = std::get<TextRequest>(request.payload);
   GenerationRequest generation;
   generation.max_tokens = text.max_tokens.value_or(text.chat ? -1 : kCompletionTokens);

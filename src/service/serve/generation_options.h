@@ -9,6 +9,9 @@
 
 namespace oag {
 
+// Of a completion that says nothing of its length: OpenAI's default.
+inline constexpr int64_t kCompletionTokens = 16;
+
 // How answer number `copy` to a chat or completion is made: everything but its prompt and callbacks. Errors:
 // RequestError for ids beyond the vocabulary; those of GrammarCache::find.
 GenerationRequest generation_request(const Request& request, ServedModel& model, int64_t copy);

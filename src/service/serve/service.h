@@ -37,6 +37,7 @@ class Service {
   ServeMetrics& metrics() { return metrics_; }
   LiveAnswers& answers() { return answers_; }
   ByteBudget& held_bytes() { return held_bytes_; }
+  Workers& encoder() { return encoder_; }
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
@@ -53,6 +54,7 @@ class Service {
   OpenAiDecoder decoder_;
   ServeMetrics metrics_;
   ByteBudget held_bytes_;
+  Workers encoder_;  // of answers that are sent as a whole
   LiveAnswers answers_;
   ModelHost models_;
   std::string openapi_;

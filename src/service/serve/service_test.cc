@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <latch>
 
 #include "service/serve/service_testing.h"
 
@@ -31,6 +32,41 @@ TEST(Service, EndsOnlyWhenNoAnswerIsAtWorkAnyMore) {
   EXPECT_EQ(ending.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
   held.release();
   ending.get();
+}
+
+// What encodes an answer is none of the scheduler's threads: others go on meanwhile.
+TEST(Service, AnswersWholeWhileItsEncoderIsBusy) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  std::latch release(1);
+  service->encoder().submit(0, [&] { release.wait(); });
+  RawClient whole(port_of(*service)), streamed(port_of(*service));
+  whole.send(post("/v1/completions", R"({"model": "tiny", "prompt": "on", "max_tokens": 2, "logprobs": 5})"));
+  ServedModel& model = *service->models().models().front();
+  ASSERT_TRUE(testing::eventually([&] { return model.language_model().stats().finished >= 2; }));  // warm-up
+  streamed.send(post("/v1/completions", kLong));
+  EXPECT_NE(streamed.read_until("[DONE]").find("[DONE]"), std::string::npos);
+  release.count_down();
+  const std::string answer = whole.read_answer();
+  EXPECT_EQ(testing::status_of(answer), 200);
+  EXPECT_NE(answer.find("\"completion_tokens\":2"), std::string::npos) << answer;
+  service->drain();
+}
+
+TEST(Service, RefusesMoreLogProbabilitiesThanAnAnswerMayHold) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  const auto status_for = [&](std::string_view more) {
+    RawClient client(port_of(*service));
+    return testing::status_of(client.ask(post(
+        "/v1/chat/completions",
+        fmt::format(R"({{"model": "tiny", "messages": [{{"role": "user", "content": "a"}}], "logprobs": true,
+                     "top_logprobs": 20, {}}})",
+                    more))));
+  };
+  EXPECT_EQ(status_for(R"("n": 64)"), 400);
+  EXPECT_EQ(status_for(R"("n": 64, "max_tokens": 1)"), 200);
+  service->drain();
 }
 
 TEST(Service, TellsClientsThatItsEndCutsTheirAnswers) {

@@ -72,6 +72,7 @@ void TextAnswer::start() {
   if (answers > around_.model->capacity())
     reject("invalid_value", "n", "asks for {} answers, at most {} are made at once", answers,
            around_.model->capacity());
+  check_size();
   ticket_ = around_.model->admit(answers);
   if (!ticket_) {
     around_.metrics->count_rejection("queue_full");
@@ -113,6 +114,24 @@ void TextAnswer::prepare() {
     prompts_ = completion_prompts(*around_.model, text());
   for (const Prompt& prompt : prompts_) prompt_tokens_ += prompt.total_tokens();
   let_go_of_request();
+}
+
+// Log probabilities of an answer that is sent as a whole are kept until its end, and take much memory.
+void TextAnswer::check_size() const {
+  constexpr int64_t kMostCandidates = int64_t{1} << 20;
+  if (stream_ || !text().logprobs) return;
+  int64_t candidates = 0;
+  for (const Prompt& prompt : prompts_) {
+    const int64_t room = around_.model->context_tokens() - prompt.total_tokens();
+    const int64_t tokens = std::min(text().max_tokens.value_or(text().chat ? room : kCompletionTokens), room);
+    candidates += text().n * tokens * (1 + *text().logprobs);
+  }
+  if (candidates <= kMostCandidates) return;
+  reject(
+      "invalid_value", text().chat ? "top_logprobs" : "logprobs",
+      "asks for up to {} log probabilities in one answer, at most {} are sent: stream it, or ask for fewer "
+      "tokens, choices or candidates",
+      candidates, kMostCandidates);
 }
 
 // An answer may wait for long: it keeps the prompts alone, and pictures that the tower has not seen.
@@ -312,10 +331,24 @@ void TextAnswer::finish() {
     exchange.finish();
     return;
   }
-  std::vector<AnswerDelta> wholes;
-  for (Choice& choice : choices_) wholes.push_back(std::move(choice.whole));
-  exchange.respond(200, headers("application/json"),
-                   json_line(openai_answer(head_, wholes, usage(), timings())));
+  // Of many choices with log probabilities this takes long, and other answers wait for this thread.
+  auto wholes = std::make_shared<std::vector<AnswerDelta>>();
+  for (Choice& choice : choices_) wholes->push_back(std::move(choice.whole));
+  around_.encoder->submit(0, [self = shared_from_this(), wholes, usage = usage(), timings = timings()] {
+    self->respond_whole(*wholes, usage, timings);
+  });
+}
+
+void TextAnswer::respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                               const AnswerTimings& timings) {
+  if (around_.exchange->gone()) return;
+  try {
+    around_.exchange->respond(200, headers("application/json"),
+                              openai_answer_text(head_, choices, usage, timings));
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, "{}: {}", head_.id, error.what());
+    respond_problem(*around_.exchange, internal_problem());
+  }
 }
 
 void TextAnswer::fail_with(const ApiProblem& problem) {

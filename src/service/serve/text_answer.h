@@ -17,6 +17,7 @@
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/served_model.h"
+#include "service/serve/workers.h"
 
 namespace oag {
 
@@ -30,6 +31,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     std::shared_ptr<ServedModel> model;
     ServeMetrics* metrics = nullptr;
     LiveAnswers* answers = nullptr;
+    Workers* encoder = nullptr;              // takes every job
     std::unique_ptr<ByteBudget::Hold> held;  // for the request
     std::chrono::milliseconds comment_interval{0};
   };
@@ -55,6 +57,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
 
   const TextRequest& text() const { return std::get<TextRequest>(request_.payload); }
   void prepare();
+  void check_size() const;
   void let_go_of_request();
   HttpHeaders headers(std::string_view content_type) const;
   void begin_stream();
@@ -70,6 +73,8 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
   void finish();
+  void respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                     const AnswerTimings& timings);
   void fail_with(const ApiProblem& problem);
   void fail_locked(const ApiProblem& problem);
   void cancel();

@@ -32,6 +32,7 @@ void answer(Service& service, Call call, Request request) {
   around.held = std::move(call.held);
   around.metrics = &service.metrics();
   around.answers = &service.answers();
+  around.encoder = &service.encoder();
   around.comment_interval = service.options().comment_interval;
   std::make_shared<TextAnswer>(std::move(request), std::move(around))->start();
 }
