@@ -4,13 +4,16 @@
 OAG_BINARY is the program.
 """
 
+import pathlib
 import signal
 import socket
+import tempfile
 import time
 import unittest
 
+import pictures
 from cli import TINY, CliTest
-from server import Server
+from server import Server, make_tiny_agent
 
 
 class Ending(CliTest):
@@ -33,6 +36,24 @@ class Ending(CliTest):
                     begin = time.monotonic()
                     self.assertEqual(server.stop(second), 130)
                     self.assertLess(time.monotonic() - begin, 10)
+
+
+class Deadlines(unittest.TestCase):
+    def test_a_deadline_holds_while_pictures_wait_for_the_tower(self):
+        def request(count, **more):
+            parts = [{"type": "image_url", "image_url": {"url": pictures.data_uri(pictures.screen(80 + i))}} for i in range(count)]
+            return {"model": "agent", "messages": [{"role": "user", "content": parts}], "max_tokens": 1, **more}
+
+        with tempfile.TemporaryDirectory() as folder, Server(make_tiny_agent(pathlib.Path(folder) / "agent"), "--name", "agent") as server:
+            connection, response = server.open_stream("/v1/chat/completions", request(4, stream=True))
+            self.addCleanup(connection.close)
+            self.assertEqual(response.status, 200)
+            begin = time.monotonic()
+            answer = server.post("/v1/chat/completions", request(1, deadline_ms=400))
+            seconds = time.monotonic() - begin
+            self.assertEqual((answer.status, answer.error["code"]), (408, "deadline_exceeded"))
+            self.assertLess(server.metrics()["oag_pictures_computed_total"], 4, "the tower was too fast for this test")
+            self.assertLess(seconds, 1.5)
 
 
 if __name__ == "__main__":

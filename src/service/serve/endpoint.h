@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "service/net/http_server.h"
 #include "service/protocol/openai_decode.h"
 #include "service/protocol/openapi.h"
@@ -19,6 +20,7 @@ struct Call {
   std::shared_ptr<HttpExchange> exchange;
   std::string argument;                    // what stands in the path's braces
   std::unique_ptr<ByteBudget::Hold> held;  // for the body
+  TimePoint arrival = Clock::now();
 };
 
 // Who may call an endpoint.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "service/protocol/openai_decode.h"
+#include "service/serve/deadline_watch.h"
 #include "service/serve/endpoint.h"
 #include "service/serve/live_answers.h"
 #include "service/serve/model_host.h"
@@ -38,6 +39,8 @@ class Service {
   LiveAnswers& answers() { return answers_; }
   ByteBudget& held_bytes() { return held_bytes_; }
   Workers& encoder() { return encoder_; }
+  DeadlineWatch& deadlines() { return deadlines_; }
+  Workers& request_workers() { return *workers_; }
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
@@ -54,6 +57,7 @@ class Service {
   OpenAiDecoder decoder_;
   ServeMetrics metrics_;
   ByteBudget held_bytes_;
+  DeadlineWatch deadlines_;
   Workers encoder_;  // of answers that are sent as a whole
   LiveAnswers answers_;
   ModelHost models_;

@@ -33,6 +33,10 @@ TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogpr
   return out;
 }
 
+ApiProblem deadline_problem() {
+  return problem_of(Error(ErrorCode::kDeadlineExceeded, "", "passed its deadline"));
+}
+
 // Header values hold no line breaks, and no more than a few warnings.
 std::string warning_header(const std::vector<std::string>& warnings) {
   std::string text = fmt::format(
@@ -161,6 +165,11 @@ void TextAnswer::encode_pictures() {
     submit();
     return;
   }
+  if (request_.context.deadline) {
+    around_.deadlines->at(*request_.context.deadline, [self = weak_from_this()] {
+      if (const auto answer = self.lock()) answer->expire();
+    });
+  }
   const TimePoint begin = Clock::now();
   around_.model->pictures().encode(
       std::move(pictures), picture_run_,
@@ -187,6 +196,10 @@ bool TextAnswer::over() {
 // The copies of a prompt wait for the first one, whose prompt they share.
 void TextAnswer::submit() {
   around_.held.reset();
+  {
+    std::lock_guard lock(mutex_);
+    submitted_ = true;
+  }
   size_t at = 0;
   try {
     for (Prompt& prompt : prompts_) {
@@ -380,6 +393,14 @@ void TextAnswer::cancel() {
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();
   }
+}
+
+// Its pictures wait for the tower, or are at work there.
+void TextAnswer::expire() {
+  std::lock_guard lock(mutex_);
+  if (submitted_) return;
+  picture_run_->cancel();
+  fail_locked(deadline_problem());
 }
 
 // The server ends and waits no longer.

@@ -13,6 +13,7 @@
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
 #include "service/serve/byte_budget.h"
+#include "service/serve/deadline_watch.h"
 #include "service/serve/live_answers.h"
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
@@ -31,6 +32,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     std::shared_ptr<ServedModel> model;
     ServeMetrics* metrics = nullptr;
     LiveAnswers* answers = nullptr;
+    DeadlineWatch* deadlines = nullptr;
     Workers* encoder = nullptr;              // takes every job
     std::unique_ptr<ByteBudget::Hold> held;  // for the request
     std::chrono::milliseconds comment_interval{0};
@@ -79,6 +81,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   void fail_locked(const ApiProblem& problem);
   void cancel();
   void end_early();
+  void expire();
   AnswerUsage usage() const;
   AnswerTimings timings() const;
 
@@ -97,6 +100,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   std::vector<Choice> choices_;
   size_t open_choices_ = 0;
   bool cancelled_ = false, answered_ = false;
+  bool submitted_ = false;  // the scheduler watches its deadline
 };
 
 }  // namespace oag
