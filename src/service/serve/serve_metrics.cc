@@ -136,11 +136,12 @@ struct ServeMetrics::Registry {
                                     .Help("Between two tokens of an answer")
                                     .Register(registry)
                                     .Add({}, kNextToken);
-  prom::Histogram& queue = prom::BuildHistogram()
-                               .Name("oag_queue_seconds")
-                               .Help("From a request's submission to its admission")
-                               .Register(registry)
-                               .Add({}, kFirstToken);
+  prom::Histogram& queue =
+      prom::BuildHistogram()
+          .Name("oag_queue_seconds")
+          .Help("From a request's submission to its admission, or to its end where it only waited")
+          .Register(registry)
+          .Add({}, kFirstToken);
   prom::Family<prom::Counter>& rejections = prom::BuildCounter()
                                                 .Name("oag_rejections_total")
                                                 .Help("Requests refused for lack of room")
