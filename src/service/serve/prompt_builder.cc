@@ -49,6 +49,24 @@ size_t text_bytes(const Json& value) {
   return bytes;
 }
 
+// Of everything that a template may write of a value.
+size_t all_bytes(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().size();
+  size_t bytes = 1;
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.items()) bytes += name.size() + all_bytes(member);
+  } else if (value.is_array()) {
+    for (const Json& item : value) bytes += all_bytes(item);
+  }
+  return bytes;
+}
+
+// What the template gets beside the messages.
+void check_extras(const ServedModel& model, const Json& tools, const Json& arguments) {
+  check_bytes(model, "tools", all_bytes(tools));
+  check_bytes(model, "chat_template_kwargs", all_bytes(arguments));
+}
+
 // Variables of the template that it does not look at have no effect.
 void check_variables(const ServedModel& model, Request& request) {
   for (const auto& [name, value] : text_of(request).template_arguments.items()) {
@@ -209,6 +227,7 @@ Prompt chat_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   model.language_model();
   check_bytes(model, "messages", text_bytes(text.messages));
+  check_extras(model, text.tools, text.template_arguments);
   check_variables(model, request);
   if (text.max_pixels && text.max_pixels != model.settings().image_options.max_pixels) {
     reject("unsupported_value", "mm_processor_kwargs.max_pixels",
@@ -252,6 +271,7 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, const TokenizeRequest
   model.language_model();
   const Json& messages = std::get<Json>(request.source);
   check_bytes(model, "messages", text_bytes(messages));
+  check_extras(model, request.tools, request.template_arguments);
   const ChatMessages chat =
       read_chat_messages(*model.tokenizer(), template_messages(model, messages), model.content_format());
   const Json variables =

@@ -69,6 +69,26 @@ TEST(Service, RefusesMoreLogProbabilitiesThanAnAnswerMayHold) {
   service->drain();
 }
 
+TEST(Service, RefusesToolsThatCannotFitBeforeItWorksOnThem) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  const std::string much(size_t{2} << 20, 'x');
+  const auto param_of = [&](const std::string& member) {
+    RawClient client(port_of(*service));
+    const std::string answer = client.ask(
+        post("/v1/chat/completions",
+             R"({"model": "tiny", "messages": [{"role": "user", "content": "a"}], )" + member + "}"));
+    EXPECT_NE(answer.find("context_length_exceeded"), std::string::npos) << answer.substr(0, 400);
+    const size_t at = answer.find("\"param\":\"") + 9;
+    return answer.substr(at, answer.find('"', at) - at);
+  };
+  EXPECT_EQ(param_of(R"("tools": [{"type": "function", "function": {"name": "f", "description": ")" + much +
+                     "\"}}]"),
+            "tools");
+  EXPECT_EQ(param_of(R"("chat_template_kwargs": {")" + much + "\": 1}"), "chat_template_kwargs");
+  service->drain();
+}
+
 TEST(Service, TellsClientsThatItsEndCutsTheirAnswers) {
   const auto service = make_service(tiny_serve_options());
   service->start();
