@@ -12,8 +12,13 @@ import time
 import unittest
 
 import pictures
-from cli import TINY, CliTest
+from cli import TINY, CliTest, oag
 from server import Server, make_tiny_agent
+
+
+class Options(CliTest):
+    def test_a_body_larger_than_all_that_is_received_at_once_cannot_be_asked_for(self):
+        self.assert_refused(oag("serve", TINY, "--max-body", 2048), 2, "--max-body", "1024")
 
 
 class Ending(CliTest):

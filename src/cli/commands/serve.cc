@@ -112,7 +112,7 @@ void declare_network(CLI::App& command, ServeFlags& flags) {
       ->check(whole_number(1, 1 << 20))
       ->capture_default_str();
   command.add_option("--max-body", flags.body_mb, "MB of a request's body")
-      ->check(whole_number(1, 4096))
+      ->check(whole_number(1, 1024))
       ->capture_default_str();
   command
       .add_option("--comment-interval", flags.comment_s, "Seconds between comments on a stream that waits")
