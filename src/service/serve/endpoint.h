@@ -21,6 +21,7 @@ struct Call {
   std::string argument;                    // what stands in the path's braces
   std::unique_ptr<ByteBudget::Hold> held;  // for the body
   TimePoint arrival = Clock::now();
+  std::shared_ptr<std::string> id = std::make_shared<std::string>();  // where the request has said its own
 };
 
 // Who may call an endpoint.

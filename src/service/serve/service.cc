@@ -188,6 +188,10 @@ void Service::check_origin(const HttpRequest& request) const {
                      "of other sites");
 }
 
+bool Service::has_key(const HttpRequest& request) const {
+  return key_digests_.empty() || holds(key_digests_, bearer_key(request));
+}
+
 void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
   if (endpoint.access == Access::kOpen) return;
   const std::string_view key = bearer_key(request);
@@ -199,7 +203,7 @@ void Service::check_access(const Endpoint& endpoint, const HttpRequest& request)
                          "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
     return;
   }
-  if (key_digests_.empty() || holds(key_digests_, key)) return;
+  if (has_key(request)) return;
   throw RequestError(401, "invalid_api_key", "",
                      "the key is missing or wrong; send it as Authorization: Bearer KEY");
 }
@@ -256,6 +260,7 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
 
 void Service::run(const Endpoint& endpoint, Call call) {
   const std::shared_ptr<HttpExchange> exchange = call.exchange;
+  const std::shared_ptr<const std::string> id = call.id;
   try {
     check(endpoint, call.http);
     if (exchange->gone()) {
@@ -266,10 +271,10 @@ void Service::run(const Endpoint& endpoint, Call call) {
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);
     if (problem.status >= 500) log(LogLevel::kWarning, "{}: {}", endpoint.path, problem.message);
-    respond_problem(*exchange, problem);
+    respond_problem(*exchange, problem, *id);
   } catch (const std::exception& error) {
     log(LogLevel::kError, "{}: {}", endpoint.path, error.what());
-    respond_problem(*exchange, internal_problem());
+    respond_problem(*exchange, internal_problem(), *id);
   }
 }
 

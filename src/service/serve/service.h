@@ -44,6 +44,8 @@ class Service {
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
+  // Whether a request may use the models: it has a key, or none is asked for.
+  bool has_key(const HttpRequest& request) const;
 
  private:
   std::optional<HttpRefusal> check_head(const HttpRequest& head) const;

@@ -89,6 +89,79 @@ TEST(Service, RefusesToolsThatCannotFitBeforeItWorksOnThem) {
   service->drain();
 }
 
+TEST(Service, NamesModelsToThoseAloneWhoMayUseThem) {
+  ServeOptions options = tiny_serve_options();
+  options.api_keys = {"secret"};
+  options.settings.parallel = 1;
+  options.settings.max_queue = 0;
+  const auto service = make_service(options);
+  service->start();
+  const auto ticket = service->models().models().front()->admit(1);
+  for (const char* path : {"/readyz", "/progressz"}) {
+    RawClient client(port_of(*service));
+    const std::string open = client.ask(testing::get(path));
+    EXPECT_EQ(open.find("tiny"), std::string::npos) << open;
+    const std::string keyed = client.ask(testing::get(path, "Authorization: Bearer secret\r\n"));
+    EXPECT_NE(keyed.find("tiny"), std::string::npos) << keyed;
+  }
+  service->drain();
+}
+
+TEST(Service, SeesARequestWorkerThatHangs) {
+  ServeOptions options = tiny_serve_options();
+  options.progress_timeout = std::chrono::milliseconds(50);
+  const auto service = make_service(options);
+  service->start();
+  RawClient client(port_of(*service));
+  EXPECT_EQ(testing::status_of(client.ask(testing::get("/progressz"))), 200);
+  std::latch release(1);
+  service->request_workers().submit(0, [&] { release.wait(); });
+  EXPECT_TRUE(
+      testing::eventually([&] { return testing::status_of(client.ask(testing::get("/progressz"))) == 503; }));
+  release.count_down();
+  EXPECT_TRUE(
+      testing::eventually([&] { return testing::status_of(client.ask(testing::get("/progressz"))) == 200; }));
+  service->drain();
+}
+
+TEST(Service, GivesErrorsTheIdOfTheirRequest) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  RawClient client(port_of(*service));
+  const auto id_of = [&](std::string_view body, std::string_view type = "application/json") {
+    RawClient own(port_of(*service));
+    const std::string answer = own.ask(post("/v1/completions", body, type));
+    EXPECT_GE(testing::status_of(answer), 400);
+    const size_t at = answer.find("X-Request-Id: ");
+    return at == std::string::npos ? "" : answer.substr(at + 14, answer.find("\r\n", at) - at - 14);
+  };
+  EXPECT_EQ(id_of(R"({"model": "none", "prompt": "a", "request_id": "mine"})"), "mine");
+  EXPECT_EQ(id_of(R"({"model": "tiny", "prompt": "", "request_id": "mine"})"), "mine");
+  EXPECT_TRUE(id_of("{").starts_with("req-"));
+  EXPECT_TRUE(id_of("{}", "text/plain").starts_with("req-"));
+  EXPECT_NE(id_of("{"), id_of("{"));
+  service->drain();
+}
+
+TEST(Service, CountsAnswersByStatusAndEndingsByModel) {
+  const auto service = make_service(tiny_serve_options());
+  service->start();
+  RawClient client(port_of(*service));
+  client.ask(
+      post("/v1/completions", R"({"model": "tiny", "prompt": "a", "max_tokens": 1, "ignore_eos": true})"));
+  client.ask(post("/v1/completions", R"({"model": "none", "prompt": "a"})"));
+  RawClient(port_of(*service)).ask(post("/v1/completions", "{}", "text/plain"));
+  RawClient(port_of(*service)).ask("nonsense\r\n\r\n");
+  RawClient scraper(port_of(*service));
+  const std::string metrics = scraper.ask(testing::get("/metrics"));
+  for (const char* line :
+       {"oag_http_responses_total{status=\"200\"} 1", "oag_http_responses_total{status=\"404\"} 1",
+        "oag_http_responses_total{status=\"415\"} 1", "oag_http_responses_total{status=\"400\"} 1",
+        "oag_finish_reasons_total{model=\"tiny\",reason=\"length\"} 1"})
+    EXPECT_NE(metrics.find(line), std::string::npos) << line << " is not in " << metrics;
+  service->drain();
+}
+
 TEST(Service, TellsClientsThatItsEndCutsTheirAnswers) {
   const auto service = make_service(tiny_serve_options());
   service->start();

@@ -46,8 +46,8 @@ inline std::string post(std::string_view path, std::string_view body,
                      path, host, type, body.size(), more_headers, body);
 }
 
-inline std::string get(std::string_view path) {
-  return fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+inline std::string get(std::string_view path, std::string_view more_headers = "") {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", path, more_headers);
 }
 
 // The number in an answer's first line; 0 where there is none.

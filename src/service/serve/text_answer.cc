@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 
 #include "base/log.h"
 #include "service/net/sse.h"
@@ -13,11 +12,6 @@
 
 namespace oag {
 namespace {
-
-std::string random_id(std::string_view prefix) {
-  std::random_device device;
-  return fmt::format("{}-{:08x}{:08x}{:08x}", prefix, device(), device(), device());
-}
 
 int64_t seconds_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -310,7 +304,7 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   std::lock_guard lock(mutex_);
   Choice& choice = choices_[at];
   choice.result = result;
-  around_.metrics->observe_end(result);
+  around_.metrics->observe_end(head_.model, result);
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
   if (result.finish_reason == FinishReason::kError) {
@@ -360,7 +354,7 @@ void TextAnswer::respond_whole(std::span<const AnswerDelta> choices, const Answe
                               openai_answer_text(head_, choices, usage, timings));
   } catch (const std::exception& error) {
     log(LogLevel::kError, "{}: {}", head_.id, error.what());
-    respond_problem(*around_.exchange, internal_problem());
+    respond_problem(*around_.exchange, internal_problem(), head_.id);
   }
 }
 
@@ -382,7 +376,7 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
     around_.exchange->write(sse_event(json_line(problem_json(problem))));
     around_.exchange->finish();
   } else {
-    respond_problem(*around_.exchange, problem);
+    respond_problem(*around_.exchange, problem, head_.id);
   }
 }
 

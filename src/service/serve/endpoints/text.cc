@@ -27,6 +27,7 @@ constexpr std::string_view kCompletionAnswer =
 void answer(Service& service, Call call, Request request) {
   std::string().swap(call.http.body);
   RequestContext& context = request.context;
+  *call.id = context.id;
   if (context.deadline) *context.deadline -= context.arrival - call.arrival;
   context.arrival = call.arrival;
   TextAnswer::Surroundings around;
