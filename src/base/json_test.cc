@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json_events.h"
 
@@ -60,6 +61,57 @@ TEST(ParseJson, RefusesObjectsWhoseManyKeysWouldTakeLong) {
   EXPECT_EQ(parse_json(object_of(16384), "input").size(), 16384u);
   EXPECT_EQ(error_of(object_of(16385)), "input: a JSON object has more than 16384 keys");
   EXPECT_EQ(parse_json("[" + object_of(9000) + "," + object_of(9000) + "]", "input").size(), 2u);
+}
+
+TEST(ParseJson, TakesTheLastOfValuesWithOneKeyInTheFirstOnesPlace) {
+  EXPECT_EQ(parse_json(R"({"a":1,"b":2,"a":[3],"c":4,"b":5})", "input").dump(), R"({"a":[3],"b":5,"c":4})");
+  std::string many = "{", expected = "{";
+  for (int i = 0; i < 40; ++i) many += fmt::format("\"{}\":{},", i % 20, i);
+  for (int i = 0; i < 20; ++i) expected += fmt::format("\"{}\":{}{}", i, i + 20, i < 19 ? "," : "}");
+  many.back() = '}';
+  EXPECT_EQ(parse_json(many, "input").dump(), expected);
+}
+
+TEST(ParseJson, BuildsTheTreeThatTheLibraryBuilds) {
+  const std::string text =
+      R"( {"a":{"b":[1,-2,3.5,1e3,18446744073709551615,true,null,"x\u00e9\n",[],{}],"":{"c":{}}},"d":[[[]],[{"e":0}]]} )";
+  EXPECT_EQ(parse_json(text, "input"), Json::parse(text));
+  for (const char* scalar : {"1", "\"a\"", "null", "[]", "{}"})
+    EXPECT_EQ(parse_json(scalar, "input"), Json::parse(scalar));
+}
+
+TEST(ParseJson, BoundsKeysAndValuesOfTheWholeDocument) {
+  std::string keys = "[";
+  for (int i = 0; i < 17; ++i) keys += object_of(16000) + ",";
+  keys.back() = ']';
+  EXPECT_EQ(error_of(keys), "input: the objects of this JSON have more than 262144 keys together");
+  std::string values = "[";
+  for (int i = 0; i < (1 << 22); ++i) values += "0,";
+  values.back() = ']';
+  EXPECT_EQ(error_of(values), "input: this JSON has more than 4194304 values");
+}
+
+// Sixteen times as much takes sixteen times as long; by comparing all keys with each other it takes far more.
+TEST(ParseJson, TakesATimeThatGrowsWithTheTextAlone) {
+  const auto milliseconds = [](const std::string& text) {
+    double best = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const TimePoint begin = Clock::now();
+      EXPECT_FALSE(parse_json(text, "input").empty());
+      best = std::min(best, elapsed_ms(begin));
+    }
+    return best;
+  };
+  std::string many = "[", deep = "\"" + std::string(1 << 20, 'x') + "\"";
+  for (int i = 0; i < 16; ++i) many += object_of(16) + ",";
+  for (int i = 0; i < 120; ++i) deep = "{\"a\":" + deep + R"(,"b":0,"c":0,"d":0,"e":0})";
+  many.back() = ']';
+  std::string large = "[";
+  for (int i = 0; i < 64; ++i) large += many + ",";
+  large.back() = ']';
+  const double per_key = milliseconds(large) / (64 * 16 * 16);
+  EXPECT_LT(milliseconds(object_of(16000)) / 16000, 8 * per_key);
+  EXPECT_LT(milliseconds(deep), 20 * milliseconds("\"" + std::string(1 << 20, 'x') + "\"") + 20);
 }
 
 // Writes what it is told.

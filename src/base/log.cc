@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 namespace oag {
@@ -44,8 +45,18 @@ bool log_enabled(LogLevel level) {
   return logger().should_log(to_spdlog(level));
 }
 
+// What comes from outside may stand in a message; it stays on the message's line and moves no cursor.
 void log_message(LogLevel level, std::string_view message) {
-  logger().log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
+  std::string line;
+  line.reserve(message.size());
+  for (const char c : message) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F)
+      fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
+    else
+      line += c;
+  }
+  logger().log(to_spdlog(level), spdlog::string_view_t(line));
 }
 
 }  // namespace oag

@@ -38,5 +38,12 @@ TEST_F(LogTest, ReadyMadeMessagesAreNotFormattedAgain) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "oag: debug: a {} b {0} %s\n");
 }
 
+TEST_F(LogTest, WhatComesFromOutsideStaysOnItsLine) {
+  testing::internal::CaptureStderr();
+  log(LogLevel::kWarning, "{}: failed", "x\nINJECT\r\x1b[2J\x7f é");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "oag: warning: x\\x0aINJECT\\x0d\\x1b[2J\\x7f é: failed\n");
+}
+
 }  // namespace
 }  // namespace oag

@@ -16,8 +16,8 @@ std::atomic<bool> term_raised{false};
 
 void on_signal(int signal) {
   const bool again = raised.exchange(true);
-  const bool ends = signal == SIGTERM ? term_raised.exchange(true) : again && !second_ignored.load();
-  if (ends) ::_exit(kExitInterrupted);
+  const bool second_term = signal == SIGTERM && term_raised.exchange(true);
+  if (second_term || (again && !second_ignored.load())) ::_exit(kExitInterrupted);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace oag::cli {
 // inside each other; each begins with the flag cleared.
 class InterruptScope {
  public:
-  // What a second SIGINT in the same scope does. A chat is ended by its user's words, not by one Ctrl-C too
+  // What a second signal in the same scope does. A chat is ended by its user's words, not by one Ctrl-C too
   // many; a second SIGTERM ends the process wherever it comes.
   enum class Second { kEndsProcess, kIsIgnored };
 

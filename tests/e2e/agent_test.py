@@ -362,7 +362,7 @@ class Failures(AgentTest):
             response.readline()
             ending = threading.Thread(target=server.stop)
             ending.start()
-            with self.assertRaises(StreamFailed):
+            with self.assertRaisesRegex(StreamFailed, "the server is ending"):
                 list(events(response))
             ending.join()
             connection.close()

@@ -17,6 +17,7 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "service/serve/browser_guard.h"
 #include "service/serve/service.h"
 
 namespace oag::cli {
@@ -111,7 +112,7 @@ void declare_network(CLI::App& command, ServeFlags& flags) {
       ->check(whole_number(1, 1 << 20))
       ->capture_default_str();
   command.add_option("--max-body", flags.body_mb, "MB of a request's body")
-      ->check(whole_number(1, 4096))
+      ->check(whole_number(1, 1024))
       ->capture_default_str();
   command
       .add_option("--comment-interval", flags.comment_s, "Seconds between comments on a stream that waits")
@@ -174,10 +175,9 @@ void complete(ServeFlags& flags) {
 
 // Whoever is on the network may ask a server without keys.
 void warn_of_open_door(const ServeOptions& serve, bool keyed) {
-  const std::string& host = serve.http.host;
-  const bool loopback = host == "localhost" || host.starts_with("127.") || host == "::1" || host == "[::1]";
-  if (!loopback && !keyed)
-    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n", host);
+  if (!is_loopback_host(serve.http.host) && !keyed)
+    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n",
+                 serve.http.host);
 }
 
 int serve(CLI::App& command, ServeFlags& flags) {
@@ -194,8 +194,7 @@ int serve(CLI::App& command, ServeFlags& flags) {
   std::fflush(stdout);
   while (!InterruptScope::interrupted()) std::this_thread::sleep_for(kLook);
   print_stderr("oag: ending; answers at work have {} s, a second signal ends at once\n", flags.drain_s);
-  const std::atomic<bool> hurry{false};
-  service.drain(hurry);
+  service.drain();
   return kExitOk;
 }
 

@@ -170,6 +170,7 @@ TEST(Batching, ADeadlineEndsARequestInTheQueueWhileAStepRuns) {
   const Generation patient = model.submit(greedy(prompt_of(2, 20), 5));
   ASSERT_TRUE(late.wait(Clock::now() + kSoon));
   EXPECT_EQ(late.result().error, "passed its deadline");
+  EXPECT_GE(late.result().queue_ms, 25) << "it was in the queue all the time";
   EXPECT_FALSE(patient.done());
   EXPECT_EQ(model.stats().waiting, 1);
   held.release();

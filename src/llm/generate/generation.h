@@ -82,7 +82,7 @@ struct GenerationResult {
   int64_t cached_tokens = 0;    // of the prompt, whose keys and values another request had computed
   int64_t drafted_tokens = 0;   // guessed with lookup_tokens
   int64_t accepted_tokens = 0;  // of these, right
-  double queue_ms = 0;          // submitted to first scheduled
+  double queue_ms = 0;          // submitted to first scheduled, or to its end where it never was
   double prefill_ms = 0;        // first scheduled to first token
   double ttft_ms = 0;           // submitted to first token
   double decode_ms = 0;         // first token to last

@@ -94,8 +94,8 @@ void Scheduler::finish(Generation::Shared& generation, FinishReason reason, std:
     result.finish_reason = reason;
     result.error = std::move(error);
     result.error_code = code;
-    if (generation.started != TimePoint{})
-      result.queue_ms = elapsed_ms(generation.submitted, generation.started);
+    const bool began = generation.started != TimePoint{};
+    result.queue_ms = elapsed_ms(generation.submitted, began ? generation.started : Clock::now());
     if (generation.first_token != TimePoint{}) {
       result.prefill_ms = elapsed_ms(generation.started, generation.first_token);
       result.ttft_ms = elapsed_ms(generation.submitted, generation.first_token);

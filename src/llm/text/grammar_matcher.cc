@@ -30,7 +30,7 @@ std::shared_ptr<GrammarStates> CompiledGrammar::current_states() {
 
 size_t CompiledGrammar::cached_bytes() {
   const std::lock_guard lock(mutex_);
-  return states_->size_bytes();
+  return states_ == nullptr ? 0 : states_->size_bytes();
 }
 
 GrammarMatcher::GrammarMatcher(std::shared_ptr<CompiledGrammar> compiled, std::span<const TokenId> end_ids)

@@ -314,6 +314,7 @@ void Session::refuse(const HttpProblem& problem, const HttpHeaders& headers) {
 
 // The server's own answer, after which the connection closes.
 void Session::send_last_answer(const HttpRefusal& answer) {
+  core_.count_answer(answer.status);
   append_response_head(own_output_, {answer.status, false, 1, false, answer.body.size()}, answer.headers);
   own_output_ += answer.body;
   count_body(0);

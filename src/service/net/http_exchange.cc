@@ -48,6 +48,7 @@ void HttpExchangeState::append_part(std::string_view part) {
 void HttpExchangeState::append_head(int status, const HttpHeaders& headers, bool chunked, size_t body_bytes) {
   keep_alive =
       keep_alive && !gone && !core->draining && !asks_to_close(headers) && !(chunked && minor_version == 0);
+  core->count_answer(status);
   append_response_head(pending, {status, keep_alive, minor_version, chunked, body_bytes}, headers);
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -22,6 +24,9 @@ struct HttpServerCore {
   std::atomic<uint64_t> receiving_bytes{0};
   std::atomic<uint64_t> open{0}, accepted{0}, refused{0}, requests{0}, malformed{0}, turned_away{0},
       timed_out{0}, gone{0}, cut{0}, received_bytes{0}, sent_bytes{0};
+  std::array<std::atomic<uint64_t>, 600> answers{};  // by status
+
+  void count_answer(int status) { ++answers[static_cast<size_t>(std::clamp(status, 0, 599))]; }
 
   std::mutex busy_mutex;
   std::condition_variable no_longer_busy;

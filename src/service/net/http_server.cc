@@ -290,6 +290,10 @@ HttpServerCounters HttpServer::counters() const {
   counters.cut = core.cut;
   counters.received_bytes = core.received_bytes;
   counters.sent_bytes = core.sent_bytes;
+  for (size_t status = 0; status < core.answers.size(); ++status) {
+    if (const uint64_t count = core.answers[status]; count > 0)
+      counters.answers[static_cast<int>(status)] = count;
+  }
   return counters;
 }
 

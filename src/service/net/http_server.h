@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -114,6 +115,7 @@ struct HttpServerCounters {
   uint64_t cut = 0;          // clients that did not read
   uint64_t received_bytes = 0;
   uint64_t sent_bytes = 0;
+  std::map<int, uint64_t> answers;  // by status, the server's own included
 };
 
 // An HTTP/1.1 server on event loops of its own. The handler runs on a loop (with several, on several at a

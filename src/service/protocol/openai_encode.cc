@@ -34,14 +34,16 @@ Json candidate_json(const TokenLogprob::Candidate& candidate) {
       {"token", candidate.text}, {"logprob", finite(candidate.logprob)}, {"bytes", bytes_of(candidate.text)}};
 }
 
+Json token_logprob_json(const TokenLogprob& token) {
+  Json entry = candidate_json(token.token);
+  entry["top_logprobs"] = Json::array();
+  for (const auto& candidate : token.top) entry["top_logprobs"].push_back(candidate_json(candidate));
+  return entry;
+}
+
 Json chat_logprobs(std::span<const TokenLogprob> tokens) {
   Json content = Json::array();
-  for (const TokenLogprob& token : tokens) {
-    Json entry = candidate_json(token.token);
-    entry["top_logprobs"] = Json::array();
-    for (const auto& candidate : token.top) entry["top_logprobs"].push_back(candidate_json(candidate));
-    content.push_back(std::move(entry));
-  }
+  for (const TokenLogprob& token : tokens) content.push_back(token_logprob_json(token));
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
@@ -181,17 +183,46 @@ Json choice_json(const AnswerHead& head, const AnswerDelta& delta) {
   return choice;
 }
 
+// Up to the list of choices.
+std::string opening(const AnswerHead& head, bool chunk) {
+  std::string out = "{\"id\":";
+  append_json_string(out, head.id);
+  out += ",\"object\":";
+  append_json_string(out, object_name(head, chunk));
+  fmt::format_to(std::back_inserter(out), ",\"created\":{},\"model\":", head.created);
+  append_json_string(out, head.model);
+  out += ",\"choices\":[";
+  return out;
+}
+
+// A member more of a document.
+void append_member(std::string& object, std::string_view name, std::string_view value) {
+  object.pop_back();
+  fmt::format_to(std::back_inserter(object), ",\"{}\":{}}}", name, value);
+}
+
+std::string choice_text(const AnswerHead& head, const AnswerDelta& delta) {
+  if (!head.chat || !head.logprobs) return dumped(choice_json(head, delta));
+  Json choice =
+      choice_json({head.id, head.model, head.created, head.chat, head.return_token_ids, false}, delta);
+  choice.erase("logprobs");
+  std::string logprobs = "{\"content\":[";
+  for (const TokenLogprob& token : delta.logprobs) {
+    logprobs += dumped(token_logprob_json(token));
+    logprobs += ',';
+  }
+  if (!delta.logprobs.empty()) logprobs.pop_back();
+  logprobs += "],\"refusal\":null}";
+  std::string out = dumped(choice);
+  append_member(out, "logprobs", logprobs);
+  return out;
+}
+
 }  // namespace
 
 OpenAiStream::OpenAiStream(const AnswerHead& head, bool include_usage)
     : head_(head), include_usage_(include_usage) {
-  opening_ = "{\"id\":";
-  append_json_string(opening_, head.id);
-  opening_ += ",\"object\":";
-  append_json_string(opening_, object_name(head, true));
-  fmt::format_to(std::back_inserter(opening_), ",\"created\":{},\"model\":", head.created);
-  append_json_string(opening_, head.model);
-  opening_ += ",\"choices\":[";
+  opening_ = opening(head, true);
 }
 
 std::string OpenAiStream::finish_chunk(std::string out, const std::optional<AnswerUsage>& usage) const {
@@ -266,6 +297,18 @@ Json openai_answer(const AnswerHead& head, std::span<const AnswerDelta> choices,
           {"choices", std::move(list)},
           {"usage", usage_json(usage)},
           {"timings", timings_json(timings)}};
+}
+
+std::string openai_answer_text(const AnswerHead& head, std::span<const AnswerDelta> choices,
+                               const AnswerUsage& usage, const AnswerTimings& timings) {
+  std::string out = opening(head, false);
+  for (const AnswerDelta& choice : choices) {
+    out += choice_text(head, choice);
+    out += ',';
+  }
+  if (!choices.empty()) out.pop_back();
+  out += "],\"usage\":" + dumped(usage_json(usage)) + ",\"timings\":" + dumped(timings_json(timings)) + "}";
+  return out;
 }
 
 Json openai_embeddings(std::string_view model, std::span<const std::vector<float>> vectors, int64_t tokens,

@@ -36,6 +36,11 @@ class OpenAiStream {
 Json openai_answer(const AnswerHead& head, std::span<const AnswerDelta> choices, const AnswerUsage& usage,
                    const AnswerTimings& timings);
 
+// The same as text, made choice by choice and token by token: log probabilities take many times as much
+// memory as a tree.
+std::string openai_answer_text(const AnswerHead& head, std::span<const AnswerDelta> choices,
+                               const AnswerUsage& usage, const AnswerTimings& timings);
+
 Json usage_json(const AnswerUsage& usage);
 
 // The answer of /v1/embeddings; `base64` as little-endian f32.

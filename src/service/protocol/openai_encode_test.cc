@@ -65,5 +65,30 @@ TEST(OpenAiEncode, TokensOfACompletionThatAreNoCharactersAreNamedByTheirBytes) {
   EXPECT_EQ(logprobs["top_logprobs"][0]["x"], -2);
 }
 
+// Both are read as the same document, whose members have no order.
+TEST(OpenAiEncode, TheTextOfAnAnswerIsItsTree) {
+  for (const bool chat : {false, true}) {
+    for (const bool logprobs : {false, true}) {
+      AnswerHead head = completion_with_logprobs();
+      head.id = "a \"quoted\" id";
+      head.model = "m";
+      head.chat = chat;
+      head.logprobs = logprobs;
+      head.return_token_ids = true;
+      std::vector<AnswerDelta> choices = {piece_of(0, {"a", "\xe5"}), piece_of(1, {})};
+      choices[0].text = "a\n";
+      choices[0].token_ids = {1, 2};
+      choices[0].logprobs[0].top = {{1, "a", -0.5f}, {2, "b", -1.5f}};
+      choices[1].tool_calls = {{0, "call", "f", "{}"}};
+      const AnswerUsage usage{3, 4, 1, 0};
+      const AnswerTimings timings{1, 2, 3, 4, 5};
+      const std::string tree =
+          openai_answer(head, choices, usage, timings).dump(-1, ' ', false, Json::error_handler_t::replace);
+      EXPECT_EQ(nlohmann::json::parse(openai_answer_text(head, choices, usage, timings)),
+                nlohmann::json::parse(tree));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace oag

@@ -4,9 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "service/net/http_server.h"
 #include "service/protocol/openai_decode.h"
 #include "service/protocol/openapi.h"
+#include "service/serve/byte_budget.h"
 
 namespace oag {
 
@@ -16,7 +18,10 @@ class Service;
 struct Call {
   HttpRequest http;
   std::shared_ptr<HttpExchange> exchange;
-  std::string argument;  // what stands in the path's braces
+  std::string argument;                    // what stands in the path's braces
+  std::unique_ptr<ByteBudget::Hold> held;  // for the body
+  TimePoint arrival = Clock::now();
+  std::shared_ptr<std::string> id = std::make_shared<std::string>();  // where the request has said its own
 };
 
 // Who may call an endpoint.

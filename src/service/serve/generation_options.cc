@@ -198,7 +198,6 @@ std::vector<std::string> limiting_fields(const TextRequest& text) {
 }  // namespace
 
 AnswerPlan::AnswerPlan(const Request& request, ServedModel& model, std::string_view prompt) {
-  constexpr int64_t kCompletionTokens = 16;  // OpenAI's default
   const auto& text = std::get<TextRequest>(request.payload);
   seed_ = text.sampling.seed;
   request_.max_tokens = text.max_tokens.value_or(text.chat ? -1 : kCompletionTokens);

@@ -13,6 +13,9 @@
 
 namespace oag {
 
+// Of a completion that says nothing of its length: OpenAI's default.
+inline constexpr int64_t kCompletionTokens = 16;
+
 // How the answers to a chat or completion are made: everything but prompt and callbacks.
 class AnswerPlan {
  public:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "service/net/sha256.h"
+
 namespace oag {
 namespace {
 
@@ -21,14 +23,26 @@ std::shared_ptr<const Grammar> make_grammar(const StructuredOutput& output) {
 }
 
 std::string key_of(const StructuredOutput& output) {
-  return Json({static_cast<int>(output.kind), output.schema, output.text, output.choices})
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return sha256_hex(Json({static_cast<int>(output.kind), output.schema, output.text, output.choices})
+                        .dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace
 
-GrammarCache::GrammarCache(std::shared_ptr<const Tokenizer> tokenizer)
-    : tokenizer_(std::move(tokenizer)), vocabulary_(GrammarVocabulary::create(*tokenizer_)) {}
+GrammarCache::GrammarCache(std::shared_ptr<const Tokenizer> tokenizer, size_t most_bytes)
+    : vocabulary_(GrammarVocabulary::create(*tokenizer)), most_bytes_(most_bytes) {}
+
+// They grow while answers use them, so they are weighed at each request.
+void GrammarCache::drop_oldest() {
+  if (kept_.size() > kMostKept) kept_.pop_back();
+  size_t bytes = 0;
+  for (auto kept = kept_.begin(); kept != kept_.end(); ++kept) {
+    bytes += kept->second->cached_bytes();
+    if (bytes <= most_bytes_ || kept == kept_.begin()) continue;
+    kept_.erase(kept, kept_.end());
+    return;
+  }
+}
 
 std::shared_ptr<CompiledGrammar> GrammarCache::find(const StructuredOutput& output) {
   if (output.kind == StructuredOutput::Kind::kNone) return nullptr;
@@ -53,13 +67,14 @@ std::shared_ptr<CompiledGrammar> GrammarCache::find(
         std::ranges::find(kept_, key, &std::pair<std::string, std::shared_ptr<CompiledGrammar>>::first);
     if (known != kept_.end()) {
       kept_.splice(kept_.begin(), kept_, known);
+      drop_oldest();
       return kept_.front().second;
     }
   }
   auto compiled = CompiledGrammar::create(make(), vocabulary_);
   std::lock_guard lock(mutex_);
   kept_.emplace_front(key, compiled);
-  if (kept_.size() > kMostKept) kept_.pop_back();
+  drop_oldest();
   return compiled;
 }
 

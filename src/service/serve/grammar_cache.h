@@ -18,7 +18,8 @@ namespace oag {
 // again and again. Thread safe.
 class GrammarCache {
  public:
-  explicit GrammarCache(std::shared_ptr<const Tokenizer> tokenizer);
+  // What grammars keep, together, stays below `most_bytes` but for the one that was asked for last.
+  explicit GrammarCache(std::shared_ptr<const Tokenizer> tokenizer, size_t most_bytes = size_t{256} << 20);
 
   // What an answer has to match; null where the request leaves it open. Errors: those of Grammar, with the
   // request's field in front.
@@ -27,16 +28,15 @@ class GrammarCache {
   // Calls of tools behind their first mark, held to `schema`.
   std::shared_ptr<CompiledGrammar> calls(const Json& schema, const Grammar::Marks& marks);
 
-  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
-
  private:
+  void drop_oldest();
   std::shared_ptr<CompiledGrammar> find(const std::string& key,
                                         const std::function<std::shared_ptr<const Grammar>()>& make);
 
-  std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const GrammarVocabulary> vocabulary_;
+  const size_t most_bytes_;
   std::mutex mutex_;
-  std::list<std::pair<std::string, std::shared_ptr<CompiledGrammar>>> kept_;  // last used first
+  std::list<std::pair<std::string, std::shared_ptr<CompiledGrammar>>> kept_;  // by a hash, last used first
 };
 
 }  // namespace oag

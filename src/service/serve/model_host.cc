@@ -1,7 +1,10 @@
 #include "service/serve/model_host.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "llm/bundle/bundle.h"
 #include "service/protocol/request_error.h"
@@ -18,6 +21,16 @@ std::string default_name(const std::string& source) {
   return name.empty() ? "model" : name;
 }
 
+[[noreturn]] void fail_taken(const std::string& name) {
+  throw RequestError(409, "model_exists", "name",
+                     fmt::format("\"{}\" is loaded already; choose another name or unload it", name));
+}
+
+// Rounded up, so that what is one byte too much does not look as if it fitted.
+uint64_t megabytes(uint64_t bytes) {
+  return (bytes + 999'999) / 1'000'000;
+}
+
 }  // namespace
 
 ModelHost::ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const ModelSettings& settings,
@@ -27,80 +40,133 @@ ModelHost::ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const Mo
       settings_(settings),
       memory_budget_(memory_budget) {}
 
-std::shared_ptr<ServedModel> ModelHost::load(ModelSpec spec) {
+ModelHost::Plan ModelHost::plan(ModelSpec spec) const {
   if (spec.name.empty()) spec.name = default_name(spec.source);
-  std::lock_guard one_at_a_time(loading_);
   {
     std::lock_guard lock(mutex_);
     for (const Entry& entry : entries_) {
-      if (entry.model->name() == spec.name)
-        throw RequestError(
-            409, "model_exists", "name",
-            fmt::format("\"{}\" is loaded already; choose another name or unload it", spec.name));
+      if (entry.model->name() == spec.name) fail_taken(spec.name);
     }
   }
-  const std::filesystem::path path = resolve_(spec.source);
-  ModelSettings settings = settings_;
-  if (memory_budget_ > 0) {
-    make_room(describe_model(path).file_bytes);
-    settings.memory_limit = memory_budget_ - used_bytes();
+  return ServedModel::plan(runtime_, resolve_(spec.source), spec, settings_);
+}
+
+std::shared_ptr<ServedModel> ModelHost::load_planned(Plan plan, bool stays, uint64_t memory_limit) {
+  Entry entry{nullptr, plan.spec, stays, Clock::now()};
+  entry.model = ServedModel::load(runtime_, std::move(plan), memory_limit);
+  std::lock_guard lock(mutex_);
+  entries_.push_back(entry);
+  return entry.model;
+}
+
+void ModelHost::load_all(const std::vector<ModelSpec>& specs) {
+  std::lock_guard one_at_a_time(loading_);
+  std::vector<Plan> plans;
+  uint64_t needed = 0;
+  for (const ModelSpec& spec : specs) {
+    plans.push_back(plan(spec));
+    needed += plans.back().least_bytes;
+    for (size_t i = 0; i + 1 < plans.size(); ++i) {
+      if (plans[i].spec.name == plans.back().spec.name) fail_taken(plans[i].spec.name);
+    }
   }
-  auto model = ServedModel::load(runtime_, path, spec, settings);
-  std::lock_guard lock(mutex_);
-  entries_.push_back({model, Clock::now()});
-  return model;
+  if (memory_budget_ > 0 && needed > free_bytes()) {
+    fail(ErrorCode::kOutOfMemory, "--memory-budget",
+         "the models need at least {} MB together, the budget is {} MB; raise it, leave one out, or ask for "
+         "a smaller --ctx",
+         megabytes(needed), megabytes(memory_budget_));
+  }
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const uint64_t least = plans[i].least_bytes;
+    const uint64_t rest = free_bytes() > needed ? free_bytes() - needed : 0;
+    load_planned(std::move(plans[i]), true, memory_budget_ > 0 ? least + rest / (plans.size() - i) : 0);
+    needed -= least;
+  }
 }
 
-uint64_t ModelHost::used_bytes_locked() const {
-  uint64_t sum = 0;
-  for (const Entry& entry : entries_) sum += entry.model->memory_bytes();
-  return sum;
+std::shared_ptr<ServedModel> ModelHost::load(ModelSpec spec) {
+  std::lock_guard one_at_a_time(loading_);
+  Plan planned = plan(std::move(spec));
+  if (memory_budget_ == 0) return load_planned(std::move(planned), false, 0);
+  std::vector<ModelSpec> dropped;
+  for (Entry& entry : take_for(planned)) dropped.push_back(entry.spec);
+  const uint64_t least = planned.least_bytes;
+  const uint64_t rest = free_bytes() > least ? free_bytes() - least : 0;
+  try {
+    return load_planned(std::move(planned), false, least + rest / 2);
+  } catch (...) {
+    for (const ModelSpec& one : dropped) {
+      try {
+        load_planned(plan(one), false, free_bytes());
+      } catch (const Error& error) {
+        log(LogLevel::kError, "model \"{}\" cannot be loaded again: {}", one.name, error.what());
+      }
+    }
+    throw;
+  }
 }
 
-uint64_t ModelHost::used_bytes() const {
+uint64_t ModelHost::free_bytes() const {
   std::lock_guard lock(mutex_);
-  return used_bytes_locked();
+  uint64_t used = 0;
+  for (const Entry& entry : entries_) used += entry.model->memory_bytes();
+  return memory_budget_ > used ? memory_budget_ - used : 0;
 }
 
-void ModelHost::make_room(uint64_t bytes) {
-  std::vector<std::shared_ptr<ServedModel>> dropped;  // let go outside the lock
+// Takes models off the list until `plan` fits, or none.
+std::vector<ModelHost::Entry> ModelHost::take_for(const Plan& plan) {
+  const uint64_t available = free_bytes();
   std::lock_guard lock(mutex_);
-  uint64_t busy = 0;
-  for (const Entry& entry : entries_) busy += entry.model->admitted() > 0 ? entry.model->memory_bytes() : 0;
-  if (busy + bytes > memory_budget_) {
+  std::vector<Entry> idle;
+  uint64_t idle_bytes = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.stays || entry.has_work()) continue;
+    idle.push_back(entry);
+    idle_bytes += entry.model->memory_bytes();
+  }
+  if (available + idle_bytes < plan.least_bytes) {
     throw RequestError(
         507, "out_of_memory_budget", "model",
-        fmt::format(
-            "needs about {} MB, and models at work take {} of {} MB; unload one or raise --memory-budget",
-            bytes / 1'000'000, busy / 1'000'000, memory_budget_ / 1'000'000));
+        fmt::format("needs at least {} MB, and models that are at work or stay leave {} of {} MB; unload one "
+                    "or raise --memory-budget",
+                    megabytes(plan.least_bytes), megabytes(available + idle_bytes),
+                    megabytes(memory_budget_)));
   }
-  while (used_bytes_locked() + bytes > memory_budget_) {
-    auto idle = entries_.end();
-    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-      if (entry->model->admitted() == 0 && (idle == entries_.end() || entry->last_used < idle->last_used))
-        idle = entry;
-    }
-    if (idle == entries_.end()) break;  // one has found work since
-    log(LogLevel::kWarning, "model \"{}\" is unloaded to make room", idle->model->name());
-    dropped.push_back(std::move(idle->model));
-    entries_.erase(idle);
+  std::ranges::sort(idle, {}, &Entry::last_used);
+  std::vector<Entry> taken;
+  for (uint64_t room = available; room < plan.least_bytes; room += taken.back().model->memory_bytes()) {
+    taken.push_back(idle[taken.size()]);
+    log(LogLevel::kWarning, "model \"{}\" is unloaded to make room", taken.back().model->name());
+    std::erase_if(entries_, [&](const Entry& entry) { return entry.model == taken.back().model; });
   }
+  return taken;
 }
 
-void ModelHost::unload(std::string_view name) {
-  std::shared_ptr<ServedModel> dropped;
+// Takes a model without work off the list; false where it has some. Its last answer lets go of it a moment
+// after the client has the last byte, which `patient` says to wait for.
+bool ModelHost::forget_idle(std::string_view name, bool patient) {
+  std::shared_ptr<ServedModel> dropped;  // let go outside the lock
   std::lock_guard lock(mutex_);
-  const auto entry =
-      std::ranges::find_if(entries_, [&](const Entry& one) { return one.model->name() == name; });
+  const auto entry = std::ranges::find_if(entries_, [&](const Entry& one) { return one.spec.name == name; });
   if (entry == entries_.end())
     throw RequestError(404, "model_not_found", "model", fmt::format("there is no model \"{}\"", name));
-  if (const int64_t answers = entry->model->admitted(); answers > 0) {
-    throw RequestError(
-        409, "model_busy", "model",
-        fmt::format("\"{}\" is at work on {} answers; try again when they have ended", name, answers));
+  if (entry->has_work()) {
+    const int64_t answers = entry->model->admitted();
+    if (patient && answers == 0) return false;
+    throw RequestError(409, "model_busy", "model",
+                       fmt::format("\"{}\" is at work on {} answers; try again when they have ended", name,
+                                   std::max(answers, entry->uses->load())));
   }
   dropped = std::move(entry->model);
   entries_.erase(entry);
+  return true;
+}
+
+void ModelHost::unload(std::string_view name) {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  constexpr auto kLook = std::chrono::milliseconds(5);
+  const TimePoint deadline = Clock::now() + kPatience;
+  while (!forget_idle(name, Clock::now() < deadline)) std::this_thread::sleep_for(kLook);
 }
 
 std::shared_ptr<ServedModel> ModelHost::find(std::string_view name) {
@@ -119,7 +185,13 @@ std::shared_ptr<ServedModel> ModelHost::find(std::string_view name) {
                        fmt::format("there is no model {}; /v1/models lists those that are", shown));
   }
   entry->last_used = Clock::now();
-  return entry->model;
+  ++*entry->uses;
+  // Let go before it is counted: while it is, the list holds the model too.
+  const auto let_go = [held = entry->model, uses = entry->uses](ServedModel*) mutable {
+    held.reset();
+    --*uses;
+  };
+  return {entry->model.get(), let_go};
 }
 
 std::vector<std::shared_ptr<ServedModel>> ModelHost::models() const {

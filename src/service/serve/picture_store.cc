@@ -104,6 +104,7 @@ void PictureStore::run(Job& job) {
       // Another request may have brought it meanwhile.
       std::lock_guard lock(mutex_);
       if (find(picture)) continue;
+      stats_.begun = Clock::now();
     }
     const std::string where = fmt::format("picture {}", i + 1);
     EncodedImage encoded;
@@ -138,6 +139,7 @@ void PictureStore::work() {
     {
       std::lock_guard lock(mutex_);
       at_work_.reset();
+      stats_.begun.reset();
     }
     job.done(std::move(job.pictures), error);
   }

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -54,6 +55,7 @@ class PictureStore {
 
   struct Stats {
     int64_t waiting = 0;
+    std::optional<TimePoint> begun;  // the picture at work
     uint64_t hits = 0, misses = 0, cached_bytes = 0;
   };
   Stats stats() const;

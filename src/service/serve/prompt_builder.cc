@@ -65,6 +65,24 @@ size_t text_bytes(const Json& value) {
   return bytes;
 }
 
+// Of everything that a template may write of a value.
+size_t all_bytes(const Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().size();
+  size_t bytes = 1;
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.items()) bytes += name.size() + all_bytes(member);
+  } else if (value.is_array()) {
+    for (const Json& item : value) bytes += all_bytes(item);
+  }
+  return bytes;
+}
+
+// What the template gets beside the messages.
+void check_extras(const ServedModel& model, const Json& tools, const Json& arguments) {
+  check_bytes(model, "tools", all_bytes(tools));
+  check_bytes(model, "chat_template_kwargs", all_bytes(arguments));
+}
+
 // Variables of the template that it does not look at have no effect.
 void check_variables(const ServedModel& model, const Json& arguments, std::vector<std::string>& warnings) {
   for (const auto& [name, value] : arguments.items()) {
@@ -266,6 +284,7 @@ Prompt chat_prompt(ServedModel& model, Request& request) {
   TextRequest& text = text_of(request);
   model.language_model();
   check_bytes(model, "messages", text_bytes(text.messages), text.truncate_prompt_tokens);
+  check_extras(model, text.tools, text.template_arguments);
   check_variables(model, text.template_arguments, request.warnings);
   if (text.max_pixels && text.max_pixels != model.settings().image_options.max_pixels) {
     reject("unsupported_value", "mm_processor_kwargs.max_pixels",
@@ -312,6 +331,7 @@ std::vector<TokenId> tokenize_messages(ServedModel& model, Request& request) {
   const auto& wanted = std::get<TokenizeRequest>(request.payload);
   const Json& messages = std::get<Json>(wanted.source);
   check_bytes(model, "messages", text_bytes(messages));
+  check_extras(model, wanted.tools, wanted.template_arguments);
   check_variables(model, wanted.template_arguments, request.warnings);
   const ChatMessages chat = shown_messages(model, messages, wanted.tools);
   const Json variables =

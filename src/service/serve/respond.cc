@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <random>
 
 namespace oag {
 
@@ -26,9 +27,16 @@ HttpHeaders warning_headers(std::span<const std::string> warnings) {
   return {{"X-OAG-Warning", text.substr(0, kMostBytes)}};
 }
 
-HttpRefusal problem_answer(const ApiProblem& problem) {
-  HttpRefusal answer{
-      problem.status, {{"Content-Type", "application/json"}}, json_line(problem_json(problem))};
+std::string random_id(std::string_view prefix) {
+  std::random_device device;
+  return fmt::format("{}-{:08x}{:08x}{:08x}", prefix, device(), device(), device());
+}
+
+HttpRefusal problem_answer(const ApiProblem& problem, std::string_view id) {
+  HttpRefusal answer{problem.status,
+                     {{"Content-Type", "application/json"},
+                      {"X-Request-Id", id.empty() ? random_id("req") : std::string(id)}},
+                     json_line(problem_json(problem))};
   if (problem.retry_after_s > 0)
     answer.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});
   // OpenAI's clients try again after a 408; a deadline that has passed would only pass again.
@@ -37,8 +45,8 @@ HttpRefusal problem_answer(const ApiProblem& problem) {
   return answer;
 }
 
-void respond_problem(HttpExchange& exchange, const ApiProblem& problem) {
-  const HttpRefusal answer = problem_answer(problem);
+void respond_problem(HttpExchange& exchange, const ApiProblem& problem, std::string_view id) {
+  const HttpRefusal answer = problem_answer(problem, id);
   exchange.respond(answer.status, answer.headers, answer.body);
 }
 

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/json.h"
 #include "service/net/http_server.h"
@@ -18,10 +19,12 @@ void respond_json(HttpExchange& exchange, const Json& json, int status = 200,
 // X-OAG-Warning, where there are warnings.
 HttpHeaders warning_headers(std::span<const std::string> warnings);
 
-// The error object, with Retry-After where the same may be taken later.
-// The same, for one whose body is not read.
-HttpRefusal problem_answer(const ApiProblem& problem);
+// "prefix-…", a name that no other request has.
+std::string random_id(std::string_view prefix);
 
-void respond_problem(HttpExchange& exchange, const ApiProblem& problem);
+// The error object, with Retry-After where the same may be taken later. `id` is the request's, for the header
+// X-Request-Id; empty: one that is made up.
+HttpRefusal problem_answer(const ApiProblem& problem, std::string_view id = {});
+void respond_problem(HttpExchange& exchange, const ApiProblem& problem, std::string_view id = {});
 
 }  // namespace oag

@@ -22,7 +22,7 @@ const prom::Histogram::BucketBoundaries kNextToken = {.001, .0025, .005, .01, .0
 class Snapshot {
  public:
   void add(prom::MetricType type, const char* name, const char* help, double value,
-           const std::string& model = "") {
+           const std::string& value_of_label = "", const char* label = "model") {
     if (families_.empty() || families_.back().name != name) {
       families_.emplace_back();
       families_.back().name = name;
@@ -30,7 +30,7 @@ class Snapshot {
       families_.back().type = type;
     }
     prom::ClientMetric metric;
-    if (!model.empty()) metric.label = {{"model", model}};
+    if (!value_of_label.empty()) metric.label = {{label, value_of_label}};
     (type == prom::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
     families_.back().metric.push_back(std::move(metric));
   }
@@ -92,6 +92,10 @@ constexpr ModelFigure kModelFigures[] = {
 void add_network(Snapshot& snapshot, const HttpServerCounters& network) {
   snapshot.add(kGauge, "oag_http_connections", "Open connections", double(network.open_connections));
   snapshot.add(kCounter, "oag_http_requests_total", "Requests that came in whole", double(network.requests));
+  for (const auto& [status, count] : network.answers) {
+    snapshot.add(kCounter, "oag_http_responses_total", "Answers by their status", double(count),
+                 std::to_string(status), "status");
+  }
   snapshot.add(kCounter, "oag_http_malformed_total", "Requests that broke the protocol or a limit",
                double(network.malformed));
   snapshot.add(kCounter, "oag_http_turned_away_total",
@@ -136,11 +140,12 @@ struct ServeMetrics::Registry {
                                     .Help("Between two tokens of an answer")
                                     .Register(registry)
                                     .Add({}, kNextToken);
-  prom::Histogram& queue = prom::BuildHistogram()
-                               .Name("oag_queue_seconds")
-                               .Help("From a request's submission to its admission")
-                               .Register(registry)
-                               .Add({}, kFirstToken);
+  prom::Histogram& queue =
+      prom::BuildHistogram()
+          .Name("oag_queue_seconds")
+          .Help("From a request's submission to its admission, or to its end where it only waited")
+          .Register(registry)
+          .Add({}, kFirstToken);
   prom::Family<prom::Counter>& rejections = prom::BuildCounter()
                                                 .Name("oag_rejections_total")
                                                 .Help("Requests refused for lack of room")
@@ -165,9 +170,11 @@ void ServeMetrics::observe_first(double milliseconds) {
   registry_->first_token.Observe(milliseconds / 1000);
 }
 
-void ServeMetrics::observe_end(const GenerationResult& result) {
+void ServeMetrics::observe_end(const std::string& model, const GenerationResult& result) {
   registry_->queue.Observe(result.queue_ms / 1000);
-  registry_->endings.Add({{"reason", std::string(finish_reason_name(result.finish_reason))}}).Increment();
+  registry_->endings
+      .Add({{"model", model}, {"reason", std::string(finish_reason_name(result.finish_reason))}})
+      .Increment();
 }
 
 void ServeMetrics::count_rejection(std::string_view reason) {

@@ -21,7 +21,7 @@ class ServeMetrics {
 
   void observe_first(double milliseconds);  // from a request's arrival to its first token
   void observe_gap(double milliseconds);    // between two tokens of an answer
-  void observe_end(const GenerationResult& result);
+  void observe_end(const std::string& model, const GenerationResult& result);
   void count_rejection(std::string_view reason);
   void count_disconnect();
 

@@ -26,7 +26,6 @@ struct ModelSpec {
 struct ModelSettings {
   int64_t context_tokens = 0;  // 0: the model's, at most kMostDefaultContext, as far as memory goes
   int64_t cache_tokens = 0;    // of all requests together; 0: `parallel` contexts, as far as memory goes
-  uint64_t memory_limit = 0;   // bytes, of weights and cache; 0: what is free
   int64_t parallel = 8;        // answers at work at once
   int64_t max_queue = 256;     // more that may wait
   DType cache_dtype = DType::kF16;
@@ -55,6 +54,7 @@ struct ServeOptions {
   std::chrono::milliseconds drain_timeout{60'000};
   std::chrono::milliseconds progress_timeout{60'000};
   int request_workers = 2;
+  size_t max_held_bytes = size_t{256} << 20;  // of bodies and waiting pictures of all requests together
 };
 
 }  // namespace oag

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "llm/bundle/chat_prompt.h"
-#include "llm/bundle/encoder_bundle.h"
 #include "llm/generate/work_estimate.h"
 #include "service/protocol/request_error.h"
 
@@ -34,28 +33,43 @@ ModelBundle open_bundle(const std::filesystem::path& path, const ModelSpec& spec
   return bundle;
 }
 
+constexpr int64_t kLeastContext = 512;
+
+// Of the language model, as it is computed with, and of its tower.
+uint64_t weight_bytes(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
+                      const ModelSettings& settings) {
+  RunnerOptions runner;
+  runner.cache_dtype = settings.cache_dtype;
+  runner.context_tokens = 1;
+  uint64_t bytes = memory_need(runtime, bundle, runner).weights;
+  if (bundle.vision) {
+    for (const StoredTensor& tensor : bundle.vision->weights->tensors()) bytes += tensor.bytes.size();
+  }
+  return bytes;
+}
+
+uint64_t least_cache_bytes(const ModelBundle& bundle, const ModelSettings& settings) {
+  const int64_t context = settings.context_tokens > 0
+                              ? settings.context_tokens
+                              : std::min({bundle.config.context_tokens, kMostDefaultContext, kLeastContext});
+  const int64_t tokens = settings.cache_tokens > 0 ? settings.cache_tokens : context;
+  return static_cast<uint64_t>(tokens) * cache_bytes_per_token(bundle.config, settings.cache_dtype);
+}
+
 // Context and cache that were asked for, or that memory has room for: half of what is free behind the weights
 // at most.
 RunnerOptions runner_options(const std::shared_ptr<Runtime>& runtime, const ModelBundle& bundle,
-                             const ModelSettings& settings) {
+                             const ModelSettings& settings, uint64_t weights, uint64_t limit) {
   RunnerOptions runner;
   runner.cache_dtype = settings.cache_dtype;
-  if (settings.context_tokens > bundle.config.context_tokens) {
-    fail(ErrorCode::kInvalidArgument, bundle.path.string(),
-         "was trained for a context of {} tokens, {} are asked for; use --ctx of at most {}",
-         bundle.config.context_tokens, settings.context_tokens, bundle.config.context_tokens);
-  }
-  runner.context_tokens = 1;
-  const uint64_t weights = memory_need(runtime, bundle, runner).weights;
   uint64_t free_bytes = runtime->devices().front()->free_memory_bytes().value_or(uint64_t{8} << 30);
   // Half of what is free is left alone; of a limit nothing is.
-  const uint64_t limit = settings.memory_limit;
   const bool limited = limit > 0 && limit < free_bytes;
   if (limited) free_bytes = limit;
   const uint64_t room = free_bytes > weights ? (free_bytes - weights) / (limited ? 1 : 2) : 0;
   const uint64_t token_bytes = cache_bytes_per_token(bundle.config, settings.cache_dtype);
   const auto affordable =
-      static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), 512));
+      static_cast<int64_t>(std::max<uint64_t>(room / std::max<uint64_t>(token_bytes, 1), kLeastContext));
   runner.context_tokens = settings.context_tokens > 0
                               ? settings.context_tokens
                               : std::min({bundle.config.context_tokens, kMostDefaultContext, affordable});
@@ -92,35 +106,59 @@ int64_t count_fallbacks(const Program& program) {
 ServedModel::ServedModel(std::string name, const ModelSettings& settings)
     : name_(std::move(name)), settings_(settings), created_(seconds_now()) {}
 
-std::shared_ptr<ServedModel> ServedModel::load(const std::shared_ptr<Runtime>& runtime,
-                                               const std::filesystem::path& path, const ModelSpec& spec,
-                                               const ModelSettings& settings) {
-  std::shared_ptr<ServedModel> model(new ServedModel(spec.name, settings));
-  if (describe_model(path).architecture == "bert") {
-    model->embedder_ = std::make_unique<TextEmbedder>(runtime, load_encoder_bundle(path));
-    model->memory_bytes_ = describe_model(path).file_bytes;
+ServedModel::Plan ServedModel::plan(const std::shared_ptr<Runtime>& runtime,
+                                    const std::filesystem::path& path, const ModelSpec& spec,
+                                    const ModelSettings& settings) {
+  Plan plan;
+  plan.spec = spec;
+  plan.settings = settings;
+  const ModelDescription description = describe_model(path);
+  if (description.architecture == "bert") {
+    plan.encoder = load_encoder_bundle(path);
+    plan.weight_bytes = plan.least_bytes = description.file_bytes;
+    return plan;
+  }
+  plan.bundle = open_bundle(path, spec);
+  plan.chat_template = compile_chat_template(plan.bundle);
+  const int64_t trained = plan.bundle.config.context_tokens;
+  if (settings.context_tokens > trained) {
+    fail(ErrorCode::kInvalidArgument, path.string(),
+         "was trained for a context of {} tokens, {} are asked for; use --ctx of at most {}", trained,
+         settings.context_tokens, trained);
+  }
+  plan.weight_bytes = weight_bytes(runtime, plan.bundle, settings);
+  plan.least_bytes = plan.weight_bytes + least_cache_bytes(plan.bundle, settings);
+  return plan;
+}
+
+std::shared_ptr<ServedModel> ServedModel::load(const std::shared_ptr<Runtime>& runtime, Plan plan,
+                                               uint64_t memory_limit) {
+  std::shared_ptr<ServedModel> model(new ServedModel(plan.spec.name, plan.settings));
+  if (plan.encoder) {
+    model->embedder_ = std::make_unique<TextEmbedder>(runtime, plan.encoder);
+    model->memory_bytes_ = plan.weight_bytes;
   } else {
-    model->load_language_model(runtime, path, spec);
+    model->load_language_model(runtime, std::move(plan), memory_limit);
   }
   model->warm_up();
   return model;
 }
 
-void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime,
-                                      const std::filesystem::path& path, const ModelSpec& spec) {
-  bundle_ = open_bundle(path, spec);
-  template_ = compile_chat_template(bundle_);
+void ServedModel::load_language_model(const std::shared_ptr<Runtime>& runtime, Plan plan,
+                                      uint64_t memory_limit) {
+  bundle_ = std::move(plan.bundle);
+  template_ = std::move(plan.chat_template);
   for (const std::string& token : bundle_.tokenizer->vocabulary().tokens)
     longest_token_ = std::max(longest_token_, token.size());
   LanguageModelOptions options;
-  options.runner = runner_options(runtime, bundle_, settings_);
+  options.runner = runner_options(runtime, bundle_, settings_, plan.weight_bytes, memory_limit);
   options.max_sequences = settings_.parallel;
   // Requests are counted as they are admitted here; a choice of each may wait for its leader.
   options.max_waiting = capacity() + 1;
   language_model_ = std::make_unique<LanguageModel>(runtime, bundle_, options);
   const ModelRunner& runner = language_model_->runner();
   fallback_operators_ = count_fallbacks(runner.session().program());
-  memory_bytes_ = memory_need(runtime, bundle_, runner.options()).weights + runner.cache_bytes();
+  memory_bytes_ = plan.weight_bytes + runner.cache_bytes();
   grammars_ = std::make_unique<GrammarCache>(bundle_.tokenizer);
   if (bundle_.vision) {
     pictures_ = std::make_unique<PictureStore>(

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "llm/bundle/bundle.h"
+#include "llm/bundle/encoder_bundle.h"
 #include "llm/generate/language_model.h"
 #include "llm/generate/text_embedder.h"
 #include "llm/text/chat_template.h"
@@ -20,11 +21,24 @@ namespace oag {
 // encoder. Thread safe.
 class ServedModel {
  public:
-  // Loads and computes once, so that the first request finds everything in its place. Errors: those of
-  // load_bundle and LanguageModel.
-  static std::shared_ptr<ServedModel> load(const std::shared_ptr<Runtime>& runtime,
-                                           const std::filesystem::path& path, const ModelSpec& spec,
-                                           const ModelSettings& settings);
+  // What is known of a model before it takes memory; what its files can be wrong in has been looked at.
+  struct Plan {
+    ModelSpec spec;
+    ModelSettings settings;
+    ModelBundle bundle;                            // of a language model
+    std::optional<ChatTemplate> chat_template;     // likewise
+    std::shared_ptr<const EncoderBundle> encoder;  // of a text encoder
+    uint64_t weight_bytes = 0;
+    uint64_t least_bytes = 0;  // weights, and the smallest cache that the settings allow
+  };
+  // Errors: those of load_bundle, add_vision and compile_chat_template.
+  static Plan plan(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path,
+                   const ModelSpec& spec, const ModelSettings& settings);
+
+  // Loads and computes once, so that the first request finds everything in its place. `memory_limit`: bytes
+  // of weights and cache; 0: what is free. Errors: those of LanguageModel; kOutOfMemory beyond the limit.
+  static std::shared_ptr<ServedModel> load(const std::shared_ptr<Runtime>& runtime, Plan plan,
+                                           uint64_t memory_limit);
 
   const std::string& name() const { return name_; }
   int64_t created() const { return created_; }  // seconds since 1970
@@ -57,8 +71,7 @@ class ServedModel {
 
  private:
   ServedModel(std::string name, const ModelSettings& settings);
-  void load_language_model(const std::shared_ptr<Runtime>& runtime, const std::filesystem::path& path,
-                           const ModelSpec& spec);
+  void load_language_model(const std::shared_ptr<Runtime>& runtime, Plan plan, uint64_t memory_limit);
   void warm_up();
 
   std::string name_;

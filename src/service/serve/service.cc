@@ -3,13 +3,12 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <span>
-#include <thread>
 
 #include "base/log.h"
 #include "service/net/sha256.h"
 #include "service/net/url.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/browser_guard.h"
 #include "service/serve/respond.h"
 
 #ifndef OAG_VERSION
@@ -33,6 +32,9 @@ constexpr const Endpoint* kEndpoints[] = {
 // Of calls that wait for a worker.
 constexpr size_t kMostWaitingCalls = 4096;
 constexpr size_t kMostWaitingBytes = size_t{512} << 20;
+
+// In which clients read the errors that a server's end means for them.
+constexpr std::chrono::milliseconds kLastWords{2'000};
 
 // Whether `path` is the route's; what stands in its braces goes to `argument`.
 bool matches(std::string_view route, std::string_view path, std::string& argument) {
@@ -121,16 +123,9 @@ std::string_view bearer_key(const HttpRequest& request) {
 
 void check_json(const HttpRequest& http) {
   const std::string* type = http.find_header("Content-Type");
-  if (type != nullptr && type->find("json") != std::string::npos) return;
+  if (type != nullptr && is_json_type(*type)) return;
   throw RequestError(415, "unsupported_media_type", "",
                      "the body has to be JSON: send Content-Type: application/json");
-}
-
-bool is_loopback_name(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
-    host = host.substr(0, colon);
-  return host == "localhost" || host == "[::1]" || host == "::1" || host.starts_with("127.");
 }
 
 }  // namespace
@@ -138,6 +133,8 @@ bool is_loopback_name(std::string_view host) {
 Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve)
     : options_(options),
       decoder_(options.strict_fields),
+      held_bytes_(std::max(options.max_held_bytes, options.http.max_body_bytes)),
+      encoder_(1, SIZE_MAX, SIZE_MAX),
       models_(std::move(runtime), std::move(resolve), options.settings, options.memory_budget),
       openapi_(openapi_text(decoder_)),
       key_digests_(digests_of(options.api_keys)),
@@ -149,10 +146,13 @@ Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, 
   options_.http.check_head = [this](const HttpRequest& head) { return check_head(head); };
 }
 
+// No requests come, none are prepared, no answers are at work: in this order each stage has nobody before it.
 Service::~Service() {
+  if (server_) server_->stop();
   workers_.reset();
   slow_workers_.reset();
-  if (server_) server_->stop();
+  answers_.end_all();
+  answers_.wait_until_gone();
 }
 
 void Service::start() {
@@ -161,7 +161,7 @@ void Service::start() {
                                          [this](HttpRequest request, std::shared_ptr<HttpExchange> exchange) {
                                            route(std::move(request), std::move(exchange));
                                          });
-  for (const ModelSpec& spec : options_.models) models_.load(spec);
+  models_.load_all(options_.models);
   server_->start();
 }
 
@@ -169,12 +169,12 @@ std::string Service::url() const {
   return fmt::format("{}://{}", server_->secure() ? "https" : "http", server_->address());
 }
 
-void Service::drain(const std::atomic<bool>& hurry) {
-  constexpr auto kLook = std::chrono::milliseconds(50);
+void Service::drain() {
   draining_ = true;
   server_->stop_accepting();
-  const TimePoint deadline = Clock::now() + options_.drain_timeout;
-  while (!hurry && Clock::now() < deadline && !server_->wait_idle(std::min(deadline, Clock::now() + kLook))) {
+  if (!server_->wait_idle(Clock::now() + options_.drain_timeout)) {
+    answers_.end_all();  // each with an error, which its client may still read
+    server_->wait_idle(Clock::now() + kLastWords);
   }
   server_->stop();
 }
@@ -182,11 +182,14 @@ void Service::drain(const std::atomic<bool>& hurry) {
 // A page of another site may make a browser ask a server on its own machine under a name of that site's
 // (DNS rebinding); where no key protects it, the name does.
 void Service::check_origin(const HttpRequest& request) const {
-  if (!key_digests_.empty() || !is_loopback_name(options_.http.host)) return;
-  const std::string* host = request.find_header("Host");
-  if (host == nullptr || is_loopback_name(*host)) return;
+  if (!key_digests_.empty() || !is_loopback_host(options_.http.host) || !is_foreign(request)) return;
   throw RequestError(403, "wrong_host", "",
-                     "a server on the loopback without a key answers under its own names only");
+                     "a server on the loopback without a key answers under its own names only, and no pages "
+                     "of other sites");
+}
+
+bool Service::has_key(const HttpRequest& request) const {
+  return key_digests_.empty() || holds(key_digests_, bearer_key(request));
 }
 
 void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
@@ -200,7 +203,7 @@ void Service::check_access(const Endpoint& endpoint, const HttpRequest& request)
                          "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
     return;
   }
-  if (key_digests_.empty() || holds(key_digests_, key)) return;
+  if (has_key(request)) return;
   throw RequestError(401, "invalid_api_key", "",
                      "the key is missing or wrong; send it as Authorization: Bearer KEY");
 }
@@ -239,6 +242,13 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
     return;
   }
   const size_t bytes = call.http.body.size();
+  call.held = held_bytes_.take(bytes);
+  if (!call.held) {
+    metrics_.count_rejection("bytes_held");
+    call.exchange->respond_error(429, "requests at work hold too many bytes already; try again later",
+                                 "queue_full", "", {{"Retry-After", "1"}});
+    return;
+  }
   const auto shared = std::make_shared<Call>(std::move(call));
   Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
   if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
@@ -250,6 +260,7 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
 
 void Service::run(const Endpoint& endpoint, Call call) {
   const std::shared_ptr<HttpExchange> exchange = call.exchange;
+  const std::shared_ptr<const std::string> id = call.id;
   try {
     check(endpoint, call.http);
     if (exchange->gone()) {
@@ -260,10 +271,10 @@ void Service::run(const Endpoint& endpoint, Call call) {
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);
     if (problem.status >= 500) log(LogLevel::kWarning, "{}: {}", endpoint.path, problem.message);
-    respond_problem(*exchange, problem);
+    respond_problem(*exchange, problem, *id);
   } catch (const std::exception& error) {
     log(LogLevel::kError, "{}: {}", endpoint.path, error.what());
-    respond_problem(*exchange, internal_problem());
+    respond_problem(*exchange, internal_problem(), *id);
   }
 }
 

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "service/protocol/openai_decode.h"
+#include "service/serve/deadline_watch.h"
 #include "service/serve/endpoint.h"
+#include "service/serve/live_answers.h"
 #include "service/serve/model_host.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/serve_options.h"
@@ -23,21 +25,27 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // Loads every model, then opens the port. Errors: those of ModelHost::load and HttpServer.
+  // Loads every model, then opens the port. Errors: those of ModelHost::load_all and HttpServer.
   void start();
   std::string url() const;
 
-  // Takes no new requests, waits for those at work as long as the options say, then ends them. `hurry`
-  // turning true ends the wait.
-  void drain(const std::atomic<bool>& hurry);
+  // Takes no new requests, waits for those at work as long as the options say, then ends them.
+  void drain();
 
   const ServeOptions& options() const { return options_; }
   const OpenAiDecoder& decoder() const { return decoder_; }
   ModelHost& models() { return models_; }
   ServeMetrics& metrics() { return metrics_; }
+  LiveAnswers& answers() { return answers_; }
+  ByteBudget& held_bytes() { return held_bytes_; }
+  Workers& encoder() { return encoder_; }
+  DeadlineWatch& deadlines() { return deadlines_; }
+  Workers& request_workers() { return *workers_; }
   const std::string& openapi() const { return openapi_; }
   HttpServerCounters network() const { return server_->counters(); }
   bool draining() const { return draining_.load(); }
+  // Whether a request may use the models: it has a key, or none is asked for.
+  bool has_key(const HttpRequest& request) const;
 
  private:
   std::optional<HttpRefusal> check_head(const HttpRequest& head) const;
@@ -50,6 +58,10 @@ class Service {
   ServeOptions options_;
   OpenAiDecoder decoder_;
   ServeMetrics metrics_;
+  ByteBudget held_bytes_;
+  DeadlineWatch deadlines_;
+  Workers encoder_;  // of answers that are sent as a whole
+  LiveAnswers answers_;
   ModelHost models_;
   std::string openapi_;
   std::vector<std::string> key_digests_, admin_digests_;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 
 #include "base/log.h"
 #include "service/net/sse.h"
@@ -12,11 +11,6 @@
 
 namespace oag {
 namespace {
-
-std::string random_id(std::string_view prefix) {
-  std::random_device device;
-  return fmt::format("{}-{:08x}{:08x}{:08x}", prefix, device(), device(), device());
-}
 
 int64_t seconds_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -30,6 +24,10 @@ TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogpr
   TokenLogprob out{candidate(id, logprobs.logprob), {}};
   for (const TokenCandidate& one : logprobs.top) out.top.push_back(candidate(one.id, one.logprob));
   return out;
+}
+
+ApiProblem deadline_problem() {
+  return problem_of(Error(ErrorCode::kDeadlineExceeded, "", "passed its deadline"));
 }
 
 }  // namespace
@@ -52,11 +50,15 @@ HttpHeaders TextAnswer::headers(std::string_view content_type) const {
 }
 
 void TextAnswer::start() {
+  place_ = around_.answers->add([self = weak_from_this()] {
+    if (const auto answer = self.lock()) answer->end_early();
+  });
   prepare();
   const auto answers = static_cast<int64_t>(prompts_.size()) * text().n;
   if (answers > around_.model->capacity())
     reject("invalid_value", "n", "asks for {} answers, at most {} are made at once", answers,
            around_.model->capacity());
+  check_size();
   ticket_ = around_.model->admit(answers);
   if (!ticket_) {
     around_.metrics->count_rejection("queue_full");
@@ -97,6 +99,39 @@ void TextAnswer::prepare() {
   else
     prompts_ = completion_prompts(*around_.model, text());
   for (const Prompt& prompt : prompts_) prompt_tokens_ += prompt.total_tokens();
+  let_go_of_request();
+}
+
+// Log probabilities of an answer that is sent as a whole are kept until its end, and take much memory.
+void TextAnswer::check_size() const {
+  constexpr int64_t kMostCandidates = int64_t{1} << 20;
+  if (stream_ || !text().logprobs) return;
+  int64_t candidates = 0;
+  for (const Prompt& prompt : prompts_) {
+    const int64_t room = around_.model->context_tokens() - prompt.total_tokens();
+    const int64_t tokens = std::min(text().max_tokens.value_or(text().chat ? room : kCompletionTokens), room);
+    candidates += text().n * tokens * (1 + *text().logprobs);
+  }
+  if (candidates <= kMostCandidates) return;
+  reject(
+      "invalid_value", text().chat ? "top_logprobs" : "logprobs",
+      "asks for up to {} log probabilities in one answer, at most {} are sent: stream it, or ask for fewer "
+      "tokens, choices or candidates",
+      candidates, kMostCandidates);
+}
+
+// An answer may wait for long: it keeps the prompts alone, and pictures that the tower has not seen.
+void TextAnswer::let_go_of_request() {
+  TextRequest& text = text_of(request_);
+  text.messages = nullptr;
+  text.template_arguments = Json::object();
+  text.prompts.clear();
+  text.prompts.shrink_to_fit();
+  size_t bytes = 0;
+  for (const Prompt& prompt : prompts_) {
+    for (const Picture& picture : prompt.pictures) bytes += picture.source ? picture.source->size() : 0;
+  }
+  if (around_.held) around_.held->shrink(bytes);
 }
 
 void TextAnswer::begin_stream() {
@@ -111,6 +146,11 @@ void TextAnswer::encode_pictures() {
   if (known) {
     submit();
     return;
+  }
+  if (request_.context.deadline) {
+    around_.deadlines->at(*request_.context.deadline, [self = weak_from_this()] {
+      if (const auto answer = self.lock()) answer->expire();
+    });
   }
   const TimePoint begin = Clock::now();
   around_.model->pictures().encode(
@@ -137,6 +177,11 @@ bool TextAnswer::over() {
 
 // The copies of a prompt wait for the first one, whose prompt they share.
 void TextAnswer::submit() {
+  around_.held.reset();
+  {
+    std::lock_guard lock(mutex_);
+    submitted_ = true;
+  }
   size_t at = 0;
   try {
     for (Prompt& prompt : prompts_) {
@@ -253,7 +298,7 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   choice.result = result;
   if (choice.ended && result.finish_reason == FinishReason::kCancelled)
     choice.result.finish_reason = FinishReason::kStop;
-  around_.metrics->observe_end(choice.result);
+  around_.metrics->observe_end(head_.model, choice.result);
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
   if (choice.result.finish_reason == FinishReason::kError) {
@@ -285,10 +330,24 @@ void TextAnswer::finish() {
     exchange.finish();
     return;
   }
-  std::vector<AnswerDelta> wholes;
-  for (Choice& choice : choices_) wholes.push_back(std::move(choice.whole));
-  exchange.respond(200, headers("application/json"),
-                   json_line(openai_answer(head_, wholes, usage(), timings())));
+  // Of many choices with log probabilities this takes long, and other answers wait for this thread.
+  auto wholes = std::make_shared<std::vector<AnswerDelta>>();
+  for (Choice& choice : choices_) wholes->push_back(std::move(choice.whole));
+  around_.encoder->submit(0, [self = shared_from_this(), wholes, usage = usage(), timings = timings()] {
+    self->respond_whole(*wholes, usage, timings);
+  });
+}
+
+void TextAnswer::respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                               const AnswerTimings& timings) {
+  if (around_.exchange->gone()) return;
+  try {
+    around_.exchange->respond(200, headers("application/json"),
+                              openai_answer_text(head_, choices, usage, timings));
+  } catch (const std::exception& error) {
+    log(LogLevel::kError, "{}: {}", head_.id, error.what());
+    respond_problem(*around_.exchange, internal_problem(), head_.id);
+  }
 }
 
 void TextAnswer::fail_with(const ApiProblem& problem) {
@@ -309,7 +368,7 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
     around_.exchange->write(sse_event(json_line(problem_json(problem))));
     around_.exchange->finish();
   } else {
-    respond_problem(*around_.exchange, problem);
+    respond_problem(*around_.exchange, problem, head_.id);
   }
 }
 
@@ -320,6 +379,22 @@ void TextAnswer::cancel() {
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();
   }
+}
+
+// Its pictures wait for the tower, or are at work there.
+void TextAnswer::expire() {
+  std::lock_guard lock(mutex_);
+  if (submitted_) return;
+  picture_run_->cancel();
+  fail_locked(deadline_problem());
+}
+
+// The server ends and waits no longer.
+void TextAnswer::end_early() {
+  picture_run_->cancel();
+  std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  fail_locked(problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
 }
 
 AnswerUsage TextAnswer::usage() const {

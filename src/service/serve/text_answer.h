@@ -12,10 +12,14 @@
 #include "service/net/http_server.h"
 #include "service/protocol/openai_encode.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/byte_budget.h"
+#include "service/serve/deadline_watch.h"
 #include "service/serve/generation_options.h"
+#include "service/serve/live_answers.h"
 #include "service/serve/prompt_builder.h"
 #include "service/serve/serve_metrics.h"
 #include "service/serve/served_model.h"
+#include "service/serve/workers.h"
 
 namespace oag {
 
@@ -28,6 +32,10 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
     std::shared_ptr<HttpExchange> exchange;
     std::shared_ptr<ServedModel> model;
     ServeMetrics* metrics = nullptr;
+    LiveAnswers* answers = nullptr;
+    DeadlineWatch* deadlines = nullptr;
+    Workers* encoder = nullptr;              // takes every job
+    std::unique_ptr<ByteBudget::Hold> held;  // for the request
     std::chrono::milliseconds comment_interval{0};
   };
   TextAnswer(Request request, Surroundings around);
@@ -53,6 +61,8 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
 
   const TextRequest& text() const { return std::get<TextRequest>(request_.payload); }
   void prepare();
+  void check_size() const;
+  void let_go_of_request();
   HttpHeaders headers(std::string_view content_type) const;
   void begin_stream();
   void encode_pictures();
@@ -67,12 +77,17 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
   void finish();
+  void respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
+                     const AnswerTimings& timings);
   void fail_with(const ApiProblem& problem);
   void fail_locked(const ApiProblem& problem);
   void cancel();
+  void end_early();
+  void expire();
   AnswerUsage usage() const;
   AnswerTimings timings() const;
 
+  std::unique_ptr<LiveAnswers::Place> place_;  // given back last, when nothing is used any more
   Request request_;
   Surroundings around_;
   std::unique_ptr<ServedModel::Ticket> ticket_;
@@ -88,6 +103,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   std::vector<Choice> choices_;
   size_t open_choices_ = 0;
   bool cancelled_ = false, answered_ = false;
+  bool submitted_ = false;  // the scheduler watches its deadline
 };
 
 }  // namespace oag

@@ -1,12 +1,13 @@
 #include "service/serve/workers.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace oag {
 
 Workers::Workers(int threads, size_t max_waiting, size_t max_bytes)
-    : max_waiting_(max_waiting), max_bytes_(max_bytes) {
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
+    : max_waiting_(max_waiting), max_bytes_(max_bytes), began_(static_cast<size_t>(threads)) {
+  for (size_t i = 0; i < began_.size(); ++i) threads_.emplace_back([this, i] { work(i); });
 }
 
 Workers::~Workers() {
@@ -32,16 +33,27 @@ bool Workers::submit(size_t bytes, std::function<void()> job) {
   return true;
 }
 
-void Workers::work() {
+std::optional<TimePoint> Workers::busy_since() const {
+  std::lock_guard lock(mutex_);
+  std::optional<TimePoint> oldest;
+  for (const auto& began : began_) {
+    if (began) oldest = std::min(oldest.value_or(*began), *began);
+  }
+  return oldest;
+}
+
+void Workers::work(size_t thread) {
   for (;;) {
     Job job;
     {
       std::unique_lock lock(mutex_);
+      began_[thread].reset();
       changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
       bytes_ -= job.bytes;
+      began_[thread] = Clock::now();
     }
     job.run();
   }

@@ -5,8 +5,11 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace oag {
 
@@ -23,8 +26,11 @@ class Workers {
   // False, and nothing happens, where too many wait, or what they hold is too much.
   bool submit(size_t bytes, std::function<void()> job);
 
+  // When the oldest job that is being done began; none: all are idle.
+  std::optional<TimePoint> busy_since() const;
+
  private:
-  void work();
+  void work(size_t thread);
 
   struct Job {
     size_t bytes = 0;
@@ -32,10 +38,11 @@ class Workers {
   };
 
   const size_t max_waiting_, max_bytes_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   size_t bytes_ = 0;
+  std::vector<std::optional<TimePoint>> began_;  // of each thread
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

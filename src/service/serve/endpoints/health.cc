@@ -13,6 +13,7 @@ void healthy(Service&, Call call) {
   respond_json(*call.exchange, {{"status", "ok"}});
 }
 
+// Names of models are for those who may use them.
 void ready(Service& service, Call call) {
   const auto models = service.models().models();
   std::string why;
@@ -21,7 +22,8 @@ void ready(Service& service, Call call) {
   else if (models.empty())
     why = "no model is loaded";
   for (const auto& model : models) {
-    if (model->admitted() >= model->capacity()) why = "the queue of \"" + model->name() + "\" is full";
+    if (model->admitted() < model->capacity()) continue;
+    why = service.has_key(call.http) ? "the queue of \"" + model->name() + "\" is full" : "a queue is full";
   }
   if (why.empty())
     respond_json(*call.exchange, {{"status", "ready"}});
@@ -29,26 +31,40 @@ void ready(Service& service, Call call) {
     respond_json(*call.exchange, {{"status", why}}, 503);
 }
 
-// A process that lives and takes requests may still hang: this tells whether work that is there gets done.
+// A picture is long in the tower, which gives way to answers, before that counts as no progress.
+constexpr double kTowerPatience = 10;
+
+// A process that lives and takes requests may still hang: this tells whether work that is there gets done, by
+// the models, the towers and the request workers.
 void progress(Service& service, Call call) {
   Json models = Json::array();
-  bool stuck = false;
   const TimePoint now = Clock::now();
+  const auto patience_ms = static_cast<double>(service.options().progress_timeout.count());
+  const auto since = [&](const std::optional<TimePoint>& begin) {
+    return begin ? elapsed_ms(*begin, now) : 0;
+  };
+  const double workers_ms = since(service.request_workers().busy_since());
+  bool stuck = workers_ms > patience_ms;
   for (const auto& model : service.models().models()) {
     if (!model->generates()) continue;
     const LanguageModelStats stats = model->language_model().stats();
     double silent_ms = 0;
     if (stats.pending_since) silent_ms = elapsed_ms(std::max(*stats.pending_since, stats.last_step_end), now);
-    const bool hangs = silent_ms > static_cast<double>(service.options().progress_timeout.count());
+    const double picture_ms = model->sees() ? since(model->pictures().stats().begun) : 0;
+    const bool hangs = silent_ms > patience_ms || picture_ms > kTowerPatience * patience_ms;
     stuck |= hangs;
-    models.push_back({{"model", model->name()},
-                      {"steps", stats.steps},
-                      {"pending", stats.pending_since.has_value()},
-                      {"silent_ms", silent_ms},
-                      {"stuck", hangs}});
+    Json entry = {{"steps", stats.steps},
+                  {"pending", stats.pending_since.has_value()},
+                  {"silent_ms", silent_ms},
+                  {"picture_ms", picture_ms},
+                  {"stuck", hangs}};
+    if (service.has_key(call.http)) entry["model"] = model->name();
+    models.push_back(std::move(entry));
   }
-  respond_json(*call.exchange, {{"status", stuck ? "stuck" : "ok"}, {"models", std::move(models)}},
-               stuck ? 503 : 200);
+  respond_json(
+      *call.exchange,
+      {{"status", stuck ? "stuck" : "ok"}, {"models", std::move(models)}, {"workers_ms", workers_ms}},
+      stuck ? 503 : 200);
 }
 
 void metrics(Service& service, Call call) {

@@ -25,10 +25,19 @@ constexpr std::string_view kCompletionAnswer =
   "token_ids":{"type":"array","items":{"type":"integer"}}}}}}})";
 
 void answer(Service& service, Call call, Request request) {
+  std::string().swap(call.http.body);
+  RequestContext& context = request.context;
+  *call.id = context.id;
+  if (context.deadline) *context.deadline -= context.arrival - call.arrival;
+  context.arrival = call.arrival;
   TextAnswer::Surroundings around;
   around.model = service.models().find(request.context.model);
   around.exchange = std::move(call.exchange);
+  around.held = std::move(call.held);
   around.metrics = &service.metrics();
+  around.answers = &service.answers();
+  around.encoder = &service.encoder();
+  around.deadlines = &service.deadlines();
   around.comment_interval = service.options().comment_interval;
   std::make_shared<TextAnswer>(std::move(request), std::move(around))->start();
 }
