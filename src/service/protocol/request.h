@@ -43,6 +43,7 @@ struct StructuredOutput {
   Json schema;                       // kJsonSchema
   std::string text;                  // kRegex, kGrammar
   std::vector<std::string> choices;  // kChoice
+  bool compact = false;              // JSON without whitespace between its tokens
   std::string field;                 // of the request, for errors
 };
 

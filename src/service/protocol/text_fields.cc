@@ -124,9 +124,11 @@ std::span<const Field> text_fields() {
        [](const Json& v, Request& r) { text_of(r).sampling.bad_words = texts_of(v); },
        "Texts whose tokens are never completed."},
       {"structured_outputs", kHonoured,
-       R"({"type":"object","properties":{"json":{"type":["object","string","boolean"]},"regex":{"type":"string"},"choice":{"type":"array","minItems":1,"maxItems":4096,"items":{"type":"string"}},"grammar":{"type":"string"},"json_object":{"type":"boolean"}}})",
+       R"({"type":"object","properties":{"json":{"type":["object","string","boolean"]},"regex":{"type":"string"},"choice":{"type":"array","minItems":1,"maxItems":4096,"items":{"type":"string"}},"grammar":{"type":"string"},"json_object":{"type":"boolean"},"disable_any_whitespace":{"type":"boolean"}}})",
        [](const Json& v, Request& r) { read_structured_outputs(v, text_of(r).output); },
-       "One of json (a schema), regex, choice, grammar (GBNF), json_object: what the answer has to match."},
+       "One of json (a schema), regex, choice, grammar (GBNF), json_object: what the answer has to match. "
+       "With "
+       "disable_any_whitespace, JSON has no whitespace between its tokens."},
       {"repetition_detection", kHonoured,
        R"({"type":"object","properties":{"max_pattern_size":{"type":"integer","minimum":0,"maximum":1024},"min_pattern_size":{"type":"integer","minimum":0,"maximum":1024},"min_count":{"type":"integer","minimum":2,"maximum":1024}}})",
        read_repetition_detection,
