@@ -134,6 +134,7 @@ AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, st
   format.begins_in_reasoning = opened != std::string_view::npos &&
                                prompt.find_first_not_of(" \r\n\t", opened + 7) == std::string_view::npos;
   format.calls_tools = !text.tools.empty() && text.tool_choice.kind != ToolChoice::Kind::kNone;
+  format.must_call = must_call(text);
   const std::string& source = model.chat_template().source();
   format.tools = must_call(text)       ? ToolFormat::kJson
                  : knows_tools(source) ? tool_format(source, model.bundle().config.architecture)
