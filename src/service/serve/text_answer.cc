@@ -51,6 +51,7 @@ TextAnswer::TextAnswer(Request request, Surroundings around)
   if (request_.context.id.empty()) request_.context.id = random_id(text().chat ? "chatcmpl" : "cmpl");
   head_ = {request_.context.id, around_.model->name(),   seconds_now(),
            text().chat,         text().return_token_ids, text().logprobs.has_value()};
+  head_.functions = text().legacy_functions;
   if (text().stream) stream_.emplace(head_, text().include_usage);
 }
 
@@ -252,7 +253,9 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
     // What the model computed wrongly is no fault of the request.
     const bool own =
         result.error_code == ErrorCode::kCorruptData || result.error_code == ErrorCode::kInvalidArgument;
-    fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", result.error)));
+    const std::string& message =
+        result.error_code == ErrorCode::kDeadlineExceeded ? deadline_message() : result.error;
+    fail_locked(problem_of(Error(own ? ErrorCode::kInternal : result.error_code, "", message)));
   } else if (result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
         problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
@@ -262,12 +265,25 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   }
 }
 
+std::string TextAnswer::deadline_message() const {
+  const RequestContext& context = request_.context;
+  return fmt::format(
+      "the answer took longer than deadline_ms {}",
+      std::chrono::round<std::chrono::milliseconds>(*context.deadline - context.arrival).count());
+}
+
 void TextAnswer::finish_choice(Choice& choice) {
-  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush() : AnswerPiece{});
+  const bool cut_off = choice.result.finish_reason == FinishReason::kLength;
+  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush(cut_off) : AnswerPiece{});
   delta.finish_reason = finish_reason_name(choice.result.finish_reason);
+  if (choice.result.stop_id)
+    delta.stop_reason = int64_t{*choice.result.stop_id};
+  else if (!choice.result.stop_text.empty())
+    delta.stop_reason = choice.result.stop_text;
   if (choice.calls > 0 && choice.result.finish_reason == FinishReason::kStop)
     delta.finish_reason = "tool_calls";
   choice.whole.finish_reason = delta.finish_reason;
+  choice.whole.stop_reason = delta.stop_reason;
   send(choice, std::move(delta));
 }
 

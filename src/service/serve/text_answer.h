@@ -61,6 +61,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   void send(Choice& choice, AnswerDelta delta);
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
+  std::string deadline_message() const;
   void finish();
   void fail_with(const ApiProblem& problem);
   void fail_locked(const ApiProblem& problem);
