@@ -12,11 +12,12 @@ inline constexpr std::string_view kMessagesSchema =
   "role":{"type":"string","enum":["system","developer","user","assistant","tool","function"]},
   "content":{"anyOf":[{"type":"string"},{"type":"array","maxItems":4096,"items":{"type":"object","required":["type"],"properties":{
     "type":{"type":"string","enum":["text","image_url","image","refusal","thinking"]},
-    "text":{"type":"string"},"image_url":{"anyOf":[{"type":"string"},{"type":"object","required":["url"],"properties":{"url":{"type":"string"},"detail":{"type":"string"}}}]}}}}]},
+    "text":{"type":"string"},"image_url":{"anyOf":[{"type":"string"},{"type":"object","required":["url"],"properties":{"url":{"type":"string"},"detail":{"type":"string","enum":["auto","high"]}}}]}}}}]},
   "name":{"type":"string"},
   "tool_call_id":{"type":"string"},
   "tool_calls":{"type":"array","maxItems":512,"items":{"type":"object","required":["function"],"properties":{"id":{"type":"string"},"type":{"type":"string"},
     "function":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"arguments":{"type":["string","object"]}}}}}},
+  "function_call":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"arguments":{"type":["string","object"]}}},
   "reasoning_content":{"type":"string"}}}})";
 
 // Tools as OpenAI describes them.

@@ -24,8 +24,13 @@ void check_bytes(const ServedModel& model, std::string_view param, size_t bytes)
     fail_length(model, param, static_cast<int64_t>(tokens));
 }
 
-void check_length(const ServedModel& model, std::string_view param, Prompt& prompt,
-                  const std::optional<int64_t>& kept) {
+void check_length(const ServedModel& model, std::string_view param, Prompt& prompt, const TextRequest& text) {
+  std::optional<int64_t> kept = text.truncate_prompt_tokens;
+  if (kept == -1) {
+    constexpr int64_t kCompletionTokens = 16;
+    const int64_t answer = text.max_tokens.value_or(text.chat ? 1 : kCompletionTokens);
+    kept = std::max<int64_t>(1, model.context_tokens() - std::max<int64_t>(1, answer));
+  }
   if (kept && prompt.total_tokens() > *kept) {
     if (!prompt.pictures.empty())
       reject("unsupported_value", "truncate_prompt_tokens",
@@ -53,7 +58,8 @@ size_t text_bytes(const Json& value) {
 void check_variables(const ServedModel& model, Request& request) {
   for (const auto& [name, value] : text_of(request).template_arguments.items()) {
     if (model.chat_template().source().find(name) != std::string::npos) continue;
-    if (name == "reasoning_effort" && value != "none")
+    // What asks for little, or for what SDKs send by themselves, is left out.
+    if (name == "reasoning_effort" && value != "none" && value != "medium")
       reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out",
              model.name());
     request.warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
@@ -97,6 +103,17 @@ void write_calls_as_text(Json& message) {
   message.erase("tool_calls");
 }
 
+// A call and its result as they were written before there were tools.
+void read_function_call(Json& message) {
+  if (message["role"] == "function") message["role"] = "tool";
+  const auto call = message.find("function_call");
+  if (call == message.end() || !call->is_object()) return;
+  const Json function = *call;
+  message.erase("function_call");
+  if (!message.contains("tool_calls") || message["tool_calls"].is_null())
+    message["tool_calls"] = Json::array({Json{{"type", "function"}, {"function", function}}});
+}
+
 // Messages as templates know them: "developer" is what OpenAI calls the system's role now, and no content is
 // an empty one.
 Json template_messages(const ServedModel& model, const Json& messages) {
@@ -104,6 +121,7 @@ Json template_messages(const ServedModel& model, const Json& messages) {
   Json out = messages;
   for (Json& message : out) {
     if (message["role"] == "developer") message["role"] = "system";
+    read_function_call(message);
     if (const auto calls = message.find("tool_calls"); calls != message.end() && calls->is_array())
       parse_arguments(message);
     if (!message.contains("content") || message["content"].is_null()) message["content"] = "";
@@ -205,7 +223,7 @@ Prompt chat_prompt(ServedModel& model, Request& request) {
            "is set for all requests when the server starts (--max-pixels); leave it out");
   }
   Prompt prompt = rendered_prompt(model, request);
-  check_length(model, "messages", prompt, text.truncate_prompt_tokens);
+  check_length(model, "messages", prompt, text);
   return prompt;
 }
 
@@ -223,7 +241,7 @@ std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& te
       prompt.tokens = model.tokenizer()->encode(
           prompt.text, {.parse_special = true, .add_special = text.add_special_tokens});
     }
-    check_length(model, "prompt", prompt, text.truncate_prompt_tokens);
+    check_length(model, "prompt", prompt, text);
     prompts.push_back(std::move(prompt));
   }
   return prompts;
