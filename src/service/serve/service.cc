@@ -154,8 +154,12 @@ void Service::check_origin(const HttpRequest& request) const {
   if (!key_digests_.empty() || !is_loopback_name(options_.http.host)) return;
   const std::string* host = request.find_header("Host");
   if (host == nullptr || is_loopback_name(*host)) return;
-  throw RequestError(403, "wrong_host", "",
-                     "a server on the loopback without a key answers under its own names only");
+  throw RequestError(
+      403, "wrong_host", "",
+      fmt::format("a server on the loopback without a key answers as localhost, 127.0.0.1 and [::1] "
+                  "alone, not as \"{}\"; ask for it by one of these, or start it with --host or "
+                  "--api-key",
+                  host->substr(0, 128)));
 }
 
 void Service::check_access(const Endpoint& endpoint, const HttpRequest& request) const {
