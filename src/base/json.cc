@@ -22,11 +22,18 @@ constexpr size_t kMaxValues = size_t{1} << 22;
 // So many are compared faster than they are hashed.
 constexpr size_t kFewKeys = 16;
 
+[[noreturn]] void fail_json_key(const std::string& key, std::string_view where) {
+  constexpr size_t kMostShown = 64;
+  fail(ErrorCode::kCorruptData, where, "has the key {} twice in one object",
+       Json(key.substr(0, kMostShown)).dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
 // Makes the tree in a time that grows with the text alone. The library's own parser compares each key with
 // all others of its object, and copies what an object holds whenever it grows.
 class TreeBuilder final : public nlohmann::json_sax<Json> {
  public:
-  TreeBuilder(std::string_view text, std::string_view where) : text_(text), where_(where) {}
+  TreeBuilder(std::string_view text, std::string_view where, bool unique_keys)
+      : text_(text), where_(where), unique_keys_(unique_keys) {}
 
   Json take() { return std::move(pending_.front().value); }
 
@@ -113,7 +120,7 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
   }
 
   // A key that comes again gives its value to the place where it came first. Returns how many are left.
-  static size_t drop_repeated(std::span<Entry> entries) {
+  size_t drop_repeated(std::span<Entry> entries) const {
     std::unordered_map<std::string, size_t> places;
     if (entries.size() > kFewKeys) places.reserve(entries.size());
     const auto place_of = [&](const std::string& key, size_t kept) {
@@ -125,6 +132,7 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
     for (Entry& entry : entries) {
       const size_t place = place_of(entry.key, kept);
       if (place < kept) {
+        if (unique_keys_) fail_json_key(entry.key, where_);
         entries[place].value = std::move(entry.value);
       } else if (&entries[kept++] != &entry) {
         entries[kept - 1] = std::move(entry);
@@ -134,7 +142,8 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
   }
 
   std::string_view text_, where_;
-  std::string key_;  // of the value to come
+  bool unique_keys_;  // else the last value of a key counts
+  std::string key_;   // of the value to come
   std::vector<Entry> pending_;
   std::vector<Level> levels_;
   size_t keys_ = 0, values_ = 0;
@@ -158,10 +167,22 @@ void fail_json_depth(std::string_view where) {
   fail(ErrorCode::kCorruptData, where, "JSON is nested deeper than {} levels", kMaxJsonDepth);
 }
 
-Json parse_json(std::string_view text, std::string_view where) {
-  TreeBuilder builder(text, where);
+namespace {
+
+Json parse(std::string_view text, std::string_view where, bool unique_keys) {
+  TreeBuilder builder(text, where, unique_keys);
   Json::sax_parse(text, &builder);
   return builder.take();
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where) {
+  return parse(text, where, false);
+}
+
+Json parse_json_with_unique_keys(std::string_view text, std::string_view where) {
+  return parse(text, where, true);
 }
 
 }  // namespace oag

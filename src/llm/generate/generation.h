@@ -78,6 +78,9 @@ struct GenerationResult {
   bool request_at_fault = false;
   std::vector<TokenId> token_ids;  // without the end token
   std::string text;
+  // What of the request's own ended it: one of stop_ids or of stop. Neither for the model's end tokens.
+  std::optional<TokenId> stop_id;
+  std::string stop_text;
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;    // of the prompt, whose keys and values another request had computed
   int64_t drafted_tokens = 0;   // guessed with lookup_tokens

@@ -132,7 +132,11 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
   TokenChooser& chooser = generation.chooser;
   TokenId id = 0;
   try {
-    if (chooser.complete() || chooser.ends(id = pick())) {
+    const bool complete = chooser.complete();
+    if (complete || chooser.ends(id = pick())) {
+      const std::vector<TokenId>& stop_ids = generation.request.stop_ids;
+      if (!complete && std::find(stop_ids.begin(), stop_ids.end(), id) != stop_ids.end())
+        generation.result.stop_id = id;
       finish(generation, FinishReason::kStop);
       return;
     }
@@ -149,6 +153,7 @@ void Scheduler::take_token(Generation::Shared& generation, FunctionRef<TokenId()
   const std::string text = generation.text.push(id, chooser.may_stop());
   generation.result.text += text;
   emit(generation, {id, text, chooser.logprobs(), false, generation.result.cached_tokens});
+  if (generation.text.matched()) generation.result.stop_text = generation.text.stop();
   if (generation.text.matched() || chooser.complete()) {
     finish(generation, FinishReason::kStop);
   } else if (chooser.repeats()) {

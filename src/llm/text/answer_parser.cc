@@ -1,6 +1,7 @@
 #include "llm/text/answer_parser.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -322,7 +323,8 @@ std::unique_ptr<CallFinder> make_call_finder(const AnswerFormat& format) {
 class Parser : public AnswerParser {
  public:
   explicit Parser(const AnswerFormat& format)
-      : thinks_(format.separate_reasoning),
+      : must_call_(format.must_call),
+        thinks_(format.separate_reasoning),
         inside_(format.separate_reasoning && format.begins_in_reasoning),
         one_call_(format.one_call) {
     if (format.calls_tools) calls_ = make_call_finder(format);
@@ -335,7 +337,7 @@ class Parser : public AnswerParser {
     if (ended_) std::erase_if(out.calls, [](const ToolCallPiece& piece) { return piece.index > 0; });
     return out;
   }
-  AnswerPiece flush() override {
+  AnswerPiece flush(bool cut_off) override {
     AnswerPiece out;
     if (ended_) return out;
     if (inside_)
@@ -343,7 +345,7 @@ class Parser : public AnswerParser {
     else
       say(held_, out);
     held_.clear();
-    if (calls_) calls_->flush(out);
+    if (calls_) end_calls(cut_off, out);
     return out;
   }
   bool ended() const override { return ended_; }
@@ -374,7 +376,16 @@ class Parser : public AnswerParser {
       out.text += text;
   }
 
-  bool thinks_, inside_, one_call_;
+  // The beginning of a call that was cut off is no text.
+  void end_calls(bool cut_off, AnswerPiece& out) {
+    AnswerPiece end;
+    calls_->flush(end);
+    const bool begins_call = end.text.starts_with(kCallBegin) || end.text.starts_with(kMistralCalls);
+    if (!must_call_ && !(cut_off && begins_call)) out.text += end.text;
+    std::ranges::move(end.calls, std::back_inserter(out.calls));
+  }
+
+  bool must_call_, thinks_, inside_, one_call_;
   bool ended_ = false;
   std::string held_;
   std::unique_ptr<CallFinder> calls_;

@@ -30,8 +30,9 @@ class AnswerParser {
 
   // What `text` lets out; text that may be the beginning of a mark is held back.
   virtual AnswerPiece push(std::string_view text) = 0;
-  // The end of the answer: what was held back.
-  virtual AnswerPiece flush() = 0;
+  // The end of the answer: what was held back. The beginning of a call whose name is not known yet is text,
+  // unless the answer was cut off: then it is left out.
+  virtual AnswerPiece flush(bool cut_off = false) = 0;
   // With AnswerFormat::one_call: that call has been read, and nothing that follows is part of the answer.
   virtual bool ended() const = 0;
 };
@@ -58,7 +59,8 @@ struct AnswerFormat {
   bool separate_reasoning = false;   // <think>…</think> is no text
   bool begins_in_reasoning = false;  // the prompt has opened it
   bool calls_tools = false;
-  bool one_call = false;  // the answer ends with its first call
+  bool one_call = false;   // the answer ends with its first call
+  bool must_call = false;  // the answer is calls and never text, though it may be cut off
   ToolFormat tools = ToolFormat::kTagged;
   std::vector<std::string> tool_names;  // that were offered; what calls another one is text
 };

@@ -13,8 +13,10 @@ class GrammarProgram;
 class GrammarRules;
 
 enum class JsonWhitespace : uint8_t {
-  kFlexible,  // between JSON's tokens: nothing, one space, or one or two line breaks and up to 32 blanks
-  kCompact,   // none
+  // As pretty-printers write: nothing, one space, or one line break and up to 32 blanks, none before ':' and
+  // ','.
+  kFlexible,
+  kCompact,  // none
 };
 
 // A language of texts, independent of any vocabulary. Immutable and thread safe. Texts are matched as bytes;

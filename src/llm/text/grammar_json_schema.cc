@@ -313,8 +313,7 @@ class SchemaReader {
     std::optional<Expression> more;
     if (additional != false) {
       const Expression value = read(additional, where + "/additionalProperties", depth + 1);
-      more = rules_.sequence(
-          {json_.string_except(names), json_.blank(), rules_.literal(":"), json_.blank(), value});
+      more = rules_.sequence({json_.string_except(names), json_.colon(), value});
     }
     const Expression members =
         names.empty() ? free_members(more, min, max) : listed_members(properties, more);

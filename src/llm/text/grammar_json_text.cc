@@ -25,17 +25,22 @@ std::vector<CharRange> intersect(std::vector<CharRange> a, std::vector<CharRange
 Expression JsonText::blank() {
   if (whitespace_ == JsonWhitespace::kCompact) return rules_.literal("");
   if (blank_ == kNone) {
-    const Expression breaks = rules_.repeat(rules_.literal("\n"), 1, 2);
     const Expression indent = rules_.repeat(rules_.chars({{' ', ' '}, {'\t', '\t'}}), 0, 32);
-    blank_ = rules_.add_rule(
-        "blank", rules_.either({rules_.literal(""), rules_.literal(" "), rules_.sequence({breaks, indent})}),
-        true);
+    blank_ = rules_.add_rule("blank",
+                             rules_.either({rules_.literal(""), rules_.literal(" "),
+                                            rules_.sequence({rules_.literal("\n"), indent})}),
+                             true);
   }
   return rules_.rule(blank_);
 }
 
 Expression JsonText::comma() {
-  return rules_.sequence({blank(), rules_.literal(","), blank()});
+  return rules_.sequence({rules_.literal(","), blank()});
+}
+
+Expression JsonText::colon() {
+  if (whitespace_ == JsonWhitespace::kCompact) return rules_.literal(":");
+  return rules_.either({rules_.literal(":"), rules_.literal(": ")});
 }
 
 // Escapes as in RFC 8259 section 7; surrogates come in pairs, which are one character.
@@ -158,13 +163,13 @@ Expression JsonText::enclosed(std::string_view open, Expression inner, std::stri
 }
 
 Expression JsonText::key_and_value(std::string_view key, Expression value) {
-  return rules_.sequence({rules_.literal(Json(key).dump()), blank(), rules_.literal(":"), blank(), value});
+  return rules_.sequence({rules_.literal(Json(key).dump()), colon(), value});
 }
 
 Expression JsonText::object() {
   if (object_ == kNone) {
     object_ = rules_.add_rule("object", true);
-    const Expression member = rules_.sequence({string(), blank(), rules_.literal(":"), blank(), value()});
+    const Expression member = rules_.sequence({string(), colon(), value()});
     const Expression more = rules_.repeat(rules_.sequence({comma(), member}), 0, kUnbounded);
     const Expression members = rules_.sequence({member, more, blank()});
     rules_.set_body(object_, rules_.sequence({rules_.literal("{"), blank(), rules_.optional(members),

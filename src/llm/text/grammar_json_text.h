@@ -22,8 +22,11 @@ class JsonText {
 
   JsonText(GrammarRules& rules, JsonWhitespace whitespace) : rules_(rules), whitespace_(whitespace) {}
 
-  Expression blank();  // whitespace between tokens
-  Expression comma();  // with whitespace on both sides
+  // Whitespace stands where pretty-printers put it: behind brackets and commas and before closing brackets
+  // (nothing, a blank, or a line break and indentation), and behind colons (nothing or a blank).
+  Expression blank();
+  Expression comma();  // with the whitespace behind it
+  Expression colon();  // likewise
   Expression string();
   Expression integer();
   Expression number();

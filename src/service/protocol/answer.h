@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace oag {
@@ -48,6 +49,8 @@ struct AnswerDelta {
   std::vector<TokenLogprob> logprobs;
   std::vector<int64_t> token_ids;
   std::string_view finish_reason = {};  // "stop", "length", "tool_calls", "repetition"; empty: it goes on
+  // Beside a finish_reason: the stop text or token of the request that ended it, if one did.
+  std::variant<std::monostate, std::string, int64_t> stop_reason = {};
 
   bool empty() const {
     return text.empty() && reasoning.empty() && tool_calls.empty() && logprobs.empty() && token_ids.empty() &&
@@ -62,7 +65,8 @@ struct AnswerHead {
   int64_t created = 0;  // seconds since 1970
   bool chat = true;
   bool return_token_ids = false;
-  bool logprobs = false;  // the field is written even where it is empty
+  bool logprobs = false;   // the field is written even where it is empty
+  bool functions = false;  // a call is written as function_call, as before there were tools
 };
 
 }  // namespace oag

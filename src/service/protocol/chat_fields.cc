@@ -28,6 +28,7 @@ void read_functions(const Json& value, Request& request) {
   Json& tools = text_of(request).tools;
   tools = Json::array();
   for (const Json& function : value) tools.push_back({{"type", "function"}, {"function", function}});
+  text_of(request).legacy_functions = true;
 }
 
 void read_function_call(const Json& value, Request& request) {
@@ -79,16 +80,12 @@ std::span<const Field> chat_fields() {
       {"messages", kHonoured, kMessagesSchema, [](const Json& v, Request& r) { text_of(r).messages = v; },
        "The conversation. Content is a text or a list of parts of type text or image_url (a data URI: "
        "addresses are not fetched)."},
-      {"max_completion_tokens", kHonoured, R"({"type":"integer","minimum":0,"maximum":2147483647})",
-       [](const Json& v, Request& r) { text_of(r).max_tokens = v.get<int64_t>(); },
+      {"max_completion_tokens", kHonoured, R"({"type":"integer","minimum":1,"maximum":2147483647})",
+       [](const Json& v, Request& r) { read_max_tokens("max_completion_tokens", v, r); },
        "Longest answer in tokens."},
-      {"max_tokens",
-       kOldName,
-       R"({"type":"integer","minimum":0,"maximum":2147483647})",
-       [](const Json& v, Request& r) { text_of(r).max_tokens = v.get<int64_t>(); },
-       "",
-       {},
-       "max_completion_tokens"},
+      {"max_tokens", kHonoured, R"({"type":"integer","minimum":1,"maximum":2147483647})",
+       [](const Json& v, Request& r) { read_max_tokens("max_tokens", v, r); },
+       "The same as max_completion_tokens."},
       {"logprobs", kHonoured, kBoolean, read_logprobs,
        "Give the log probability of each token of the answer."},
       {"top_logprobs", kHonoured, R"({"type":"integer","minimum":0,"maximum":20})", read_top_logprobs,
@@ -108,7 +105,9 @@ std::span<const Field> chat_fields() {
       {"reasoning_effort", kHonoured,
        R"({"type":"string","enum":["none","minimal","low","medium","high","xhigh"]})",
        [](const Json& v, Request& r) { text_of(r).template_arguments["reasoning_effort"] = v; },
-       "Handed to the chat template; refused where the template does not know it."},
+       "Handed to the chat template. Where that does not know it, none and medium are left out with a "
+       "warning, "
+       "others are refused."},
       {"chat_template_kwargs", kHonoured, R"({"type":"object"})", read_template_arguments,
        "More variables of the chat template, such as enable_thinking."},
       {"documents", kHonoured, R"({"type":"array","items":{"type":"object"}})",
@@ -162,6 +161,8 @@ std::span<const Field> chat_fields() {
       {"web_search_options", kUnneeded, R"({})", nullptr, "there is no web search", "[]"},
       {"chat_template", kUnneeded, R"({})", nullptr, "templates come with the model", "[]"},
       {"echo", kUnneeded, R"({})", nullptr, "", "[false]"},
+      {"add_special_tokens", kUnneeded, R"({})", nullptr, "the chat template writes them", "[false]"},
+      {"media_io_kwargs", kUnneeded, R"({})", nullptr, "", "[{}]"},
   };
   return kFields;
 }

@@ -77,7 +77,6 @@ std::span<const Field> completion_fields() {
        [](const Json& v, Request& r) { read_response_format(v, text_of(r).output); },
        "What the answer has to be: text, json_object, or json_schema."},
       {"suffix", kUnneeded, "{}", nullptr, "models that fill in text are not known", R"([""])"},
-      {"best_of", kUnneeded, "{}", nullptr, "", "[1]"},
   };
   return kFields;
 }

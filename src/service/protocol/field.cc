@@ -78,7 +78,7 @@ void FieldTable::read(const Json& body, bool strict, Request& request) const {
     const auto found = body.find(name);
     if (found == body.end() || found->is_null()) reject("missing_required_parameter", name, "is missing");
   }
-  // In the tables' order: what an old name says is replaced by the new one's.
+  // In the tables' order.
   std::vector<const Json*> values(entries_.size(), nullptr);
   for (const auto& [name, value] : body.items()) {
     const auto known = by_name_.find(name);
@@ -90,6 +90,14 @@ void FieldTable::read(const Json& body, bool strict, Request& request) const {
       reject("unknown_parameter", name.substr(0, 64),
              "is not known; the server was started with --strict-fields");
     request.warnings.push_back(fmt::format("the field {} is not known and was left out", shown_name(name)));
+  }
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const Field& field = *entries_[i].field;
+    const auto better = field.use == FieldUse::kOldName ? by_name_.find(field.better) : by_name_.end();
+    if (values[i] == nullptr || better == by_name_.end() || values[better->second] == nullptr) continue;
+    if (*values[i] != *values[better->second])
+      reject("invalid_value", field.name, "is an old name of {}, which says otherwise; leave one out",
+             field.better);
   }
   for (const FieldUse use :
        {FieldUse::kOldName, FieldUse::kHonoured, FieldUse::kNoEffect, FieldUse::kUnneeded}) {

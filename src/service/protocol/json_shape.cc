@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <vector>
 
@@ -11,12 +12,19 @@
 namespace oag {
 namespace {
 
+constexpr double kIntegerLimit = 9223372036854775808.0;  // 2^63
+
 // A number without a fraction is an integer however it was written.
 bool is_whole(const Json& value) {
   if (value.is_number_integer()) return true;
   if (!value.is_number_float()) return false;
   const double number = value.get<double>();
-  return number == static_cast<double>(static_cast<int64_t>(std::clamp(number, -9e15, 9e15)));
+  return std::trunc(number) == number && std::abs(number) < kIntegerLimit;
+}
+
+// A whole number that no 64-bit integer holds: such are read as floats.
+bool is_too_large(const Json& value) {
+  return value.is_number_float() && std::abs(value.get<double>()) >= kIntegerLimit;
 }
 
 bool has_type(const Json& value, std::string_view type) {
@@ -93,8 +101,19 @@ void check_bounds(const Json& schema, double seen, std::string_view low, std::st
   reject("invalid_value", path, "is {}{}, expected {}", seen, unit, range);
 }
 
+// An object of another kind than the known ones lacks what they require: its kind is what is wrong with it.
+void check_kind(const Json& schema, const Json& value, const std::string& path) {
+  const auto properties = schema.find("properties");
+  const auto kind = value.find("type");
+  if (properties == schema.end() || kind == value.end() || kind->is_null()) return;
+  const auto kinds = properties->find("type");
+  if (kinds != properties->end() && kinds->contains("enum"))
+    check_shape(*kinds, *kind, path.empty() ? "type" : path + ".type");
+}
+
 void check_object(const Json& schema, const Json& value, const std::string& path,
                   std::vector<std::string>* unknown) {
+  check_kind(schema, value, path);
   const auto required = schema.find("required");
   for (const Json& name : required != schema.end() ? *required : Json::array()) {
     const auto found = value.find(name.get_ref<const std::string&>());
@@ -163,6 +182,10 @@ void check_shape(const Json& schema, const Json& value, const std::string& path,
     return;
   }
   const std::vector<std::string> types = types_of(schema);
+  if (types.size() == 1 && types.front() == "integer" && is_too_large(value)) {
+    check_bounds(schema, value.get<double>(), "minimum", "maximum", path, "");
+    reject("invalid_value", path, "is {}, expected a whole number of 64 bits", shown(value));
+  }
   if (!types.empty() &&
       std::none_of(types.begin(), types.end(), [&](const auto& type) { return has_type(value, type); })) {
     reject("invalid_type", path, "is {}, expected {}", described(value), joined_types(types));
@@ -192,7 +215,7 @@ void check_shape(const Json& schema, const Json& value, const std::string& path,
 Json parse_body(std::string_view body) {
   if (body.empty()) reject("invalid_json", "", "the request has no body, expected a JSON object");
   try {
-    return parse_json(body, "the request's body");
+    return parse_json_with_unique_keys(body, "the request's body");
   } catch (const RequestError&) {
     throw;
   } catch (const Error& error) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "service/protocol/json_shape.h"
+#include "service/protocol/message_rules.h"
 #include "service/protocol/openai_fields.h"
 #include "service/protocol/request_error.h"
 
@@ -14,6 +15,12 @@ void check_text(const TextRequest& text) {
   if (text.max_tokens && text.min_tokens > *text.max_tokens) {
     reject("invalid_value", "min_tokens", "is {}, more than the {} tokens that the answer may have",
            text.min_tokens, *text.max_tokens);
+  }
+  if (text.max_tokens == 0 && !text.echo) reject("invalid_value", "max_tokens", "is 0, expected at least 1");
+  if (text.best_of && *text.best_of != text.n) {
+    reject("unsupported_value", "best_of",
+           "is {} beside an n of {}: no more answers are made than given; leave it out", *text.best_of,
+           text.n);
   }
   if (text.echo && text.logprobs)
     reject("unsupported_value", "echo", "with logprobs: those of the prompt are not computed; leave one out");
@@ -46,6 +53,7 @@ void check_tools(const TextRequest& text) {
 }
 
 void check_chat(const TextRequest& text) {
+  check_messages(text.messages);
   check_text(text);
   check_tools(text);
   if (!text.continue_final_message) return;
@@ -75,6 +83,7 @@ Request OpenAiDecoder::chat(std::string_view body) const {
   Request request;
   request.payload.emplace<TextRequest>();
   read(chat_, body, "chat.completions", request);
+  if (text_of(request).legacy_functions) text_of(request).parallel_tool_calls = false;
   check_chat(text_of(request));
   return request;
 }
@@ -100,6 +109,8 @@ Request OpenAiDecoder::tokenize(std::string_view body) const {
   read(tokenize_, body, "tokenize", request);
   if (std::get<TokenizeRequest>(request.payload).source.index() == 0)
     reject("missing_required_parameter", "prompt", "is missing, and so is messages");
+  if (const auto* messages = std::get_if<Json>(&std::get<TokenizeRequest>(request.payload).source))
+    check_messages(*messages);
   return request;
 }
 

@@ -126,7 +126,39 @@ void append_call_piece(std::string& out, const ToolCall& call) {
   out += "}}";
 }
 
-void append_chat_delta(std::string& out, const AnswerDelta& delta) {
+// Of functions there is one call, and one piece of it in a chunk.
+void append_function_call(std::string& out, std::span<const ToolCall> calls) {
+  std::string name, arguments;
+  bool any = false;
+  for (const ToolCall& call : calls) {
+    if (call.index > 0) continue;
+    any = true;
+    name += call.name;
+    arguments += call.arguments;
+  }
+  if (!any) return;
+  out += "\"function_call\":{";
+  if (!name.empty()) {
+    out += "\"name\":";
+    append_json_string(out, name);
+    out += ',';
+  }
+  out += "\"arguments\":";
+  append_json_string(out, arguments);
+  out += "},";
+}
+
+std::string_view finish_reason_of(const AnswerHead& head, const AnswerDelta& delta) {
+  return head.functions && delta.finish_reason == "tool_calls" ? "function_call" : delta.finish_reason;
+}
+
+Json stop_reason_json(const AnswerDelta& delta) {
+  if (const auto* text = std::get_if<std::string>(&delta.stop_reason)) return *text;
+  if (const auto* id = std::get_if<int64_t>(&delta.stop_reason)) return *id;
+  return nullptr;
+}
+
+void append_chat_delta(std::string& out, const AnswerHead& head, const AnswerDelta& delta) {
   const size_t begin = out.size();
   if (!delta.reasoning.empty()) {
     out += "\"reasoning_content\":";
@@ -138,7 +170,9 @@ void append_chat_delta(std::string& out, const AnswerDelta& delta) {
     append_json_string(out, delta.text);
     out += ',';
   }
-  if (!delta.tool_calls.empty()) {
+  if (head.functions) {
+    append_function_call(out, delta.tool_calls);
+  } else if (!delta.tool_calls.empty()) {
     out += "\"tool_calls\":[";
     for (const ToolCall& call : delta.tool_calls) {
       append_call_piece(out, call);
@@ -157,7 +191,8 @@ void append_ending(std::string& out, const AnswerHead& head, const AnswerDelta& 
   if (delta.finish_reason.empty())
     out += "null";
   else
-    append_json_string(out, delta.finish_reason);
+    append_json_string(out, finish_reason_of(head, delta));
+  if (!delta.finish_reason.empty()) out += ",\"stop_reason\":" + dumped(stop_reason_json(delta));
   if (head.return_token_ids)
     fmt::format_to(std::back_inserter(out), ",\"token_ids\":[{}]", fmt::join(delta.token_ids, ","));
   out += '}';
@@ -169,8 +204,12 @@ Json choice_json(const AnswerHead& head, const AnswerDelta& delta) {
     Json message = {{"role", "assistant"}, {"content", delta.text}, {"refusal", nullptr}};
     if (!delta.tool_calls.empty()) {
       if (delta.text.empty()) message["content"] = nullptr;
-      message["tool_calls"] = Json::array();
-      for (const ToolCall& call : delta.tool_calls) message["tool_calls"].push_back(call_json(call));
+      if (head.functions) {
+        message["function_call"] = call_json(delta.tool_calls.front())["function"];
+      } else {
+        message["tool_calls"] = Json::array();
+        for (const ToolCall& call : delta.tool_calls) message["tool_calls"].push_back(call_json(call));
+      }
     }
     if (!delta.reasoning.empty()) message["reasoning_content"] = delta.reasoning;
     choice["message"] = std::move(message);
@@ -178,7 +217,8 @@ Json choice_json(const AnswerHead& head, const AnswerDelta& delta) {
     choice["text"] = delta.text;
   }
   choice["logprobs"] = logprobs_json(head, delta);
-  choice["finish_reason"] = delta.finish_reason;
+  choice["finish_reason"] = finish_reason_of(head, delta);
+  choice["stop_reason"] = stop_reason_json(delta);
   if (head.return_token_ids) choice["token_ids"] = delta.token_ids;
   return choice;
 }
@@ -260,7 +300,7 @@ std::string OpenAiStream::piece(const AnswerDelta& delta, const std::optional<An
   fmt::format_to(std::back_inserter(out), "{{\"index\":{},", delta.choice);
   if (head_.chat) {
     out += "\"delta\":{";
-    append_chat_delta(out, delta);
+    append_chat_delta(out, head_, delta);
     out += '}';
   } else {
     out += "\"text\":";

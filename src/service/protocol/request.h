@@ -43,6 +43,7 @@ struct StructuredOutput {
   Json schema;                       // kJsonSchema
   std::string text;                  // kRegex, kGrammar
   std::vector<std::string> choices;  // kChoice
+  bool compact = false;              // JSON without whitespace between its tokens
   std::string field;                 // of the request, for errors
 };
 
@@ -73,6 +74,7 @@ struct TextRequest {
   Json tools = Json::array();  // likewise
   ToolChoice tool_choice;
   bool parallel_tool_calls = true;
+  bool legacy_functions = false;             // asked with functions: a call is answered as function_call
   Json template_arguments = Json::object();  // chat_template_kwargs, documents, reasoning_effort
   bool add_generation_prompt = true;
   bool continue_final_message = false;
@@ -86,6 +88,7 @@ struct TextRequest {
 
   // Of both.
   int64_t n = 1;
+  std::optional<int64_t> best_of;
   SamplingRequest sampling;
   std::optional<int64_t> max_tokens;
   int64_t min_tokens = 0;
@@ -98,7 +101,7 @@ struct TextRequest {
   StructuredOutput output;
   std::optional<ThinkingBudget> thinking;
   std::optional<RepetitionDetection> repetition;
-  std::optional<int64_t> truncate_prompt_tokens;  // the last so many are kept
+  std::optional<int64_t> truncate_prompt_tokens;  // the last so many are kept; -1: what the context holds
   std::string cache_salt;
   int64_t lookup_tokens = 0;
 

@@ -52,9 +52,11 @@ void read_structured_outputs(const Json& value, StructuredOutput& output) {
       read_guide(kind, field, one, output);
     } else if (kind == "json_object") {
       if (one == true) take(output, Kind::kJsonObject, field);
+    } else if (kind == "disable_any_whitespace") {
+      output.compact = one == true;
     } else {
       reject("unknown_parameter", field,
-             "is not known; known are json, regex, choice, grammar and json_object");
+             "is not known; known are json, regex, choice, grammar, json_object and disable_any_whitespace");
     }
   }
   if (output.kind == Kind::kNone)

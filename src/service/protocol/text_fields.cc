@@ -49,7 +49,25 @@ void read_stream_options(const Json& value, Request& request) {
   text.continuous_usage = member_or(value, "continuous_usage_stats", false);
 }
 
+// The id goes into headers and logs.
+void read_request_id(std::string_view name, const Json& value, Request& request) {
+  const auto& id = value.get_ref<const std::string&>();
+  if (!std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7F; }))
+    reject("invalid_value", name,
+           "holds what is no printable ASCII; expected letters, digits and punctuation");
+  request.context.id = id;
+}
+
 }  // namespace
+
+void read_max_tokens(std::string_view name, const Json& value, Request& request) {
+  std::optional<int64_t>& most = text_of(request).max_tokens;
+  const auto wanted = value.get<int64_t>();
+  if (most && *most != wanted)
+    reject("invalid_value", name, "is {}, and another name of the same limit says {}; leave one out", wanted,
+           *most);
+  most = wanted;
+}
 
 std::span<const Field> text_fields() {
   using enum FieldUse;
@@ -64,10 +82,13 @@ std::span<const Field> text_fields() {
        read_stream_options,
        "include_usage: a last chunk with the usage; continuous_usage_stats: usage in every chunk."},
       {"max_tokens", kHonoured, R"({"type":"integer","minimum":0,"maximum":2147483647})",
-       [](const Json& v, Request& r) { text_of(r).max_tokens = v.get<int64_t>(); },
-       "Longest answer in tokens."},
+       [](const Json& v, Request& r) { read_max_tokens("max_tokens", v, r); },
+       "Longest answer in tokens; 0 is for echo alone."},
       {"n", kHonoured, R"({"type":"integer","minimum":1,"maximum":64})",
        [](const Json& v, Request& r) { text_of(r).n = v.get<int64_t>(); }, "How many answers."},
+      {"best_of", kHonoured, R"({"type":"integer","minimum":1,"maximum":64})",
+       [](const Json& v, Request& r) { text_of(r).best_of = v.get<int64_t>(); },
+       "Accepted where it is n: no more answers are made than given."},
       {"temperature", kHonoured, R"({"type":"number","minimum":0,"maximum":2})",
        [](const Json& v, Request& r) { text_of(r).sampling.temperature = v.get<float>(); },
        "Randomness; 0 always takes the most likely token."},
@@ -124,21 +145,25 @@ std::span<const Field> text_fields() {
        [](const Json& v, Request& r) { text_of(r).sampling.bad_words = texts_of(v); },
        "Texts whose tokens are never completed."},
       {"structured_outputs", kHonoured,
-       R"({"type":"object","properties":{"json":{"type":["object","string","boolean"]},"regex":{"type":"string"},"choice":{"type":"array","minItems":1,"maxItems":4096,"items":{"type":"string"}},"grammar":{"type":"string"},"json_object":{"type":"boolean"}}})",
+       R"({"type":"object","properties":{"json":{"type":["object","string","boolean"]},"regex":{"type":"string"},"choice":{"type":"array","minItems":1,"maxItems":4096,"items":{"type":"string"}},"grammar":{"type":"string"},"json_object":{"type":"boolean"},"disable_any_whitespace":{"type":"boolean"}}})",
        [](const Json& v, Request& r) { read_structured_outputs(v, text_of(r).output); },
-       "One of json (a schema), regex, choice, grammar (GBNF), json_object: what the answer has to match."},
+       "One of json (a schema), regex, choice, grammar (GBNF), json_object: what the answer has to match. "
+       "With "
+       "disable_any_whitespace, JSON has no whitespace between its tokens."},
       {"repetition_detection", kHonoured,
        R"({"type":"object","properties":{"max_pattern_size":{"type":"integer","minimum":0,"maximum":1024},"min_pattern_size":{"type":"integer","minimum":0,"maximum":1024},"min_count":{"type":"integer","minimum":2,"maximum":1024}}})",
        read_repetition_detection,
        "Ends an answer that repeats a pattern of tokens, with finish_reason repetition."},
-      {"truncate_prompt_tokens", kHonoured, R"({"type":"integer","minimum":1,"maximum":2147483647})",
+      {"truncate_prompt_tokens", kHonoured,
+       R"({"anyOf":[{"type":"integer","enum":[-1]},{"type":"integer","minimum":1,"maximum":2147483647}]})",
        [](const Json& v, Request& r) { text_of(r).truncate_prompt_tokens = v.get<int64_t>(); },
-       "Keep only the last so many tokens of the prompt."},
+       "Keep only the last so many tokens of the prompt; -1: as many as the context holds beside the "
+       "answer."},
       {"priority", kHonoured, R"({"type":"integer","minimum":-1000,"maximum":1000})",
        [](const Json& v, Request& r) { r.context.priority = -v.get<int>(); },
        "Lower values are served first, as in vLLM; 0 by default."},
-      {"request_id", kHonoured, R"({"type":"string","minLength":1,"maxLength":128})",
-       [](const Json& v, Request& r) { r.context.id = v.get<std::string>(); }, "The answer's id."},
+      {"request_id", kHonoured, R"({"type":"string","minLength":1,"maxLength":128,"pattern":"^[!-~]+$"})",
+       [](const Json& v, Request& r) { read_request_id("request_id", v, r); }, "The answer's id."},
       {"cache_salt", kHonoured, R"({"type":"string","minLength":1,"maxLength":1024})",
        [](const Json& v, Request& r) { text_of(r).cache_salt = v.get<std::string>(); },
        "Requests share cached prefixes only with those of the same salt."},
@@ -212,14 +237,14 @@ std::span<const Field> text_fields() {
       {"n_predict",
        kOldName,
        R"({"type":"integer","minimum":0,"maximum":2147483647})",
-       [](const Json& v, Request& r) { text_of(r).max_tokens = v.get<int64_t>(); },
+       [](const Json& v, Request& r) { read_max_tokens("n_predict", v, r); },
        "llama.cpp's.",
        {},
        "max_tokens"},
       {"rid",
        kOldName,
-       R"({"type":"string","minLength":1,"maxLength":128})",
-       [](const Json& v, Request& r) { r.context.id = v.get<std::string>(); },
+       R"({"type":"string","minLength":1,"maxLength":128,"pattern":"^[!-~]+$"})",
+       [](const Json& v, Request& r) { read_request_id("rid", v, r); },
        "SGLang's.",
        {},
        "request_id"},
@@ -236,6 +261,10 @@ std::span<const Field> text_fields() {
       {"vllm_xargs", kNoEffect, R"({"type":"object"})", nullptr, ""},
 
       {"use_beam_search", kUnneeded, kBoolean, nullptr, "beam search", "[false]"},
+      {"prompt_embeds", kUnneeded, kAny, nullptr, "prompts are texts or token ids", "[]"},
+      {"logits_processors", kUnneeded, kAny, nullptr, "", "[[]]"},
+      {"return_tokens_as_token_ids", kUnneeded, kBoolean, nullptr, "return_token_ids gives them", "[false]"},
+      {"return_hidden_states", kUnneeded, kBoolean, nullptr, "", "[false]"},
       {"length_penalty", kUnneeded, kAny, nullptr, "it belongs to beam search", "[1, 1.0]"},
       {"spaces_between_special_tokens", kUnneeded, kBoolean, nullptr, "", "[true]"},
       {"prompt_logprobs", kUnneeded, kAny, nullptr, "", "[0, false]"},

@@ -259,6 +259,7 @@ AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, st
   format.separate_reasoning = text.separate_reasoning && !matches;
   format.begins_in_reasoning = format.separate_reasoning && ends_with_mark(prompt, "<think>");
   format.calls_tools = may_call(text) && !(matches && calls_strictly(text));
+  format.must_call = must_call(text);
   format.one_call = !text.parallel_tool_calls;
   format.tools = format_of_calls(text, model);
   for (const Json& tool : text.tools) format.tool_names.push_back(tool["function"]["name"]);

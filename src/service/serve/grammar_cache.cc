@@ -11,9 +11,10 @@ constexpr size_t kMostKept = 64;
 
 std::shared_ptr<const Grammar> make_grammar(const StructuredOutput& output) {
   using Kind = StructuredOutput::Kind;
+  const JsonWhitespace whitespace = output.compact ? JsonWhitespace::kCompact : JsonWhitespace::kFlexible;
   switch (output.kind) {
-    case Kind::kJsonObject: return Grammar::any_json_object();
-    case Kind::kJsonSchema: return Grammar::from_json_schema(output.schema, output.field);
+    case Kind::kJsonObject: return Grammar::any_json_object(whitespace);
+    case Kind::kJsonSchema: return Grammar::from_json_schema(output.schema, output.field, whitespace);
     case Kind::kRegex: return Grammar::from_regex(output.text, output.field);
     case Kind::kChoice: return Grammar::from_choices(output.choices, output.field);
     case Kind::kGrammar: return Grammar::from_gbnf(output.text, output.field);
@@ -23,8 +24,9 @@ std::shared_ptr<const Grammar> make_grammar(const StructuredOutput& output) {
 }
 
 std::string key_of(const StructuredOutput& output) {
-  return sha256_hex(Json({static_cast<int>(output.kind), output.schema, output.text, output.choices})
-                        .dump(-1, ' ', false, Json::error_handler_t::replace));
+  return sha256_hex(
+      Json({static_cast<int>(output.kind), output.schema, output.text, output.choices, output.compact})
+          .dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace

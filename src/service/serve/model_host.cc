@@ -1,6 +1,7 @@
 #include "service/serve/model_host.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <thread>
 
@@ -12,13 +13,34 @@
 namespace oag {
 namespace {
 
+bool may_stand_in_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80 ||
+         std::string_view("._:@+-/").find(c) != std::string_view::npos;
+}
+
+// Names stand in addresses, where clients shorten paths such as a/../b.
+bool is_model_name(std::string_view name) {
+  constexpr size_t kMostBytes = 128;
+  if (name.empty() || name.size() > kMostBytes || !std::ranges::all_of(name, may_stand_in_name)) return false;
+  for (size_t begin = 0; begin <= name.size();) {
+    const size_t end = std::min(name.find('/', begin), name.size());
+    const std::string_view part = name.substr(begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 // A file's or folder's own name, without what only machines read.
 std::string default_name(const std::string& source) {
   std::string name = std::filesystem::path(source).filename().string();
   if (name.empty()) name = std::filesystem::path(source).parent_path().filename().string();
   if (source.starts_with("hf:")) name = source.substr(3);
   if (name.ends_with(".gguf")) name.resize(name.size() - 5);
-  return name.empty() ? "model" : name;
+  for (char& c : name) {
+    if (!may_stand_in_name(c)) c = '-';
+  }
+  return is_model_name(name) ? name : "model";
 }
 
 [[noreturn]] void fail_taken(const std::string& name) {
@@ -42,6 +64,11 @@ ModelHost::ModelHost(std::shared_ptr<Runtime> runtime, Resolve resolve, const Mo
 
 ModelHost::Plan ModelHost::plan(ModelSpec spec) const {
   if (spec.name.empty()) spec.name = default_name(spec.source);
+  if (!is_model_name(spec.name)) {
+    reject("invalid_value", "name",
+           "of a model has to be of letters, digits and . _ : @ + - with single slashes between them, up to "
+           "128 bytes");
+  }
   {
     std::lock_guard lock(mutex_);
     for (const Entry& entry : entries_) {

@@ -6,6 +6,7 @@
 #include "llm/generate/prompt_images.h"
 #include "llm/text/answer_parser.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/generation_options.h"
 #include "service/serve/respond.h"
 
 namespace oag {
@@ -26,6 +27,14 @@ void check_bytes(const ServedModel& model, std::string_view param, size_t bytes,
   const size_t tokens = bytes / model.longest_token();
   if (!kept && static_cast<int64_t>(tokens) >= model.context_tokens())
     fail_length(model, param, "at least ", static_cast<int64_t>(tokens));
+}
+
+// How many tokens of a prompt are wanted, from its end; -1 in the request means what the answer leaves of the
+// context.
+std::optional<int64_t> kept_tokens(const ServedModel& model, const TextRequest& text) {
+  if (text.truncate_prompt_tokens != -1) return text.truncate_prompt_tokens;
+  const int64_t answer = text.max_tokens.value_or(text.chat ? 1 : kCompletionTokens);
+  return std::max<int64_t>(1, model.context_tokens() - std::max<int64_t>(1, answer));
 }
 
 // Drops what surely stands before the last `kept` tokens of a text, and a page more, so that tokens near the
@@ -87,7 +96,8 @@ void check_extras(const ServedModel& model, const Json& tools, const Json& argum
 void check_variables(const ServedModel& model, const Json& arguments, std::vector<std::string>& warnings) {
   for (const auto& [name, value] : arguments.items()) {
     if (model.chat_template().source().find(name) != std::string::npos) continue;
-    if (name == "reasoning_effort" && value != "none")
+    // What asks for little, or for what SDKs send by themselves, is left out.
+    if (name == "reasoning_effort" && value != "none" && value != "medium")
       reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out",
              model.name());
     warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
@@ -249,8 +259,8 @@ Prompt rendered_prompt(ServedModel& model, Request& request) {
   const Json variables = template_variables(text.template_arguments, tools, text.add_generation_prompt);
   std::string rendered = text.continue_final_message ? rendered_to_last(model, chat.list, variables)
                                                      : rendered_chat(model, chat.list, variables);
-  if (text.truncate_prompt_tokens && chat.pictures.empty())
-    keep_end(model, rendered, *text.truncate_prompt_tokens);
+  if (const auto kept = kept_tokens(model, text); kept && chat.pictures.empty())
+    keep_end(model, rendered, *kept);
   Prompt prompt;
   prompt.tokens = encode_rendered_chat(tokenizer, rendered);
   prompt.text = shown_chat(rendered);
@@ -291,12 +301,13 @@ Prompt chat_prompt(ServedModel& model, Request& request) {
            "is set for all requests when the server starts (--max-pixels); leave it out");
   }
   Prompt prompt = rendered_prompt(model, request);
-  check_length(model, "messages", prompt, text.truncate_prompt_tokens);
+  check_length(model, "messages", prompt, kept_tokens(model, text));
   return prompt;
 }
 
 std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& text) {
   model.language_model();
+  const auto kept = kept_tokens(model, text);
   std::vector<Prompt> prompts;
   for (const PromptText& source : text.prompts) {
     Prompt prompt;
@@ -305,13 +316,13 @@ std::vector<Prompt> completion_prompts(ServedModel& model, const TextRequest& te
       prompt.text = model.tokenizer()->decode(prompt.tokens, false);
     } else {
       prompt.text = std::get<std::string>(source);
-      check_bytes(model, "prompt", prompt.text.size(), text.truncate_prompt_tokens);
+      check_bytes(model, "prompt", prompt.text.size(), kept);
       std::string end = prompt.text;
-      if (text.truncate_prompt_tokens) keep_end(model, end, *text.truncate_prompt_tokens);
+      if (kept) keep_end(model, end, *kept);
       prompt.tokens =
           model.tokenizer()->encode(end, {.parse_special = true, .add_special = text.add_special_tokens});
     }
-    check_length(model, "prompt", prompt, text.truncate_prompt_tokens);
+    check_length(model, "prompt", prompt, kept);
     prompts.push_back(std::move(prompt));
   }
   return prompts;

@@ -183,9 +183,10 @@ void Service::drain() {
 // (DNS rebinding); where no key protects it, the name does.
 void Service::check_origin(const HttpRequest& request) const {
   if (!key_digests_.empty() || !is_loopback_host(options_.http.host) || !is_foreign(request)) return;
-  throw RequestError(403, "wrong_host", "",
-                     "a server on the loopback without a key answers under its own names only, and no pages "
-                     "of other sites");
+  throw RequestError(
+      403, "wrong_host", "",
+      "a server on the loopback without a key answers as localhost, 127.0.0.1 and [::1] alone, "
+      "and no pages of other sites; ask for it by one of these, or start it with --api-key");
 }
 
 bool Service::has_key(const HttpRequest& request) const {

@@ -26,10 +26,6 @@ TokenLogprob logprob_of(const Tokenizer& tokenizer, TokenId id, const TokenLogpr
   return out;
 }
 
-ApiProblem deadline_problem() {
-  return problem_of(Error(ErrorCode::kDeadlineExceeded, "", "passed its deadline"));
-}
-
 }  // namespace
 
 TextAnswer::TextAnswer(Request request, Surroundings around)
@@ -37,6 +33,7 @@ TextAnswer::TextAnswer(Request request, Surroundings around)
   if (request_.context.id.empty()) request_.context.id = random_id(text().chat ? "chatcmpl" : "cmpl");
   head_ = {request_.context.id, around_.model->name(),   seconds_now(),
            text().chat,         text().return_token_ids, text().logprobs.has_value()};
+  head_.functions = text().legacy_functions;
   if (text().stream) stream_.emplace(head_, text().include_usage);
 }
 
@@ -302,7 +299,8 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   if (--open_choices_ == 0) ticket_.reset();
   if (answered_) return;
   if (choice.result.finish_reason == FinishReason::kError) {
-    fail_locked(problem_of_answer(result, text()));
+    const bool late = result.error_code == ErrorCode::kDeadlineExceeded;
+    fail_locked(late ? deadline_problem() : problem_of_answer(result, text()));
   } else if (choice.result.finish_reason == FinishReason::kCancelled) {
     fail_locked(
         problem_of(Error(ErrorCode::kCancelled, "", "the answer was cancelled: the server is ending")));
@@ -312,12 +310,25 @@ void TextAnswer::take_end(size_t at, const GenerationResult& result) {
   }
 }
 
+ApiProblem TextAnswer::deadline_problem() const {
+  const RequestContext& context = request_.context;
+  const auto wanted = std::chrono::round<std::chrono::milliseconds>(*context.deadline - context.arrival);
+  return problem_of(Error(ErrorCode::kDeadlineExceeded, "",
+                          fmt::format("the answer took longer than deadline_ms {}", wanted.count())));
+}
+
 void TextAnswer::finish_choice(Choice& choice) {
-  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush() : AnswerPiece{});
+  const bool cut_off = choice.result.finish_reason == FinishReason::kLength;
+  AnswerDelta delta = delta_of(choice, choice.parser ? choice.parser->flush(cut_off) : AnswerPiece{});
   delta.finish_reason = finish_reason_name(choice.result.finish_reason);
+  if (choice.result.stop_id)
+    delta.stop_reason = int64_t{*choice.result.stop_id};
+  else if (!choice.result.stop_text.empty())
+    delta.stop_reason = choice.result.stop_text;
   if (choice.calls > 0 && choice.result.finish_reason == FinishReason::kStop)
     delta.finish_reason = "tool_calls";
   choice.whole.finish_reason = delta.finish_reason;
+  choice.whole.stop_reason = delta.stop_reason;
   send(choice, std::move(delta));
 }
 

@@ -76,6 +76,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   void send(Choice& choice, AnswerDelta delta);
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
+  ApiProblem deadline_problem() const;
   void finish();
   void respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
                      const AnswerTimings& timings);

@@ -107,8 +107,8 @@ void GgufParser::check_magic_and_version() {
   if (magic == swap(kMagic)) refuse_big_endian();
   if (magic != kMagic) {
     const std::string_view known = known_format(bytes_);
-    cursor_.fail_at(0, "is no GGUF file{}{}: starts with {:08x}, expected {:08x}",
-                    known.empty() ? "" : " but ", known, swap(magic), swap(kMagic));
+    cursor_.fail_at(0, "is no GGUF file{}{}: does not start with \"GGUF\"", known.empty() ? "" : " but ",
+                    known);
   }
   const auto version = cursor_.read<uint32_t>("the version");
   if ((version & 0xffff) == 0 && version != 0) refuse_big_endian();

@@ -70,7 +70,7 @@ TEST(ParseGguf, AFileWithNothingInItIsFine) {
 
 TEST(ParseGguf, RefusesOtherFilesAndVersionsByName) {
   EXPECT_EQ(Bytes().raw("GIF89a..").error(),
-            "f: at byte 0: is no GGUF file but a text: starts with 47494638, expected 47475546");
+            "f: at byte 0: is no GGUF file but a text: does not start with \"GGUF\"");
   EXPECT_EQ(Bytes().raw("GGUF").add<uint32_t>(1).error(),
             "f: at byte 4: GGUF version 1, expected 2 or 3; convert the model again");
   EXPECT_EQ(Bytes().raw("GGUF").add<uint32_t>(4).error(), "f: at byte 4: GGUF version 4, expected 2 or 3");

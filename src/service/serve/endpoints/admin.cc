@@ -1,6 +1,7 @@
 // /admin/models/load and /admin/models/unload
 #include "service/protocol/field.h"
 #include "service/protocol/json_shape.h"
+#include "service/protocol/request_error.h"
 #include "service/serve/endpoint.h"
 #include "service/serve/respond.h"
 #include "service/serve/service.h"
@@ -19,6 +20,18 @@ Json body_of(const Call& call, std::string_view schema) {
   return body;
 }
 
+// What is wrong with a file is wrong with `source`, whose path the caller knows.
+std::shared_ptr<ServedModel> load_model(ModelHost& models, ModelSpec spec) {
+  try {
+    return models.load(std::move(spec));
+  } catch (const RequestError&) {
+    throw;
+  } catch (const Error& error) {
+    const ApiProblem problem = problem_of(error);
+    throw RequestError(problem.status, problem.code, "source", problem.message);
+  }
+}
+
 // Blocks a request worker while it loads: that is what this call is for.
 void load(Service& service, Call call) {
   const Json body = body_of(call, kLoad);
@@ -27,7 +40,7 @@ void load(Service& service, Call call) {
   spec.name = member_or<std::string>(body, "name", "");
   spec.vision_path = member_or<std::string>(body, "mmproj", "");
   spec.text_only = member_or(body, "text_only", false);
-  const auto model = service.models().load(std::move(spec));
+  const auto model = load_model(service.models(), std::move(spec));
   respond_json(*call.exchange, {{"loaded", model->name()}, {"memory_bytes", model->memory_bytes()}});
 }
 

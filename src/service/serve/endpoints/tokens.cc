@@ -19,6 +19,14 @@ std::vector<TokenId> tokens_of(ServedModel& model, Request& request) {
   return model.tokenizer()->encode(text, {.parse_special = true, .add_special = wanted.add_special_tokens});
 }
 
+// The bytes that a token prints. BERT's print blanks between words that the text need not have, so they are
+// given as its vocabulary writes them: "play", "##ing".
+std::string token_string(const Tokenizer& tokenizer, TokenId id) {
+  const Vocabulary& vocabulary = tokenizer.vocabulary();
+  if (vocabulary.bert) return vocabulary.tokens[static_cast<size_t>(id)];
+  return std::string(tokenizer.token_bytes(id, true));
+}
+
 void tokenize(Service& service, Call call) {
   Request request = service.decoder().tokenize(call.http.body);
   const auto model = service.models().find(request.context.model);
@@ -30,8 +38,7 @@ void tokenize(Service& service, Call call) {
               {"token_strs", nullptr}};
   if (wanted.return_token_strings) {
     out["token_strs"] = Json::array();
-    for (const TokenId id : ids)
-      out["token_strs"].push_back(std::string(model->tokenizer()->token_bytes(id, true)));
+    for (const TokenId id : ids) out["token_strs"].push_back(token_string(*model->tokenizer(), id));
   }
   respond_json(*call.exchange, out, 200, warning_headers(request.warnings));
 }
