@@ -137,12 +137,13 @@ class Sampling(ServeTest):
 
 
 class Memory(ServeTest):
-    BUDGET = 60  # MB, all of which the cache of one model takes where it may
+    CONTEXT = 32768
+    BUDGET = 25  # MB, for two models with a cache of that many tokens and no third
 
     def setUp(self):
         keys = self.folder / "admin"
         keys.write_text("admin\n")
-        self.options = ("--ctx", 32768, "--parallel", 64, "--admin-key-file", keys)
+        self.options = ("--ctx", self.CONTEXT, "--cache-tokens", self.CONTEXT, "--admin-key-file", keys)
 
     def load(self, server, name):
         return server.post("/admin/models/load", {"source": str(self.model), "name": name}, key="admin")
@@ -154,24 +155,26 @@ class Memory(ServeTest):
         run = subprocess.run([BINARY, "serve", self.model, "--port", "0", "--memory-budget", "1", *map(str, self.options)],
                              capture_output=True, env=environment(), timeout=LIMIT_S)
         self.assertNotEqual(run.returncode, 0)
-        self.assertRegex(run.stderr.decode(), "--memory-budget leaves 1 MB")
+        self.assertRegex(run.stderr.decode(), r"--memory-budget: the models need at least \d+ MB together, the budget is 1 MB")
 
-    def test_an_idle_model_makes_room_and_one_at_work_does_not(self):
-        server = self.serve(self.model, "--name", "first", "--memory-budget", self.BUDGET, *self.options)
+    def test_an_idle_model_makes_room_and_one_at_work_or_of_the_command_line_does_not(self):
+        server = self.serve(self.model, "--name", "own", "--memory-budget", self.BUDGET, *self.options)
+        self.assertEqual(self.load(server, "first").status, 200)
         connection, response = self.endless(server, model="first")
         self.assertTrue(response.readline())
         answer = self.load(server, "second")
         self.assertEqual((answer.status, answer.error["code"]), (507, "out_of_memory_budget"))
-        self.assertEqual(self.names(server), ["first"])
+        self.assertEqual(self.names(server), ["own", "first"])
         self.assertTrue(next(events(response))["choices"][0]["text"] is not None)  # its answer goes on
         connection.close()
         end = time.monotonic() + LIMIT_S
         while (answer := self.load(server, "second")).status == 507 and time.monotonic() < end:
             time.sleep(0.05)
         self.assertEqual(answer.status, 200, answer.body)
-        self.assertEqual(self.names(server), ["second"])
-        self.assertEqual(server.post("/v1/completions", {"model": "second", "prompt": "The", "max_tokens": 2}).status, 200)
-        self.assertEqual(server.post("/v1/completions", {"model": "first", "prompt": "The", "max_tokens": 2}).status, 404)
+        self.assertEqual(self.names(server), ["own", "second"])
+        for name, status in (("second", 200), ("own", 200), ("first", 404)):
+            answer = server.post("/v1/completions", {"model": name, "prompt": "The", "max_tokens": 2})
+            self.assertEqual(answer.status, status, name)
 
 
 def load_tests(loader, _, __):

@@ -20,7 +20,7 @@ inline constexpr std::string_view kMessagesSchema =
     "function":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"arguments":{"type":["string","object"]}}}}}},
   "function_call":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"arguments":{"type":["string","object"]}}},
   "reasoning_content":{"type":"string"},
-  "refusal":{"type":"string"},"annotations":{"type":"array"}}}})";
+  "refusal":{"type":"string"},"annotations":{"type":"array","items":{"type":"object"}}}}})";
 
 // Tools as OpenAI describes them.
 inline constexpr std::string_view kToolsSchema =

@@ -50,14 +50,15 @@ bool is_json_type(std::string_view type) {
   return equals_ignoring_case(trimmed(type.substr(0, type.find(';'))), "application/json");
 }
 
-bool is_foreign(const HttpRequest& request) {
+std::optional<std::string_view> foreign_name(const HttpRequest& request) {
   const std::string* host = request.find_header("Host");
-  if (host != nullptr && !is_loopback_host(host_of(*host))) return true;
+  if (host != nullptr && !is_loopback_host(host_of(*host))) return *host;
   const std::string* origin = request.find_header("Origin");
-  if (origin == nullptr) return false;
+  if (origin == nullptr) return {};
   const size_t scheme = origin->find("://");
-  return scheme == std::string::npos ||
-         !is_loopback_host(host_of(std::string_view(*origin).substr(scheme + 3)));
+  if (scheme != std::string::npos && is_loopback_host(host_of(std::string_view(*origin).substr(scheme + 3))))
+    return {};
+  return *origin;
 }
 
 }  // namespace oag

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "service/net/http_request.h"
@@ -16,7 +17,8 @@ bool is_loopback_host(std::string_view host);
 // Whether a Content-Type is application/json, with or without parameters.
 bool is_json_type(std::string_view type);
 
-// Whether a request could come from a page of another site: its Host or its Origin is none of the loopback's.
-bool is_foreign(const HttpRequest& request);
+// The Host or Origin of a request that could come from a page of another site: it is none of the loopback's.
+// Nothing where both are.
+std::optional<std::string_view> foreign_name(const HttpRequest& request);
 
 }  // namespace oag

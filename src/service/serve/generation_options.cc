@@ -257,7 +257,7 @@ AnswerFormat answer_format(const TextRequest& text, const ServedModel& model, st
   // in it is not held to the schemas of strict functions.
   const bool matches = must_call(text) || text.output.kind != StructuredOutput::Kind::kNone;
   format.separate_reasoning = text.separate_reasoning && !matches;
-  format.begins_in_reasoning = format.separate_reasoning && ends_with_mark(prompt, "<think>");
+  format.begins_in_reasoning = !matches && ends_with_mark(prompt, "<think>");
   format.calls_tools = may_call(text) && !(matches && calls_strictly(text));
   format.must_call = must_call(text);
   format.one_call = !text.parallel_tool_calls;

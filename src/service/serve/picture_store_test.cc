@@ -11,8 +11,10 @@ namespace {
 
 TEST(PictureStore, KnowsAPictureByItsFileWhateverItIsCalled) {
   const std::filesystem::path data = std::filesystem::path(OAG_SOURCE_DIR) / "tests/data";
-  const auto model = ServedModel::load(test::test_runtime(1), data / "glm4v/glm4v.bf16.gguf", ModelSpec{},
-                                       testing::small_settings());
+  const std::shared_ptr<Runtime> runtime = test::test_runtime(1);
+  const auto model = ServedModel::load(
+      runtime,
+      ServedModel::plan(runtime, data / "glm4v/glm4v.bf16.gguf", ModelSpec{}, testing::small_settings()), 0);
   const std::string file = read_file(data / "images/jpeg_444.jpg");
   const std::string written = encode_base64(file);
   PictureStore& pictures = model->pictures();

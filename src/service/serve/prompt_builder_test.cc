@@ -76,10 +76,12 @@ TEST_F(PromptBuilder, WritesCallsAndTheirResultsWhereTheTemplateKnowsNone) {
   EXPECT_EQ(text(with_calls(nullptr)), "user:Hi;assistant:" + call + ";assistant:");
   EXPECT_EQ(text(with_calls("I look.")), "user:Hi;assistant:I look.\n" + call + ";assistant:");
   EXPECT_EQ(text(with_calls(parts("I look."))), "user:Hi;assistant:I look.\n" + call + ";assistant:");
-  for (const std::string role : {"tool", "function"}) {
-    for (const Json& content : {Json("sunny"), parts("sunny")})
-      EXPECT_EQ(text(Json::array({message(role, content)})),
-                "user:<tool_response>\nsunny\n</tool_response>;assistant:");
+  for (const auto& [role, key] : {std::pair("tool", "tool_call_id"), std::pair("function", "name")}) {
+    for (const Json& content : {Json("sunny"), parts("sunny")}) {
+      Json result = message(role, content);
+      result[key] = "1";
+      EXPECT_EQ(text(Json::array({result})), "user:<tool_response>\nsunny\n</tool_response>;assistant:");
+    }
   }
 }
 

@@ -49,7 +49,9 @@ class TinyModels {
                                     const ModelSettings& settings = small_settings()) {
     ModelSpec spec;
     spec.name = model;
-    return ServedModel::load(test::test_runtime(1), path(model, chat_template), spec, settings);
+    const std::shared_ptr<Runtime> runtime = test::test_runtime(1);
+    return ServedModel::load(runtime, ServedModel::plan(runtime, path(model, chat_template), spec, settings),
+                             0);
   }
 
  private:
@@ -89,10 +91,7 @@ class ServeTestServer {
     const std::string url = service_->url();
     port_ = static_cast<uint16_t>(std::strtoul(url.c_str() + url.rfind(':') + 1, nullptr, 10));
   }
-  ~ServeTestServer() {
-    const std::atomic<bool> hurry{false};
-    service_->drain(hurry);
-  }
+  ~ServeTestServer() { service_->drain(); }
 
   static ServeOptions default_options() {
     ServeOptions options;

@@ -182,11 +182,15 @@ void Service::drain() {
 // A page of another site may make a browser ask a server on its own machine under a name of that site's
 // (DNS rebinding); where no key protects it, the name does.
 void Service::check_origin(const HttpRequest& request) const {
-  if (!key_digests_.empty() || !is_loopback_host(options_.http.host) || !is_foreign(request)) return;
+  if (!key_digests_.empty() || !is_loopback_host(options_.http.host)) return;
+  const auto name = foreign_name(request);
+  if (!name) return;
   throw RequestError(
       403, "wrong_host", "",
-      "a server on the loopback without a key answers as localhost, 127.0.0.1 and [::1] alone, "
-      "and no pages of other sites; ask for it by one of these, or start it with --api-key");
+      fmt::format("{} is no name of this server: on the loopback without a key it answers as localhost, "
+                  "127.0.0.1 and [::1] alone, and no pages of other sites; ask for it by one of these, or "
+                  "start it with --host and --api-key",
+                  json_line(Json(std::string(name->substr(0, 128))))));
 }
 
 bool Service::has_key(const HttpRequest& request) const {
@@ -198,7 +202,7 @@ void Service::check_access(const Endpoint& endpoint, const HttpRequest& request)
   const std::string_view key = bearer_key(request);
   if (endpoint.access == Access::kAdmin) {
     if (admin_digests_.empty())
-      throw RequestError(403, "admin_disabled", "", "the server was started without --admin-key");
+      throw RequestError(403, "admin_disabled", "", "the server was started without --admin-key-file");
     if (!holds(admin_digests_, key))
       throw RequestError(401, "invalid_api_key", "",
                          "the admin's key is missing or wrong; send it as Authorization: Bearer KEY");
