@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "service/serve/service_testing.h"
+#include "tests/tiny_service.h"
 
 namespace oag {
 namespace {

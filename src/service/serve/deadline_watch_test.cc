@@ -5,7 +5,7 @@
 #include <future>
 #include <vector>
 
-#include "service/serve/service_testing.h"
+#include "tests/tiny_service.h"
 
 namespace oag {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "service/net/testing.h"
 #include "service/protocol/request_error.h"
-#include "service/serve/service_testing.h"
+#include "tests/tiny_service.h"
 
 namespace oag {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
-#include "service/serve/serve_test_model.h"
+#include "tests/tiny_service.h"
 
 namespace oag {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "service/serve/serve_test_model.h"
+#include "tests/tiny_service.h"
 
 namespace oag {
 namespace {

@@ -1,7 +1,9 @@
 #pragma once
 
-#include <atomic>
+#include <fmt/format.h>
+
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -12,14 +14,52 @@
 #include "base/json.h"
 #include "service/net/http_test_client.h"
 #include "service/net/testing.h"
-#include "service/protocol/openai_decode.h"
-#include "service/serve/serve_options.h"
-#include "service/serve/served_model.h"
 #include "service/serve/service.h"
 #include "tests/tiny_generation.h"
 #include "tests/tiny_models.h"
 
 namespace oag::testing {
+
+// Where the tiny llama stands: a vocabulary of 512, no chat template.
+inline std::string tiny_source(std::string_view name = "llama") {
+  return oag::test::tiny_model(std::string(name), "bf16").string();
+}
+
+// Options of a server of the tiny llama under the name "tiny", on a free port.
+inline ServeOptions tiny_serve_options() {
+  ServeOptions options;
+  options.models = {{tiny_source(), "tiny", "", false}};
+  options.settings.parallel = 4;
+  options.http.port = 0;
+  options.drain_timeout = std::chrono::milliseconds(0);
+  return options;
+}
+
+inline std::unique_ptr<Service> make_service(const ServeOptions& options) {
+  return std::make_unique<Service>(options, oag::test::test_runtime(),
+                                   [](const std::string& source) { return std::filesystem::path(source); });
+}
+
+inline uint16_t port_of(const Service& service) {
+  const std::string url = service.url();
+  return static_cast<uint16_t>(std::atoi(url.c_str() + url.rfind(':') + 1));
+}
+
+inline std::string post(std::string_view path, std::string_view body,
+                        std::string_view type = "application/json", std::string_view host = "localhost",
+                        std::string_view more_headers = "") {
+  return fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n{}",
+                     path, host, type, body.size(), more_headers, body);
+}
+
+inline std::string get(std::string_view path, std::string_view more_headers = "") {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", path, more_headers);
+}
+
+// The number in an answer's first line; 0 where there is none.
+inline int status_of(std::string_view answer) {
+  return answer.starts_with("HTTP/1.1 ") ? std::atoi(std::string(answer.substr(9, 3)).c_str()) : 0;
+}
 
 // A template that writes each message as "ROLE:TEXT;" and then asks for the assistant's. It knows no tools.
 inline constexpr std::string_view kPlainTemplate =
@@ -85,11 +125,8 @@ class ServeTestServer {
     options.http.port = 0;
     options.models.push_back({path.string(), "m", {}, false});
     options.drain_timeout = std::chrono::seconds(5);
-    service_ = std::make_unique<Service>(options, test::test_runtime(1),
-                                         [](const std::string& source) { return source; });
+    service_ = make_service(options);
     service_->start();
-    const std::string url = service_->url();
-    port_ = static_cast<uint16_t>(std::strtoul(url.c_str() + url.rfind(':') + 1, nullptr, 10));
   }
   ~ServeTestServer() { service_->drain(); }
 
@@ -99,21 +136,16 @@ class ServeTestServer {
     return options;
   }
 
-  Answer post(const std::string& path, const std::string& body, const std::string& headers = "") {
-    RawClient client(port_);
-    client.send("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
-                "Connection: close\r\n" + headers + "Content-Length: " + std::to_string(body.size()) +
-                "\r\n\r\n" + body);
+  Answer post(std::string_view path, std::string_view body, const std::string& headers = "") {
+    RawClient client(port_of(*service_));
+    client.send(
+        testing::post(path, body, "application/json", "localhost", headers + "Connection: close\r\n"));
     const std::string all = client.read_to_end();
-    Answer answer;
     const size_t end = all.find("\r\n\r\n");
-    answer.head = all.substr(0, end + 2);
-    answer.body = end == std::string::npos ? "" : all.substr(end + 4);
-    if (answer.head.size() > 12) answer.status = std::atoi(answer.head.c_str() + 9);
-    return answer;
+    return {status_of(all), all.substr(0, end + 2), end == std::string::npos ? "" : all.substr(end + 4)};
   }
-  Answer post(const std::string& path, const Json& body) { return post(path, body.dump()); }
-  Answer post(const std::string& path, const char* body) { return post(path, std::string(body)); }
+  Answer post(std::string_view path, const Json& body) { return post(path, std::string_view(body.dump())); }
+  Answer post(std::string_view path, const char* body) { return post(path, std::string_view(body)); }
 
   // A chat with one message, its fields joined with `more`.
   Answer chat(const Json& more = Json::object()) {
@@ -131,7 +163,6 @@ class ServeTestServer {
   }
 
   std::unique_ptr<Service> service_;
-  uint16_t port_ = 0;
 };
 
 }  // namespace oag::testing
