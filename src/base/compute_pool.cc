@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/thread_name.h"
+
 namespace oag {
 namespace {
 
@@ -217,9 +219,7 @@ void ComputePool::run_region(Region& region) {
   // Nobody is inside. Either a worker about to sleep sees this, or it is seen among the sleepers below.
   gate_.store((regions(gate_.load()) + 1) * kRegion + kOpen);
   if (sleepers_.load() > 0) {
-    {
-      std::lock_guard lock(sleep_mutex_);
-    }  // it waits by now
+    { std::lock_guard lock(sleep_mutex_); }  // it waits by now
     work_ready_.notify_all();
   }
   run_tiles(region, 0);
@@ -286,6 +286,7 @@ bool ComputePool::enter(uint64_t& seen) {
 }
 
 void ComputePool::worker_main(int worker) {
+  name_thread("oag-compute");
   Prefetch prefetch(*this, worker);
   for (uint64_t seen = 0; wait_for_region(seen, prefetch);) {
     if (!enter(seen)) continue;

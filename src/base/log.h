@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -9,9 +10,16 @@ namespace oag {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
+// "debug", "info", "warning", "error" or "off".
+std::optional<LogLevel> log_level_from_name(std::string_view name);
+
 // Messages below `level` are dropped. The default is kWarning; OAG_LOG=debug|info|warning|error|off overrides
 // it.
 void set_log_level(LogLevel level);
+
+// For programs that run for long: lines begin with the time (UTC), and messages from kInfo on are shown where
+// OAG_LOG says nothing else.
+void set_log_for_service();
 bool log_enabled(LogLevel level);
 
 // Writes one line to standard error. Thread safe. Prompts, keys and tokens never belong here.

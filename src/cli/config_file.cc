@@ -39,8 +39,21 @@ void set(CLI::Option& option, const Json& value, const std::string& where) {
   try {
     option.run_callback();
   } catch (const CLI::Error& error) {
-    fail(ErrorCode::kInvalidArgument, where, "{}", error.what());
+    // CLI11 begins with the option's name, which `where` ends with.
+    std::string why = error.what();
+    const std::string name = option.get_name() + ": ";
+    if (why.starts_with(name)) why.erase(0, name.size());
+    fail(ErrorCode::kInvalidArgument, where, "{}", why);
   }
+}
+
+// A file says which form it is of, so that a later form can be told apart.
+void check_schema(const Json& document, const std::string& expected, const std::string& where) {
+  const auto schema = document.find("schema");
+  if (schema == document.end())
+    fail(ErrorCode::kInvalidArgument, where, "lacks \"schema\": \"{}\"", expected);
+  if (*schema != expected)
+    fail(ErrorCode::kUnsupported, where, "is of schema {}, expected \"{}\"", schema->dump(), expected);
 }
 
 }  // namespace
@@ -50,14 +63,9 @@ void apply_config_file(CLI::App& command, const std::string& path) {
   const Json document = parse_json(read_file(path, kMostBytes), where);
   if (!document.is_object())
     fail(ErrorCode::kInvalidArgument, where, "is {}, expected an object of options", document.type_name());
+  check_schema(document, "oag." + command.get_name() + "/1", where);
   for (const auto& [key, value] : document.items()) {
-    if (key == "$schema") continue;
-    if (key == "schema") {
-      const std::string expected = "oag." + command.get_name() + "/1";
-      if (value != expected)
-        fail(ErrorCode::kUnsupported, where, "is of schema {}, expected \"{}\"", value.dump(), expected);
-      continue;
-    }
+    if (key == "$schema" || key == "schema") continue;
     CLI::Option* option = find_option(command, key);
     if (option == nullptr || key == "config" || key == "help")
       fail(ErrorCode::kInvalidArgument, where + ": " + printable(key),

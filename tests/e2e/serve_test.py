@@ -87,12 +87,48 @@ class Options(ServeTest):
         answer = server.post("/v1/completions", {"model": "second", "prompt": "The", "max_tokens": 3})
         self.assertEqual((answer.status, answer.json["model"]), (200, "second"))
 
-    def test_a_config_file_without_a_model_is_refused(self):
-        config = self.folder / "no_model.json"
-        config.write_text(json.dumps({"schema": "oag.serve/1", "port": 0}))
-        run = subprocess.run([BINARY, "serve", "--config", config], capture_output=True, env=environment(), timeout=LIMIT_S)
-        self.assertNotEqual(run.returncode, 0)
-        self.assertIn(b"MODEL", run.stderr)
+    def test_what_is_wrong_with_a_config_file_is_said(self):
+        config = self.folder / "wrong.json"
+        schema = {"schema": "oag.serve/1"}
+        for content, reason in (({**schema, "port": 0}, "MODEL"), ({"model": "x"}, 'lacks "schema": "oag.serve/1"'),
+                                ({"schema": "oag.serve/2"}, 'expected "oag.serve/1"'),
+                                ({**schema, "queue": "x"}, 'wrong.json: queue: "x" is not a whole number'),
+                                ({**schema, "prot": 1}, "wrong.json: prot: is no option")):
+            config.write_text(json.dumps(content))
+            self.refused(reason, "--config", config)
+
+    def test_what_cannot_be_meant_is_refused_before_anything_is_loaded(self):
+        self.refused("--name: is empty", self.model, "--name", "")
+        self.refused("--tls-key: stands alone", self.model, "--tls-key", "key.pem")
+        self.refused('"x" is taken; choose another (--name)', self.model, self.model, "--name", "x", "--name", "x")
+
+    def refused(self, reason, *options):
+        run = subprocess.run([BINARY, "serve", "--port", "0", "--log-level", "error", *map(str, options)], capture_output=True,
+                             env=environment(), timeout=LIMIT_S)
+        self.assertIn(run.returncode, (1, 2))
+        self.assertIn(reason, run.stderr.decode())
+        self.assertEqual(run.stderr.count(b"\n"), 1)
+
+
+class Log(ServeTest):
+    def test_there_is_a_line_for_each_request_and_nothing_of_its_content(self):
+        server = Server(self.model, "--name", "m", "--ctx", 4096, key="the-key-of-the-test")
+        self.addCleanup(server.stop)
+        chat = {"model": "m", "messages": [{"role": "user", "content": "words-of-the-prompt"}], "max_tokens": 4, "ignore_eos": True}
+        self.assertEqual(server.post("/v1/chat/completions", {**chat, "request_id": "one", "unheard": 1}).status, 200)
+        self.assertEqual(server.post("/v1/chat/completions", {**chat, "n": "words-of-a-field"}).status, 400)
+        self.assertEqual(server.post("/v1/chat/completions?secret=words-of-the-query", chat, key="wrong-key").status, 401)
+        self.assertEqual(server.get("/healthz").status, 200)
+        server.stop()
+        log = server.log()
+        stamp = r"(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info: "
+        for line in (r'model "m" is loaded in [0-9.]+ s: glm4 with pictures, weights \d+ MB, cache \d+ tokens \(\d+ MB\), context 4096 tokens',
+                     r'one: the field "unheard" is not known and was left out$',
+                     r"127\.0\.0\.1 POST /v1/chat/completions 200 \d+ ms id=one model=m prompt=\d+ cached=0 answer=4 first=\d+ms end=length$",
+                     r"127\.0\.0\.1 POST /v1/chat/completions 400 \d+ ms error=\w+ param=n$",
+                     r"127\.0\.0\.1 POST /v1/chat/completions 401 \d+ ms error=invalid_api_key$"):
+            self.assertRegex(log, stamp + line)
+        self.assertNotRegex(log, "words-of|-key-of|wrong-key|healthz")
 
 
 class Sampling(ServeTest):
@@ -178,7 +214,7 @@ class Memory(ServeTest):
 
 
 def load_tests(loader, _, __):
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Streams, Options, Sampling, Memory))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Streams, Options, Log, Sampling, Memory))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ struct ServeFlags {
   ServeOptions serve;
   ModelOptions machine;  // device, threads and cache
   std::vector<std::string> sources, names;
-  std::string vision_file, api_key_file, admin_key_file, config;
+  std::string vision_file, api_key_file, admin_key_file, config, log_level;
   bool text_only = false, no_repetition = false;
   int64_t port = 8000, drain_s = 60, comment_s = 5, progress_s = 60, memory_mb = 0, body_mb = 64,
           thinking = -1;
@@ -42,6 +42,7 @@ void declare_models(CLI::App& command, ServeFlags& flags) {
   command
       .add_option("--name", flags.names,
                   "The name that requests call a model by; one for each MODEL, in order")
+      ->check(not_empty())
       ->expected(1)
       ->take_all();
   declare_vision_file(command, flags.vision_file);
@@ -126,6 +127,11 @@ void declare_network(CLI::App& command, ServeFlags& flags) {
                   "Seconds without a step after which /progressz is 503")
       ->check(whole_number(1, 86400))
       ->capture_default_str();
+  command
+      .add_option("--log-level", flags.log_level,
+                  "What is logged on standard error (default: OAG_LOG, else info: a line for each request,\n"
+                  "nothing of its content)")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
   command.add_option("--config", flags.config,
                      "JSON file of these options (docs/schemas/serve.json); the command line wins");
 }
@@ -160,6 +166,8 @@ void complete(ServeFlags& flags) {
   add_keys(serve.admin_keys, flags.admin_key_file);
   if (std::ranges::find(serve.api_keys, "") != serve.api_keys.end())
     usage_error("--api-key", "is empty, which anybody has");
+  if (serve.http.tls_certificate.empty() && !serve.http.tls_key.empty())
+    usage_error("--tls-key", "stands alone; --tls-cert names its certificate");
   if (!flags.vision_file.empty() && flags.sources.size() > 1)
     usage_error("--mmproj", "is for one model; load the others with /admin/models/load");
   serve.settings.cache_dtype = *dtype_from_name(flags.machine.cache);
@@ -176,8 +184,20 @@ void complete(ServeFlags& flags) {
 // Whoever is on the network may ask a server without keys.
 void warn_of_open_door(const ServeOptions& serve, bool keyed) {
   if (!is_loopback_host(serve.http.host) && !keyed)
-    print_stderr("oag: warning: {} is reachable from other machines, and no --api-key is asked for\n",
-                 serve.http.host);
+    log(LogLevel::kWarning, "{} is reachable from other machines, and no --api-key is asked for",
+        serve.http.host);
+}
+
+void start_log(const ServeFlags& flags) {
+  set_log_for_service();
+  if (!flags.log_level.empty()) set_log_level(*log_level_from_name(flags.log_level));
+}
+
+void log_start(const ServeOptions& serve, const Runtime& runtime) {
+  const DeviceProperties& device = runtime.devices().front()->properties();
+  log(LogLevel::kInfo, "oag {} on {} ({}), {} threads; API keys: {}, admin keys: {}", OAG_VERSION,
+      device.name, device.description, runtime.pool().threads(), serve.api_keys.size(),
+      serve.admin_keys.size());
 }
 
 int serve(CLI::App& command, ServeFlags& flags) {
@@ -185,16 +205,19 @@ int serve(CLI::App& command, ServeFlags& flags) {
   if (!flags.config.empty()) apply_config_file(command, flags.config);
   complete(flags);
   const bool keyed = !flags.serve.api_keys.empty();
+  start_log(flags);
   InterruptScope interrupt;
-  Service service(flags.serve, make_runtime(flags.machine),
-                  [](const std::string& source) { return find_model_file(source); });
+  const auto runtime = make_runtime(flags.machine);
+  log_start(flags.serve, *runtime);
+  Service service(flags.serve, runtime, [](const std::string& source) { return find_model_file(source); });
   service.start();
   warn_of_open_door(flags.serve, keyed);
   fmt::print("listening on {}\n", service.url());
   std::fflush(stdout);
   while (!InterruptScope::interrupted()) std::this_thread::sleep_for(kLook);
-  print_stderr("oag: ending; answers at work have {} s, a second signal ends at once\n", flags.drain_s);
+  log(LogLevel::kInfo, "ending: answers at work have {} s, a second signal ends at once", flags.drain_s);
   service.drain();
+  log(LogLevel::kInfo, "ended");
   return kExitOk;
 }
 

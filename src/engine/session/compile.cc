@@ -133,7 +133,7 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
     if (program->steps.back().kernel_name == "reference") ++references[node.full_op()];
   }
   for (const auto& [op, count] : references) {
-    log(LogLevel::kInfo, "{} nodes of {} run on the reference kernel, which is slow", count, op);
+    log(LogLevel::kDebug, "{} nodes of {} run on the reference kernel, which is slow", count, op);
   }
   if (options.admit) options.admit(*program);
   prepare(*program);

@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace oag {
 
@@ -51,6 +52,7 @@ void MaskWorker::make_thread() {
 }
 
 void MaskWorker::loop() {
+  name_thread("oag-masks");
   std::unique_lock lock(mutex_);
   for (;;) {
     wanted_.wait(lock, [&] { return stopping_ || next_ < choosers_.size(); });

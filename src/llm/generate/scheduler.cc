@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "llm/generate/generation_shared.h"
 #include "llm/generate/step_shares.h"
 #include "llm/models/decoder_graph.h"
@@ -332,6 +333,7 @@ void Scheduler::fail_all(ErrorCode code, const char* why) {
 }
 
 void Scheduler::run() {
+  name_thread("oag-scheduler");
   for (;;) {
     {
       std::unique_lock lock(mutex_);

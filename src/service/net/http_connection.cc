@@ -1,5 +1,6 @@
 #include "service/net/http_connection.h"
 
+#include <fmt/format.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "service/net/http_request_reader.h"
@@ -98,6 +100,9 @@ class Session final : public HttpConnection {
   void reset();
   void leave_exchange();
   void tell_gone();
+  void begin_record(const HttpRequest& head);
+  void record_exchange(const HttpExchangeState& exchange, bool whole);
+  void record(int status, bool whole, std::string note);
   TimePoint next_deadline() const;
   void update_timer();
   void on_timer();
@@ -122,6 +127,8 @@ class Session final : public HttpConnection {
   std::array<char, kReadBytes> input_;
 
   std::shared_ptr<HttpExchangeState> exchange_;
+  HttpRecord record_;                   // of the request that is being answered
+  TimePoint arrival_;                   // likewise
   milliseconds heartbeat_interval_{0};  // of the exchange, as the last pump saw it
   TimePoint last_part_;
   std::string own_output_;  // what the server itself says
@@ -252,6 +259,7 @@ void Session::process() {
 // Answers a request by its head where the options say so.
 bool Session::turn_away() {
   if (!core_.options.check_head) return false;
+  begin_record(reader_.head());
   std::optional<HttpRefusal> refusal;
   try {
     refusal = core_.options.check_head(reader_.head());
@@ -276,6 +284,7 @@ void Session::answer() {
   HttpRequest request = reader_.take();
   count_body(0);
   request.peer = peer_;
+  begin_record(request);
   exchange_ = std::make_shared<HttpExchangeState>();
   exchange_->core = loop_.core;
   exchange_->mailbox = loop_.mailbox;
@@ -307,7 +316,8 @@ void Session::refuse(const HttpProblem& problem, const HttpHeaders& headers) {
   ++(problem.status == 408 ? core_.timed_out : core_.malformed);
   HttpRefusal answer{problem.status,
                      {{"Content-Type", "application/json"}},
-                     http_error_body(problem.status, problem.message, problem.code)};
+                     http_error_body(problem.status, problem.message, problem.code),
+                     fmt::format("error={}", problem.code)};
   answer.headers.insert(answer.headers.end(), headers.begin(), headers.end());
   send_last_answer(answer);
 }
@@ -317,6 +327,7 @@ void Session::send_last_answer(const HttpRefusal& answer) {
   core_.count_answer(answer.status);
   append_response_head(own_output_, {answer.status, false, 1, false, answer.body.size()}, answer.headers);
   own_output_ += answer.body;
+  record(answer.status, true, answer.note);
   count_body(0);
   enter(Phase::kRefusing);
   pump();
@@ -422,6 +433,7 @@ bool Session::end_answer() {
     exchange_->closed = true;
     keep_alive = exchange_->keep_alive && !end_of_stream_ && !core_.draining;
     aborted = exchange_->aborted;
+    record_exchange(*exchange_, !aborted);
   }
   exchange_->connection = nullptr;
   // Where the body ends with the connection, only a reset tells that it is not whole.
@@ -483,6 +495,7 @@ void Session::leave_exchange() {
   exchange->connection = nullptr;
   exchange->tell_gone();
   const std::lock_guard lock(exchange->mutex);
+  record_exchange(*exchange, false);
   exchange->closed = true;
   exchange->pending = std::string();
   exchange->in_flight = 0;
@@ -490,6 +503,28 @@ void Session::leave_exchange() {
 
 void Session::tell_gone() {
   if (exchange_) exchange_->tell_gone();
+}
+
+void Session::begin_record(const HttpRequest& head) {
+  record_.method = head.method;
+  record_.path = head.path;
+  arrival_ = Clock::now();
+}
+
+void Session::record_exchange(const HttpExchangeState& exchange, bool whole) {
+  record(exchange.status, whole, exchange.note);
+}
+
+void Session::record(int status, bool whole, std::string note) {
+  if (core_.options.on_end) {
+    record_.peer = peer_;
+    record_.status = status;
+    record_.whole = whole;
+    record_.milliseconds = record_.method.empty() ? 0 : elapsed_ms(arrival_, Clock::now());
+    record_.note = std::move(note);
+    core_.options.on_end(record_);
+  }
+  record_ = HttpRecord();
 }
 
 TimePoint Session::next_deadline() const {

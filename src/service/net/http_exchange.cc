@@ -49,6 +49,7 @@ void HttpExchangeState::append_head(int status, const HttpHeaders& headers, bool
   keep_alive =
       keep_alive && !gone && !core->draining && !asks_to_close(headers) && !(chunked && minor_version == 0);
   core->count_answer(status);
+  this->status = status;
   append_response_head(pending, {status, keep_alive, minor_version, chunked, body_bytes}, headers);
 }
 
@@ -241,6 +242,12 @@ void HttpExchange::on_gone(std::function<void()> callback) {
 bool HttpExchange::gone() const {
   const std::lock_guard lock(state_->mutex);
   return state_->gone;
+}
+
+void HttpExchange::note(std::string_view text) {
+  const std::lock_guard lock(state_->mutex);
+  if (!state_->note.empty()) state_->note += ' ';
+  state_->note += text;
 }
 
 size_t HttpExchange::unsent_bytes() const {

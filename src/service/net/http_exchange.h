@@ -74,6 +74,8 @@ struct HttpExchangeState : std::enable_shared_from_this<HttpExchangeState> {
   std::chrono::milliseconds heartbeat_interval{0};
   std::string heartbeat_text;
   TimePoint last_part;
+  int status = 0;  // of the answer; 0: none yet
+  std::string note;
 
   void respond(int status, const HttpHeaders& headers, std::string_view body);
   void begin(int status, const HttpHeaders& headers);

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "service/net/http_connection.h"
 #include "service/net/http_exchange.h"
 #include "service/net/http_listener.h"
@@ -73,6 +74,7 @@ class LoopThread {
 
  private:
   void run() {
+    name_thread("oag-net");
     for (;;) {
       try {
         io_.run();
@@ -150,7 +152,7 @@ struct HttpServer::Impl {
   std::unique_ptr<asio::steady_timer> pause;
   size_t next_loop = 0;
   bool paused_before = false;
-  std::mutex control;  // start, stop_accepting, stop
+  std::mutex control;  // start, drain, stop
   bool started = false;
   bool stopped = false;
 };
@@ -246,14 +248,11 @@ bool HttpServer::secure() const {
   return impl_->tls != nullptr;
 }
 
-void HttpServer::stop_accepting() {
+void HttpServer::drain() {
   Impl& impl = *impl_;
   const std::lock_guard lock(impl.control);
   if (!impl.started || impl.stopped || impl.core->draining.exchange(true)) return;
-  impl.loops.front()->post([&impl] {
-    impl.close_listener();
-    for (const auto& loop : impl.loops) loop->drain();
-  });
+  for (const auto& loop : impl.loops) loop->drain();
 }
 
 bool HttpServer::wait_idle(TimePoint deadline) {

@@ -19,6 +19,16 @@ struct HttpRefusal {
   int status = 0;
   HttpHeaders headers;
   std::string body;
+  std::string note = {};  // for the request's record
+};
+
+// What became of one request, for a log.
+struct HttpRecord {
+  std::string peer, method, path;  // method and path are empty where no head could be read
+  int status = 0;                  // 0: the client left before there was one
+  bool whole = true;               // the answer was sent to its end
+  double milliseconds = 0;         // from the request's arrival to there
+  std::string note;                // what its handler said of it
 };
 
 struct HttpServerOptions {
@@ -43,6 +53,8 @@ struct HttpServerOptions {
   // Asked on the event loop for a request with a body, before any of the body is read or asked for. Requests
   // without a body, whose answer need not close the connection, go to the handler as they are.
   std::function<std::optional<HttpRefusal>(const HttpRequest& head)> check_head;
+  // Told on the event loop when a request has ended; it must not block for long.
+  std::function<void(const HttpRecord&)> on_end;
 };
 
 struct HttpExchangeState;
@@ -94,6 +106,9 @@ class HttpExchange {
   void on_gone(std::function<void()> callback);
   bool gone() const;
 
+  // Adds to what the request's record says beside its status.
+  void note(std::string_view text);
+
   // Bytes that wait for the client to read.
   size_t unsent_bytes() const;
 
@@ -140,8 +155,9 @@ class HttpServer {
   std::string address() const;  // "127.0.0.1:8000", "[::1]:8000"
   bool secure() const;
 
-  // Takes no new connections, closes those that wait for a request, and closes the others after their answer.
-  void stop_accepting();
+  // Closes connections that wait for a request, and others after their answer. New ones are taken still, for
+  // one answer each: it is for the handler to refuse what comes.
+  void drain();
 
   // Waits until no request is being received or answered; false at the deadline.
   bool wait_idle(TimePoint deadline);

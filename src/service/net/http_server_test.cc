@@ -365,15 +365,60 @@ TEST(HttpServer, DrainsWhatIsBeingAnsweredAndSaysSo) {
   idle.ask(get("/"));
   busy.send(get("/hold"));
   ASSERT_TRUE(eventually([&] { return has_it.load(); }));
-  server.stop_accepting();
+  server.drain();
   EXPECT_EQ(idle.read_to_end(), "") << "an idle connection is closed";
   EXPECT_FALSE(server.wait_idle(Clock::now() + milliseconds(20)));
-  EXPECT_FALSE(RawClient(server.port()).connected());
+  const std::string late = RawClient(server.port()).ask(get("/"));
+  EXPECT_NE(late.find("Connection: close\r\n"), late.npos) << "who comes now is answered, and no more";
   held->respond(200, {}, "done");
   const std::string answer = busy.read_to_end();
   EXPECT_NE(answer.find("Connection: close\r\n"), answer.npos);
   EXPECT_EQ(body_of(answer), "done");
   EXPECT_TRUE(server.wait_idle(Clock::now() + milliseconds(5000)));
+}
+
+TEST(HttpServer, RecordsWhatBecameOfEachRequest) {
+  std::mutex mutex;
+  std::vector<std::string> records;
+  HttpServerOptions options = free_port();
+  options.check_head = [](const HttpRequest& head) {
+    return head.path == "/no" ? std::optional(HttpRefusal{401, {}, "no", "error=key"}) : std::nullopt;
+  };
+  options.on_end = [&](const HttpRecord& record) {
+    const std::lock_guard lock(mutex);
+    EXPECT_EQ(record.peer, "127.0.0.1");
+    EXPECT_GE(record.milliseconds, 0);
+    records.push_back(record.method + " " + record.path + " " + std::to_string(record.status) + " " +
+                      (record.whole ? "whole" : "cut") + " " + record.note);
+  };
+  std::atomic<int> begun{0};
+  HttpServer server(std::move(options), [&](HttpRequest request, Exchange exchange) {
+    exchange->note("a=1");
+    if (request.path != "/stream") return echo(request, exchange);
+    exchange->note("b=2");
+    exchange->begin(200, {});
+    ++begun;
+    exchange->on_gone([exchange] { exchange->note("left"); });
+  });
+  server.start();
+  RawClient client(server.port());
+  client.ask(get("/a?secret=1"));
+  client.ask("POST /no HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+  RawClient(server.port()).ask("nonsense\r\n\r\n");
+  {
+    RawClient leaves(server.port());
+    leaves.send(get("/stream"));
+    ASSERT_TRUE(eventually([&] { return begun == 1; }));
+  }
+  const std::vector<std::string> expected = {"GET /a 200 whole a=1", "POST /no 401 whole error=key",
+                                             "  400 whole error=bad_request",
+                                             "GET /stream 200 cut a=1 b=2 left"};
+  EXPECT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return records.size() == expected.size();
+  }));
+  server.stop();
+  EXPECT_EQ(records, expected);
 }
 
 TEST(HttpServer, StopEndsEveryConnectionAndExchangesOutliveIt) {

@@ -2,9 +2,15 @@
 
 #include <utility>
 
+#include "base/thread_name.h"
+
 namespace oag {
 
-DeadlineWatch::DeadlineWatch() : thread_([this] { work(); }) {}
+DeadlineWatch::DeadlineWatch()
+    : thread_([this] {
+        name_thread("oag-deadlines");
+        work();
+      }) {}
 
 DeadlineWatch::~DeadlineWatch() {
   {

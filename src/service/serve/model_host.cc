@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "llm/bundle/bundle.h"
@@ -44,8 +45,9 @@ std::string default_name(const std::string& source) {
 }
 
 [[noreturn]] void fail_taken(const std::string& name) {
-  throw RequestError(409, "model_exists", "name",
-                     fmt::format("\"{}\" is loaded already; choose another name or unload it", name));
+  throw RequestError(
+      409, "model_exists", "name",
+      fmt::format("\"{}\" is taken; choose another (--name) or unload the one that has it", name));
 }
 
 // Rounded up, so that what is one byte too much does not look as if it fitted.
@@ -81,6 +83,8 @@ ModelHost::Plan ModelHost::plan(ModelSpec spec) const {
 std::shared_ptr<ServedModel> ModelHost::load_planned(Plan plan, bool stays, uint64_t memory_limit) {
   Entry entry{nullptr, plan.spec, stays, Clock::now()};
   entry.model = ServedModel::load(runtime_, std::move(plan), memory_limit);
+  log(LogLevel::kInfo, "model \"{}\" is loaded in {:.1f} s: {}", entry.model->name(),
+      elapsed_ms(entry.last_used) / 1e3, entry.model->summary());
   std::lock_guard lock(mutex_);
   entries_.push_back(entry);
   return entry.model;
@@ -186,6 +190,7 @@ bool ModelHost::forget_idle(std::string_view name, bool patient) {
   }
   dropped = std::move(entry->model);
   entries_.erase(entry);
+  log(LogLevel::kInfo, "model \"{}\" is unloaded", name);
   return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/image.h"
+#include "base/thread_name.h"
 #include "service/net/sha256.h"
 #include "service/protocol/request_error.h"
 
@@ -22,7 +23,10 @@ size_t size_bytes(const Tensor& rows) {
 }  // namespace
 
 PictureStore::PictureStore(std::unique_ptr<VisionEncoder> encoder, size_t cache_bytes)
-    : encoder_(std::move(encoder)), cache_bytes_(cache_bytes), thread_([this] { work(); }) {}
+    : encoder_(std::move(encoder)), cache_bytes_(cache_bytes), thread_([this] {
+        name_thread("oag-pictures");
+        work();
+      }) {}
 
 PictureStore::~PictureStore() {
   {

@@ -36,7 +36,8 @@ HttpRefusal problem_answer(const ApiProblem& problem, std::string_view id) {
   HttpRefusal answer{problem.status,
                      {{"Content-Type", "application/json"},
                       {"X-Request-Id", id.empty() ? random_id("req") : std::string(id)}},
-                     json_line(problem_json(problem))};
+                     json_line(problem_json(problem)),
+                     "error=" + problem.code + (problem.param.empty() ? "" : " param=" + problem.param)};
   if (problem.retry_after_s > 0)
     answer.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});
   // OpenAI's clients try again after a 408; a deadline that has passed would only pass again.
@@ -47,6 +48,7 @@ HttpRefusal problem_answer(const ApiProblem& problem, std::string_view id) {
 
 void respond_problem(HttpExchange& exchange, const ApiProblem& problem, std::string_view id) {
   const HttpRefusal answer = problem_answer(problem, id);
+  exchange.note(answer.note);
   exchange.respond(answer.status, answer.headers, answer.body);
 }
 

@@ -194,6 +194,24 @@ int64_t ServedModel::context_tokens() const {
   return embedder_ ? embedder_->max_tokens() : language_model_->runner().options().context_tokens;
 }
 
+std::string ServedModel::summary() const {
+  constexpr uint64_t kMega = 1'000'000;
+  if (embedder_)
+    return fmt::format("a text encoder, weights {} MB, texts of up to {} tokens", memory_bytes_ / kMega,
+                       context_tokens());
+  const ModelRunner& runner = language_model_->runner();
+  const int64_t context = context_tokens();
+  const int64_t wanted = std::min(bundle_.config.context_tokens, kMostDefaultContext);
+  const bool shortened = settings_.context_tokens == 0 && context < wanted;
+  return fmt::format(
+      "{}{}, weights {} MB, cache {} tokens ({} MB), context {} tokens{}, {} answers at once{}",
+      bundle_.config.architecture, sees() ? " with pictures" : "",
+      (memory_bytes_ - runner.cache_bytes()) / kMega, runner.options().cache_tokens,
+      runner.cache_bytes() / kMega, context,
+      shortened ? fmt::format(" of {}, which memory has no room for", wanted) : "", settings_.parallel,
+      fallback_operators_ > 0 ? fmt::format(", reference kernels: {}", fallback_operators_) : "");
+}
+
 LanguageModel& ServedModel::language_model() {
   if (!language_model_)
     throw RequestError(

@@ -54,6 +54,7 @@ class ServedModel {
   const ChatTemplate& chat_template() const { return *template_; }
   ContentFormat content_format() const;
   int64_t context_tokens() const;
+  std::string summary() const;                             // what it is and what it takes, for the log
   size_t longest_token() const { return longest_token_; }  // bytes
 
   // Errors: RequestError (unsupported_model) where the model is of the other kind.

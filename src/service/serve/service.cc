@@ -9,6 +9,7 @@
 #include "service/net/url.h"
 #include "service/protocol/request_error.h"
 #include "service/serve/browser_guard.h"
+#include "service/serve/request_log.h"
 #include "service/serve/respond.h"
 
 #ifndef OAG_VERSION
@@ -92,7 +93,7 @@ std::string openapi_text(const OpenAiDecoder& decoder) {
     route.open = endpoint->access == Access::kOpen;
     routes.push_back(route);
   }
-  return json_line(openapi_document(routes, OAG_VERSION));
+  return json_line(openapi_document(routes, Service::version()));
 }
 
 std::vector<std::string> digests_of(const std::vector<std::string>& keys) {
@@ -134,16 +135,18 @@ Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, 
     : options_(options),
       decoder_(options.strict_fields),
       held_bytes_(std::max(options.max_held_bytes, options.http.max_body_bytes)),
-      encoder_(1, SIZE_MAX, SIZE_MAX),
+      encoder_("oag-encoder", 1, SIZE_MAX, SIZE_MAX),
       models_(std::move(runtime), std::move(resolve), options.settings, options.memory_budget),
       openapi_(openapi_text(decoder_)),
       key_digests_(digests_of(options.api_keys)),
       admin_digests_(digests_of(options.admin_keys)),
-      workers_(std::make_unique<Workers>(options.request_workers, kMostWaitingCalls, kMostWaitingBytes)),
-      slow_workers_(std::make_unique<Workers>(1, kMostWaitingCalls, kMostWaitingBytes)) {
+      workers_(std::make_unique<Workers>("oag-requests", options.request_workers, kMostWaitingCalls,
+                                         kMostWaitingBytes)),
+      slow_workers_(std::make_unique<Workers>("oag-slow", 1, kMostWaitingCalls, kMostWaitingBytes)) {
   options_.api_keys.clear();
   options_.admin_keys.clear();
   options_.http.check_head = [this](const HttpRequest& head) { return check_head(head); };
+  options_.http.on_end = log_request;
 }
 
 // No requests come, none are prepared, no answers are at work: in this order each stage has nobody before it.
@@ -153,6 +156,10 @@ Service::~Service() {
   slow_workers_.reset();
   answers_.end_all();
   answers_.wait_until_gone();
+}
+
+std::string_view Service::version() {
+  return OAG_VERSION;
 }
 
 void Service::start() {
@@ -171,7 +178,7 @@ std::string Service::url() const {
 
 void Service::drain() {
   draining_ = true;
-  server_->stop_accepting();
+  server_->drain();
   if (!server_->wait_idle(Clock::now() + options_.drain_timeout)) {
     answers_.end_all();  // each with an error, which its client may still read
     server_->wait_idle(Clock::now() + kLastWords);
@@ -237,6 +244,7 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
   Route route = find_route(request);
   if (route.endpoint == nullptr) {
     const HttpRefusal answer = no_endpoint(route);
+    exchange->note(answer.note);
     exchange->respond(answer.status, answer.headers, answer.body);
     return;
   }
@@ -275,7 +283,8 @@ void Service::run(const Endpoint& endpoint, Call call) {
     endpoint.handle(*this, std::move(call));
   } catch (const Error& error) {
     const ApiProblem problem = problem_of(error);
-    if (problem.status >= 500) log(LogLevel::kWarning, "{}: {}", endpoint.path, problem.message);
+    if (problem.status >= 500 && !draining())
+      log(LogLevel::kWarning, "{}: {}", endpoint.path, problem.message);
     respond_problem(*exchange, problem, *id);
   } catch (const std::exception& error) {
     log(LogLevel::kError, "{}: {}", endpoint.path, error.what());

@@ -25,6 +25,8 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  static std::string_view version();
+
   // Loads every model, then opens the port. Errors: those of ModelHost::load_all and HttpServer.
   void start();
   std::string url() const;

@@ -47,6 +47,7 @@ HttpHeaders TextAnswer::headers(std::string_view content_type) const {
 }
 
 void TextAnswer::start() {
+  around_.exchange->note(fmt::format("id={} model={}", head_.id, head_.model));
   place_ = around_.answers->add([self = weak_from_this()] {
     if (const auto answer = self.lock()) answer->end_early();
   });
@@ -77,7 +78,7 @@ void TextAnswer::start() {
       if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
-  for (const std::string& warning : request_.warnings) log(LogLevel::kDebug, "{}: {}", head_.id, warning);
+  for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
   // Counted first, and also where the answer has ended for want of a reader: who sees it gone may rely on
   // that.
   around_.exchange->on_gone([self = weak_from_this(), metrics = around_.metrics] {
@@ -216,7 +217,9 @@ void TextAnswer::count_token(Choice& choice, TokenId id) {
   if (choice.made++ > 0) {
     around_.metrics->observe_gap(elapsed_ms(choice.last_token, now));
   } else {
-    around_.metrics->observe_first(elapsed_ms(request_.context.arrival, now));
+    const double waited = elapsed_ms(request_.context.arrival, now);
+    if (first_token_ms_ == 0) first_token_ms_ = waited;
+    around_.metrics->observe_first(waited);
   }
   choice.last_token = now;
 }
@@ -332,8 +335,18 @@ void TextAnswer::finish_choice(Choice& choice) {
   send(choice, std::move(delta));
 }
 
+// Sizes and times for the request's record; nothing of what was said.
+void TextAnswer::note_end(std::string_view end) const {
+  if (choices_.empty()) return;
+  const AnswerUsage sizes = usage();
+  around_.exchange->note(fmt::format("prompt={} cached={} answer={} first={:.0f}ms end={}",
+                                     sizes.prompt_tokens, sizes.cached_tokens, sizes.completion_tokens,
+                                     first_token_ms_, end));
+}
+
 void TextAnswer::finish() {
   answered_ = true;
+  note_end(finish_reason_name(choices_.front().result.finish_reason));
   HttpExchange& exchange = *around_.exchange;
   if (stream_) {
     if (text().include_usage) exchange.write(sse_event(stream_->usage(usage(), timings())));
@@ -376,6 +389,8 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
   if (around_.exchange->gone()) return;
   log(LogLevel::kWarning, "{}: {}", head_.id, problem.message);
   if (stream_) {
+    around_.exchange->note("error=" + problem.code);
+    note_end("error");
     around_.exchange->write(sse_event(json_line(problem_json(problem))));
     around_.exchange->finish();
   } else {
@@ -386,6 +401,7 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
 void TextAnswer::cancel() {
   picture_run_->cancel();
   std::lock_guard lock(mutex_);
+  if (!answered_) note_end("cancelled");
   cancelled_ = answered_ = true;
   for (const Choice& choice : choices_) {
     if (choice.generation) choice.generation->cancel();

@@ -77,6 +77,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   static void append(AnswerDelta& whole, AnswerDelta delta);
   void finish_choice(Choice& choice);
   ApiProblem deadline_problem() const;
+  void note_end(std::string_view end) const;
   void finish();
   void respond_whole(std::span<const AnswerDelta> choices, const AnswerUsage& usage,
                      const AnswerTimings& timings);
@@ -98,6 +99,7 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   std::optional<AnswerPlan> plan_;
   int64_t prompt_tokens_ = 0;
   double image_ms_ = 0;
+  double first_token_ms_ = 0;  // from the arrival; 0: none yet
   std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>(kTowerPriority);
 
   std::mutex mutex_;  // guards what follows

@@ -3,11 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thread_name.h"
+
 namespace oag {
 
-Workers::Workers(int threads, size_t max_waiting, size_t max_bytes)
+Workers::Workers(const char* name, int threads, size_t max_waiting, size_t max_bytes)
     : max_waiting_(max_waiting), max_bytes_(max_bytes), began_(static_cast<size_t>(threads)) {
-  for (size_t i = 0; i < began_.size(); ++i) threads_.emplace_back([this, i] { work(i); });
+  for (size_t i = 0; i < began_.size(); ++i) {
+    threads_.emplace_back([this, name, i] {
+      name_thread(name);
+      work(i);
+    });
+  }
 }
 
 Workers::~Workers() {

@@ -17,8 +17,8 @@ namespace oag {
 // in order of arrival.
 class Workers {
  public:
-  // `max_bytes`: of what waits, as submit() is told.
-  Workers(int threads, size_t max_waiting, size_t max_bytes);
+  // `name`: of the threads. `max_bytes`: of what waits, as submit() is told.
+  Workers(const char* name, int threads, size_t max_waiting, size_t max_bytes);
   ~Workers();  // jobs that wait are dropped
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;

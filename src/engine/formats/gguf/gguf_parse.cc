@@ -32,7 +32,7 @@ std::string_view known_format(std::span<const std::byte> bytes) {
   if (head.starts_with("PK\x03\x04")) return "a zip archive (a PyTorch checkpoint is one)";
   // A length of 8 bytes, then a JSON object.
   if (head.size() > 9 && head.substr(5, 3) == std::string_view("\0\0\0", 3) && head[8] == '{')
-    return "a safetensors file";
+    return "a safetensors file (a model is the folder that it is in)";
   // Field 1, ir_version, then a field with a length: producer_name, or the graph itself.
   if (head.size() > 3 && head[0] == '\x08' && head[1] > 0 && head[1] < 32 &&
       (head[2] == '\x12' || head[2] == ':'))

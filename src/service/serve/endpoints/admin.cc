@@ -52,31 +52,27 @@ void unload(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kLoadModel = {"POST",
-                                              "/admin/models/load",
-                                              "loadModel",
-                                              "Load a model: {source, name, mmproj, text_only}",
-                                              Access::kAdmin,
-                                              Lane::kSlow,
-                                              nullptr,
-                                              kLoad,
-                                              R"({"type":"object"})",
-                                              "application/json",
-                                              false,
-                                              false,
-                                              load};
-extern constinit const Endpoint kUnloadModel = {"POST",
-                                                "/admin/models/unload",
-                                                "unloadModel",
-                                                "Unload a model that has no work: {name}",
-                                                Access::kAdmin,
-                                                Lane::kSlow,
-                                                nullptr,
-                                                kUnload,
-                                                R"({"type":"object"})",
-                                                "application/json",
-                                                false,
-                                                false,
-                                                unload};
+extern constinit const Endpoint kLoadModel = {
+    .method = "POST",
+    .path = "/admin/models/load",
+    .operation = "loadModel",
+    .summary = "Load a model: {source, name, mmproj, text_only}",
+    .access = Access::kAdmin,
+    .lane = Lane::kSlow,
+    .body_schema = kLoad,
+    .answer = R"({"type":"object"})",
+    .handle = load,
+};
+extern constinit const Endpoint kUnloadModel = {
+    .method = "POST",
+    .path = "/admin/models/unload",
+    .operation = "unloadModel",
+    .summary = "Unload a model that has no work: {name}",
+    .access = Access::kAdmin,
+    .lane = Lane::kSlow,
+    .body_schema = kUnload,
+    .answer = R"({"type":"object"})",
+    .handle = unload,
+};
 
 }  // namespace oag

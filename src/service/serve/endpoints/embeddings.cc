@@ -62,18 +62,15 @@ void embed(Service& service, Call call) {
 }  // namespace
 
 extern constinit const Endpoint kEmbeddings = {
-    "POST",
-    "/v1/embeddings",
-    "createEmbedding",
-    "Vectors of texts",
-    Access::kKey,
-    Lane::kSlow,
-    &OpenAiDecoder::embedding_table,
-    {},
-    R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["object","index","embedding"],"properties":{"object":{"type":"string"},"index":{"type":"integer"},"embedding":{"anyOf":[{"type":"array","items":{"type":"number"}},{"type":"string"}]}}}},"model":{"type":"string"},"usage":{"type":"object"}}})",
-    "application/json",
-    false,
-    false,
-    embed};
+    .method = "POST",
+    .path = "/v1/embeddings",
+    .operation = "createEmbedding",
+    .summary = "Vectors of texts",
+    .lane = Lane::kSlow,
+    .fields = &OpenAiDecoder::embedding_table,
+    .answer =
+        R"({"type":"object","required":["object","data","model","usage"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["object","index","embedding"],"properties":{"object":{"type":"string"},"index":{"type":"integer"},"embedding":{"anyOf":[{"type":"array","items":{"type":"number"}},{"type":"string"}]}}}},"model":{"type":"string"},"usage":{"type":"object"}}})",
+    .handle = embed,
+};
 
 }  // namespace oag

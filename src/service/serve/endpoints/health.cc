@@ -67,6 +67,10 @@ void progress(Service& service, Call call) {
       stuck ? 503 : 200);
 }
 
+void version(Service&, Call call) {
+  respond_json(*call.exchange, {{"version", Service::version()}});
+}
+
 void metrics(Service& service, Call call) {
   call.exchange->respond(200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
                          service.metrics().text(service.models().models(), service.network()));
@@ -78,30 +82,72 @@ void openapi(Service& service, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kHealth = {"GET",         "/healthz",         "healthz", "The process lives",
-                                           Access::kOpen, Lane::kLoop,        nullptr,   {},
-                                           kStatus,       "application/json", false,     false,
-                                           healthy};
+extern constinit const Endpoint kHealth = {
+    .method = "GET",
+    .path = "/healthz",
+    .operation = "healthz",
+    .summary = "The process lives",
+    .access = Access::kOpen,
+    .answer = kStatus,
+    .handle = healthy,
+};
+// vLLM's name for it, which its users' probes ask.
+extern constinit const Endpoint kHealthAlias = {
+    .method = "GET",
+    .path = "/health",
+    .operation = "health",
+    .summary = "The process lives; the same as /healthz",
+    .access = Access::kOpen,
+    .answer = kStatus,
+    .handle = healthy,
+};
+extern constinit const Endpoint kVersion = {
+    .method = "GET",
+    .path = "/version",
+    .operation = "version",
+    .summary = "The server's version",
+    .access = Access::kOpen,
+    .answer = R"({"type":"object","required":["version"],"properties":{"version":{"type":"string"}}})",
+    .handle = version,
+};
 extern constinit const Endpoint kReady = {
-    "GET",         "/readyz",
-    "readyz",      "Models are loaded and the queue takes requests; 503 otherwise",
-    Access::kOpen, Lane::kLoop,
-    nullptr,       {},
-    kStatus,       "application/json",
-    false,         true,
-    ready};
+    .method = "GET",
+    .path = "/readyz",
+    .operation = "readyz",
+    .summary = "Models are loaded and the queue takes requests; 503 otherwise",
+    .access = Access::kOpen,
+    .answer = kStatus,
+    .fails_alike = true,
+    .handle = ready,
+};
 extern constinit const Endpoint kProgress = {
-    "GET",         "/progressz",       "progressz", "Work that is there gets done; 503 where it hangs",
-    Access::kOpen, Lane::kLoop,        nullptr,     {},
-    kStatus,       "application/json", false,       true,
-    progress};
+    .method = "GET",
+    .path = "/progressz",
+    .operation = "progressz",
+    .summary = "Work that is there gets done; 503 where it hangs",
+    .access = Access::kOpen,
+    .answer = kStatus,
+    .fails_alike = true,
+    .handle = progress,
+};
 extern constinit const Endpoint kMetrics = {
-    "GET",       "/metrics", "metrics", "Figures for Prometheus", Access::kOpen,
-    Lane::kLoop, nullptr,    {},        R"({"type":"string"})",   "text/plain",
-    false,       false,      metrics};
+    .method = "GET",
+    .path = "/metrics",
+    .operation = "metrics",
+    .summary = "Figures for Prometheus",
+    .access = Access::kOpen,
+    .answer = R"({"type":"string"})",
+    .media = "text/plain",
+    .handle = metrics,
+};
 extern constinit const Endpoint kOpenApi = {
-    "GET",       "/openapi.json", "openapi", "This API's description", Access::kOpen,
-    Lane::kLoop, nullptr,         {},        R"({"type":"object"})",   "application/json",
-    false,       false,           openapi};
+    .method = "GET",
+    .path = "/openapi.json",
+    .operation = "openapi",
+    .summary = "This API's description",
+    .access = Access::kOpen,
+    .answer = R"({"type":"object"})",
+    .handle = openapi,
+};
 
 }  // namespace oag

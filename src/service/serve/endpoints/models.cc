@@ -32,22 +32,22 @@ void get(Service& service, Call call) {
 }  // namespace
 
 extern constinit const Endpoint kListModels = {
-    "GET",
-    "/v1/models",
-    "listModels",
-    "The models that are loaded",
-    Access::kKey,
-    Lane::kLoop,
-    nullptr,
-    {},
-    R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["id","object","created","owned_by"],"properties":{"id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"owned_by":{"type":"string"}}}}}})",
-    "application/json",
-    false,
-    false,
-    list};
+    .method = "GET",
+    .path = "/v1/models",
+    .operation = "listModels",
+    .summary = "The models that are loaded",
+    .answer =
+        R"({"type":"object","required":["object","data"],"properties":{"object":{"type":"string"},"data":{"type":"array","items":{"type":"object","required":["id","object","created","owned_by"],"properties":{"id":{"type":"string"},"object":{"type":"string"},"created":{"type":"integer"},"owned_by":{"type":"string"}}}}}})",
+    .handle = list,
+};
 
 extern constinit const Endpoint kGetModel = {
-    "GET",  "/v1/models/{model}", "getModel", "One model", Access::kKey, Lane::kLoop, nullptr, {},
-    kModel, "application/json",   false,      false,       get};
+    .method = "GET",
+    .path = "/v1/models/{model}",
+    .operation = "getModel",
+    .summary = "One model",
+    .answer = kModel,
+    .handle = get,
+};
 
 }  // namespace oag

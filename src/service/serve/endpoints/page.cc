@@ -24,8 +24,15 @@ void page(Service&, Call call) {
 
 }  // namespace
 
-extern constinit const Endpoint kPage = {"GET",       "/",     "page", "A chat in the browser", Access::kOpen,
-                                         Lane::kLoop, nullptr, {},     R"({"type":"string"})",  "text/html",
-                                         false,       false,   page};
+extern constinit const Endpoint kPage = {
+    .method = "GET",
+    .path = "/",
+    .operation = "page",
+    .summary = "A chat in the browser",
+    .access = Access::kOpen,
+    .answer = R"({"type":"string"})",
+    .media = "text/html",
+    .handle = page,
+};
 
 }  // namespace oag

@@ -55,32 +55,27 @@ void completion(Service& service, Call call) {
 }  // namespace
 
 extern constinit const Endpoint kChatCompletions = {
-    "POST",
-    "/v1/chat/completions",
-    "createChatCompletion",
-    "Answer a conversation, with pictures where the model sees",
-    Access::kKey,
-    Lane::kWorker,
-    &OpenAiDecoder::chat_table,
-    {},
-    kChatAnswer,
-    "application/json",
-    true,
-    false,
-    chat};
+    .method = "POST",
+    .path = "/v1/chat/completions",
+    .operation = "createChatCompletion",
+    .summary = "Answer a conversation, with pictures where the model sees",
+    .lane = Lane::kWorker,
+    .fields = &OpenAiDecoder::chat_table,
+    .answer = kChatAnswer,
+    .streams = true,
+    .handle = chat,
+};
 
-extern constinit const Endpoint kCompletions = {"POST",
-                                                "/v1/completions",
-                                                "createCompletion",
-                                                "Go on from a text or from token ids",
-                                                Access::kKey,
-                                                Lane::kWorker,
-                                                &OpenAiDecoder::completion_table,
-                                                {},
-                                                kCompletionAnswer,
-                                                "application/json",
-                                                true,
-                                                false,
-                                                completion};
+extern constinit const Endpoint kCompletions = {
+    .method = "POST",
+    .path = "/v1/completions",
+    .operation = "createCompletion",
+    .summary = "Go on from a text or from token ids",
+    .lane = Lane::kWorker,
+    .fields = &OpenAiDecoder::completion_table,
+    .answer = kCompletionAnswer,
+    .streams = true,
+    .handle = completion,
+};
 
 }  // namespace oag

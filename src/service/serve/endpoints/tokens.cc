@@ -60,33 +60,26 @@ void detokenize(Service& service, Call call) {
 }  // namespace
 
 extern constinit const Endpoint kTokenize = {
-    "POST",
-    "/tokenize",
-    "tokenize",
-    "Token ids of a text or a conversation",
-    Access::kKey,
-    Lane::kWorker,
-    &OpenAiDecoder::tokenize_table,
-    {},
-    R"({"type":"object","required":["count","tokens"],"properties":{"count":{"type":"integer"},"tokens":{"type":"array","items":{"type":"integer"}}}})",
-    "application/json",
-    false,
-    false,
-    tokenize};
+    .method = "POST",
+    .path = "/tokenize",
+    .operation = "tokenize",
+    .summary = "Token ids of a text or a conversation",
+    .lane = Lane::kWorker,
+    .fields = &OpenAiDecoder::tokenize_table,
+    .answer =
+        R"({"type":"object","required":["count","tokens"],"properties":{"count":{"type":"integer"},"tokens":{"type":"array","items":{"type":"integer"}}}})",
+    .handle = tokenize,
+};
 
 extern constinit const Endpoint kDetokenize = {
-    "POST",
-    "/detokenize",
-    "detokenize",
-    "The text of token ids",
-    Access::kKey,
-    Lane::kWorker,
-    &OpenAiDecoder::detokenize_table,
-    {},
-    R"({"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"}}})",
-    "application/json",
-    false,
-    false,
-    detokenize};
+    .method = "POST",
+    .path = "/detokenize",
+    .operation = "detokenize",
+    .summary = "The text of token ids",
+    .lane = Lane::kWorker,
+    .fields = &OpenAiDecoder::detokenize_table,
+    .answer = R"({"type":"object","required":["prompt"],"properties":{"prompt":{"type":"string"}}})",
+    .handle = detokenize,
+};
 
 }  // namespace oag
