@@ -219,7 +219,9 @@ void ComputePool::run_region(Region& region) {
   // Nobody is inside. Either a worker about to sleep sees this, or it is seen among the sleepers below.
   gate_.store((regions(gate_.load()) + 1) * kRegion + kOpen);
   if (sleepers_.load() > 0) {
-    { std::lock_guard lock(sleep_mutex_); }  // it waits by now
+    {
+      std::lock_guard lock(sleep_mutex_);
+    }  // it waits by now
     work_ready_.notify_all();
   }
   run_tiles(region, 0);
