@@ -112,7 +112,7 @@ void declare_network(CLI::App& command, ServeFlags& flags) {
   command.add_option("--max-connections", http.max_connections, "Connections at once")
       ->check(whole_number(1, 1 << 20))
       ->capture_default_str();
-  command.add_option("--max-body", flags.body_mb, "MB of a request's body")
+  command.add_option("--max-body", flags.body_mb, "MiB of a request's body")
       ->check(whole_number(1, 1024))
       ->capture_default_str();
   command

@@ -30,7 +30,7 @@ std::string without_shields(std::string_view text) {
 
 // Cuts at the special tokens that no shield breaks; what stands between them is plain text.
 std::vector<TokenId> encode_shielded(const Tokenizer& tokenizer, std::string_view prompt) {
-  const SpecialTokens special(tokenizer.vocabulary(), true);
+  const SpecialTokens& special = tokenizer.special_tokens();
   std::vector<TokenId> ids;
   while (!prompt.empty()) {
     const auto match = special.find(prompt, 0);
@@ -80,7 +80,7 @@ std::string render_chat(const ChatTemplate& chat_template, const Tokenizer& toke
 }
 
 std::string shield_control_tokens(const Tokenizer& tokenizer, std::string_view text) {
-  const SpecialTokens special(tokenizer.vocabulary(), true);
+  const SpecialTokens& special = tokenizer.special_tokens();
   std::string out;
   size_t at = 0;
   // Past its first character only: another token may begin inside this one.

@@ -91,7 +91,7 @@ void SamplingOptions::validate() const {
   check_range("top-k", top_k, 0, 1 << 30);
   check_range("top-p", top_p, 0, 1);
   check_range("min-p", min_p, 0, 1);
-  check_range("repeat-penalty", repeat_penalty, 0.01, 100);
+  check_range("repeat-penalty", repeat_penalty, 0.01F, 100);
   check_range("frequency-penalty", frequency_penalty, -100, 100);
   check_range("presence-penalty", presence_penalty, -100, 100);
   for (const auto& [id, bias] : logit_bias) check_range("logit-bias", bias, -1e6, 1e6);

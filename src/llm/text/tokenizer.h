@@ -57,6 +57,7 @@ class Tokenizer {
   bool is_end(TokenId id) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
+  const SpecialTokens& special_tokens() const { return all_special_; }  // control ones among them
   size_t size_tokens() const { return vocabulary_.tokens.size(); }
   bool adds_bos() const { return adds_bos_; }
   bool adds_eos() const { return adds_eos_; }

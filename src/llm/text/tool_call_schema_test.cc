@@ -31,9 +31,9 @@ TEST(ToolCallSchema, ReferencesOfEachToolLeadToItsOwnSchema) {
 }
 
 TEST(ToolCallSchema, OlderDefinitionsPropertiesAndTheRootAreReferredTo) {
-  const Json tools = {tool("a", R"({"type":"object","additionalProperties":false,"properties":{
+  const Json tools = Json::array({tool("a", R"({"type":"object","additionalProperties":false,"properties":{
         "d":{"$ref":"#/definitions/D"},"p":{"$ref":"#/properties/d"},"r":{"$ref":"#"}},
-        "definitions":{"D":{"const":"d"}}})")};
+        "definitions":{"D":{"const":"d"}}})")});
   for (const bool several : {false, true}) {
     const Json schema = tool_call_schema(tools, several ? "" : "a", several);
     const auto call = [&](const std::string& arguments) {
@@ -47,8 +47,9 @@ TEST(ToolCallSchema, OlderDefinitionsPropertiesAndTheRootAreReferredTo) {
 }
 
 TEST(ToolCallSchema, ValuesThatLookLikeReferencesStay) {
-  const Json tools = {tool(
-      "a", R"({"type":"object","additionalProperties":false,"properties":{"$ref":{"const":{"$ref":"#"}}}})")};
+  const Json tools = Json::array({tool(
+      "a",
+      R"({"type":"object","additionalProperties":false,"properties":{"$ref":{"const":{"$ref":"#"}}}})")});
   EXPECT_TRUE(
       allows(tool_call_schema(tools, "", false), R"({"name":"a","arguments":{"$ref":{"$ref":"#"}}})"));
 }

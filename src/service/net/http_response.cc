@@ -60,6 +60,7 @@ std::string_view error_type(int status) {
     case 403: return "permission_error";
     case 404: return "not_found_error";
     case 429: return "rate_limit_error";
+    case 503: return "service_unavailable_error";
     default: return status >= 500 ? "server_error" : "invalid_request_error";
   }
 }

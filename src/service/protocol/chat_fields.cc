@@ -131,7 +131,7 @@ std::span<const Field> chat_fields() {
 
       {"functions",
        kOldName,
-       R"({"type":"array","maxItems":512,"items":{"type":"object","required":["name"],"properties":{"name":{"type":"string"},"description":{"type":"string"},"parameters":{"type":"object"}}}})",
+       R"({"type":"array","maxItems":512,"items":{"type":"object","required":["name"],"properties":{"name":{"type":"string","minLength":1,"maxLength":256},"description":{"type":"string"},"parameters":{"type":"object"}}}})",
        read_functions,
        "",
        {},

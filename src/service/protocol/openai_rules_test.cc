@@ -121,9 +121,14 @@ TEST(OpenAiRules, AnUnknownKindIsNamed) {
 TEST(OpenAiRules, ANumberThatIsTooLargeIsToldItsRange) {
   const ApiProblem seed = with_hi(R"("seed":1208925819614629174706176)");
   EXPECT_EQ(seed.param, "seed");
-  EXPECT_NE(seed.message.find("-9223372036854775808 to 9223372036854775807"), std::string::npos)
+  EXPECT_NE(seed.message.find("-9223372036854775808 to 18446744073709551615"), std::string::npos)
       << seed.message;
   EXPECT_EQ(with_hi(R"("seed":1e16)").status, 200);
+  EXPECT_EQ(with_hi(R"("seed":18446744073709551616)").status, 400);
+  Request largest = OpenAiDecoder().chat("{" + kHi + R"(,"seed":18446744073709551615})");
+  EXPECT_EQ(text_of(largest).sampling.seed, 18446744073709551615u);
+  Request negative = OpenAiDecoder().chat("{" + kHi + R"(,"seed":-1})");
+  EXPECT_EQ(text_of(negative).sampling.seed, 18446744073709551615u);
   EXPECT_EQ(with_hi(R"("seed":1.5)").code, "invalid_type");
   EXPECT_EQ(problem_of_reading([] { OpenAiDecoder().detokenize(R"({"tokens":[1e300]})"); }).status, 400);
 }

@@ -111,8 +111,11 @@ std::span<const Field> text_fields() {
        [](const Json& v, Request& r) { text_of(r).sampling.repetition_penalty = v.get<float>(); },
        "Divides (or multiplies) logits of tokens in prompt or answer; 1: off."},
       {"seed", kHonoured,
-       R"({"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807})",
-       [](const Json& v, Request& r) { text_of(r).sampling.seed = static_cast<uint64_t>(v.get<int64_t>()); },
+       R"({"type":"integer","minimum":-9223372036854775808,"maximum":18446744073709551615})",
+       [](const Json& v, Request& r) {
+         text_of(r).sampling.seed =
+             v.is_number_unsigned() ? v.get<uint64_t>() : static_cast<uint64_t>(v.get<int64_t>());
+       },
        "The same seed and request give the same answer."},
       {"logit_bias", kHonoured,
        R"({"type":"object","additionalProperties":{"type":"number","minimum":-100,"maximum":100}})",

@@ -129,8 +129,8 @@ TEST_F(PromptBuilder, ALengthThatWasNotCountedIsALowerBound) {
 }
 
 TEST_F(PromptBuilder, TokenizeCountsWhatAChatReads) {
-  const Json tools = {{{"type", "function"}, {"function", {{"name", "f"}}}}};
-  const Json messages = {message("user", "Hi")};
+  const Json tools = Json::array({{{"type", "function"}, {"function", {{"name", "f"}}}}});
+  const Json messages = Json::array({message("user", "Hi")});
   Request request = OpenAiDecoder().tokenize(Json{{"messages", messages}, {"tools", tools}}.dump());
   EXPECT_EQ(tokenize_messages(*model_, request), chat(messages, {{"tools", tools}}).tokens);
 }
