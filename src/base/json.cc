@@ -185,4 +185,12 @@ Json parse_json_with_unique_keys(std::string_view text, std::string_view where) 
   return parse(text, where, true);
 }
 
+std::optional<Json> find_json(std::string_view text) {
+  try {
+    return parse_json(text, "text");
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace oag

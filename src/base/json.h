@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 
 namespace oag {
@@ -12,6 +13,9 @@ using Json = nlohmann::ordered_json;
 // when nesting is deeper than 128 (a hostile document must not exhaust the stack of whoever walks it).
 Json parse_json(std::string_view text, std::string_view where);
 // The same for documents in which a key that stands twice in an object is an error too, not the last one's.
+// The same where text that is no such document is nothing unusual.
+std::optional<Json> find_json(std::string_view text);
+
 Json parse_json_with_unique_keys(std::string_view text, std::string_view where);
 
 }  // namespace oag

@@ -17,8 +17,9 @@ std::optional<LogLevel> log_level_from_name(std::string_view name);
 // it.
 void set_log_level(LogLevel level);
 
-// For programs that run for long: lines begin with the time (UTC), and messages from kInfo on are shown where
-// OAG_LOG says nothing else.
+// For programs that run for long, to be called before there are other threads: lines begin with the time
+// (UTC), messages from kInfo on are shown where OAG_LOG says nothing else, and a standard error that nobody
+// reads loses lines instead of holding the program up.
 void set_log_for_service();
 bool log_enabled(LogLevel level);
 

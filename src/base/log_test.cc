@@ -43,6 +43,11 @@ TEST_F(LogTest, WhatComesFromOutsideStaysOnItsLine) {
   log(LogLevel::kWarning, "{}: failed", "x\nINJECT\r\x1b[2J\x7f é");
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "oag: warning: x\\x0aINJECT\\x0d\\x1b[2J\\x7f é: failed\n");
+  testing::internal::CaptureStderr();
+  log(LogLevel::kWarning, "{}", "\u009b2J \u2028 \u202e \u2067 \u2014 \u00a0 \xc2");
+  EXPECT_EQ(
+      testing::internal::GetCapturedStderr(),
+      "oag: warning: \\xc2\\x9b2J \\xe2\\x80\\xa8 \\xe2\\x80\\xae \\xe2\\x81\\xa7 \u2014 \u00a0 \xc2\n");
 }
 
 }  // namespace

@@ -4,8 +4,11 @@
 OAG_BINARY is the program. numpy is needed, to make the model.
 """
 
+import http.client
 import json
 import pathlib
+import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -129,6 +132,61 @@ class Log(ServeTest):
                      r"127\.0\.0\.1 POST /v1/chat/completions 401 \d+ ms error=invalid_api_key$"):
             self.assertRegex(log, stamp + line)
         self.assertNotRegex(log, "words-of|-key-of|wrong-key|healthz")
+
+    def test_a_client_that_leaves_is_no_failure_of_the_server(self):
+        server = self.serve(self.model, "--name", "m", "--ctx", 32768)
+        connection = server.connect()
+        connection.request("POST", "/v1/completions", json.dumps(ENDLESS).encode(), server.headers(None))
+        server.wait_for(lambda m: m["oag_requests_running"] == 1, "it is at work")
+        connection.close()
+        server.wait_for(lambda m: m["oag_disconnects_total"] == 1, "it has left")
+        server.stop()
+        self.assertRegex(server.log(), r"info: 127\.0\.0\.1 POST /v1/completions - \d+ ms cut id=\S+ model=m .* end=cancelled")
+        self.assertNotIn(" 500 ", server.log())
+
+    def test_a_client_that_leaves_at_the_end_of_a_stream_has_not_left_early(self):
+        server = self.serve(self.model, "--name", "m", "--ctx", 2048)
+        for _ in range(40):
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                body = json.dumps({"prompt": "a", "max_tokens": 2, "stream": True})
+                client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+                received = b""
+                while b"[DONE]" not in received:
+                    received += client.recv(4096)
+        self.assertEqual(server.metrics()["oag_disconnects_total"], 0)
+        server.stop()
+        self.assertEqual(server.log().count("end=length"), 40)
+        self.assertNotIn(" cut ", server.log())
+
+    def test_a_request_writes_few_lines_and_short_ones(self):
+        server = self.serve(self.model, "--name", "m", "--ctx", 2048)
+        many = {f"field_{number}": 1 for number in range(9000)}
+        long_names = {"\u009b" + "S" * 2000 + str(number): 1 for number in range(3)}
+        for more in (many, long_names, {"chat_template_kwargs": long_names}):
+            body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, **more}
+            self.assertEqual(server.post("/v1/chat/completions", body).status, 200)
+        server.stop()
+        lines = server.log().splitlines()
+        self.assertLess(len(lines), 40)
+        self.assertLess(max(map(len, lines)), 400)
+        self.assertIn(": 8992 more warnings", server.log())
+        self.assertNotIn("\u009b", server.log())
+
+    def test_a_standard_error_that_nobody_reads_holds_nobody_up(self):
+        process = subprocess.Popen([BINARY, "serve", self.model, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=environment())
+        self.addCleanup(process.kill)
+        port = int(process.stdout.readline().decode().rsplit(":", 1)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
+        for _ in range(3000):  # of 60 bytes and more each; a pipe holds 65,536
+            connection.request("GET", "/nowhere")
+            connection.getresponse().read()
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(LIMIT_S), 0)
+        process.stdout.close()
+        process.stderr.close()
 
 
 class Sampling(ServeTest):

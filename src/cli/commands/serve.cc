@@ -212,7 +212,7 @@ int serve(CLI::App& command, ServeFlags& flags) {
   Service service(flags.serve, runtime, [](const std::string& source) { return find_model_file(source); });
   service.start();
   warn_of_open_door(flags.serve, keyed);
-  fmt::print("listening on {}\n", service.url());
+  if (!InterruptScope::interrupted()) fmt::print("listening on {}\n", service.url());
   std::fflush(stdout);
   while (!InterruptScope::interrupted()) std::this_thread::sleep_for(kLook);
   log(LogLevel::kInfo, "ending: answers at work have {} s, a second signal ends at once", flags.drain_s);

@@ -261,8 +261,8 @@ class GlmTaggedCalls : public CallFinder {
   }
   // Values are JSON where they can be read as such, else texts.
   static Json value_of(const std::string& text) {
-    Json value = Json::parse(text, nullptr, false);
-    return value.is_discarded() ? Json(text) : value;
+    std::optional<Json> value = find_json(text);
+    return value ? std::move(*value) : Json(text);
   }
   ToolCallPiece read(std::string_view body) {
     const size_t name_end = std::min({body.find('\n'), body.find('<'), body.size()});

@@ -101,7 +101,6 @@ class Session final : public HttpConnection {
   void leave_exchange();
   void tell_gone();
   void begin_record(const HttpRequest& head);
-  void record_exchange(const HttpExchangeState& exchange, bool whole);
   void record(int status, bool whole, std::string note);
   TimePoint next_deadline() const;
   void update_timer();
@@ -142,8 +141,7 @@ class Session final : public HttpConnection {
 void Session::enter(Phase phase, milliseconds patience) {
   phase_ = phase;
   deadline_ = patience.count() > 0 ? Clock::now() + patience : TimePoint::max();
-  const bool busy =
-      phase == Phase::kHead || phase == Phase::kBody || phase == Phase::kAnswer || phase == Phase::kRefusing;
+  const bool busy = phase == Phase::kAnswer || phase == Phase::kRefusing;
   if (busy == busy_) return;
   busy_ = busy;
   const std::lock_guard lock(core_.busy_mutex);
@@ -427,14 +425,18 @@ void Session::on_write(const error_code& error, size_t count) {
 bool Session::end_answer() {
   bool keep_alive = false;
   bool aborted = false;
+  int status = 0;
+  std::string note;
   {
     const std::lock_guard lock(exchange_->mutex);
     if (exchange_->phase != HttpExchangeState::Phase::kEnded || !exchange_->pending.empty()) return false;
     exchange_->closed = true;
     keep_alive = exchange_->keep_alive && !end_of_stream_ && !core_.draining;
     aborted = exchange_->aborted;
-    record_exchange(*exchange_, !aborted);
+    status = exchange_->status;
+    note = exchange_->note;
   }
+  record(status, !aborted, std::move(note));
   exchange_->connection = nullptr;
   // Where the body ends with the connection, only a reset tells that it is not whole.
   const bool ends_with_connection = exchange_->minor_version == 0;
@@ -479,6 +481,7 @@ void Session::drain() {
 void Session::close() {
   if (phase_ == Phase::kClosed) return;
   const auto keep = shared_from_this();
+  if (phase_ == Phase::kBody) record(0, false, "error=incomplete");
   enter(Phase::kClosed);
   count_body(0);
   timer_.cancel();
@@ -494,25 +497,29 @@ void Session::leave_exchange() {
   const auto exchange = std::exchange(exchange_, nullptr);
   exchange->connection = nullptr;
   exchange->tell_gone();
-  const std::lock_guard lock(exchange->mutex);
-  record_exchange(*exchange, false);
-  exchange->closed = true;
-  exchange->pending = std::string();
-  exchange->in_flight = 0;
+  int status = 0;
+  std::string note;
+  {
+    const std::lock_guard lock(exchange->mutex);
+    exchange->closed = true;
+    exchange->pending = std::string();
+    exchange->in_flight = 0;
+    status = exchange->status;
+    note = exchange->note;
+  }
+  record(status, false, std::move(note));
 }
 
 void Session::tell_gone() {
   if (exchange_) exchange_->tell_gone();
 }
 
+// Of a request with a body for the first time when its head is there.
 void Session::begin_record(const HttpRequest& head) {
+  if (!record_.method.empty()) return;
   record_.method = head.method;
   record_.path = head.path;
   arrival_ = Clock::now();
-}
-
-void Session::record_exchange(const HttpExchangeState& exchange, bool whole) {
-  record(exchange.status, whole, exchange.note);
 }
 
 void Session::record(int status, bool whole, std::string note) {

@@ -103,12 +103,13 @@ bool HttpExchangeState::write(std::string_view part) {
   return taken;
 }
 
-void HttpExchangeState::finish() {
+void HttpExchangeState::finish(std::string_view last_part) {
   std::function<void()> callback;
   bool wake = false;
   {
     const std::lock_guard lock(mutex);
     if (phase != Phase::kStreaming || cut) return;
+    if (!last_part.empty() && !gone && !closed) append_part(last_part);
     phase = Phase::kEnded;
     callback.swap(on_gone);
     if (gone) aborted = true;  // parts are missing
@@ -134,11 +135,14 @@ void HttpExchangeState::abort() {
 }
 
 void HttpExchangeState::fail(std::string_view message) {
+  bool left = false;
   {
     const std::lock_guard lock(mutex);
     if (phase == Phase::kEnded) return;
     keep_alive = false;
+    left = gone;
   }
+  if (left) return abort();
   respond(500, {{"Content-Type", "application/json"}}, http_error_body(500, message, "internal_error"));
   abort();  // nothing if that was the answer
 }
@@ -223,8 +227,8 @@ bool HttpExchange::write(std::string_view part) {
   return state_->write(part);
 }
 
-void HttpExchange::finish() {
-  state_->finish();
+void HttpExchange::finish(std::string_view last_part) {
+  state_->finish(last_part);
 }
 
 void HttpExchange::abort() {

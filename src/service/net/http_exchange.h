@@ -80,10 +80,11 @@ struct HttpExchangeState : std::enable_shared_from_this<HttpExchangeState> {
   void respond(int status, const HttpHeaders& headers, std::string_view body);
   void begin(int status, const HttpHeaders& headers);
   bool write(std::string_view part);
-  void finish();
+  void finish(std::string_view last_part = {});
   void abort();
 
-  // A 500 if nothing was answered yet, an abort if the answer has begun; the connection closes after either.
+  // A 500 if nothing was answered yet, an abort if the answer has begun or the client has left; the
+  // connection closes after either.
   void fail(std::string_view message);
   void heartbeat(std::chrono::milliseconds interval, std::string text);
   void set_on_gone(std::function<void()> callback);

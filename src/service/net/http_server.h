@@ -90,8 +90,9 @@ class HttpExchange {
   // once the client is gone, also when it is cut because more than max_unsent_bytes wait for it.
   bool write(std::string_view part);
 
-  // Ends the body.
-  void finish();
+  // Ends the body, with a last part that leaves together with its end: a client that closes when it has read
+  // that part has not left early.
+  void finish(std::string_view last_part = {});
 
   // Closes the connection after what was queued, without the body's proper end: the client sees a broken
   // answer.
@@ -119,7 +120,7 @@ class HttpExchange {
 // Totals since the start, but for the first two.
 struct HttpServerCounters {
   uint64_t open_connections = 0;
-  uint64_t busy_connections = 0;  // with a request being received or answered
+  uint64_t busy_connections = 0;  // with a request being answered
   uint64_t accepted = 0;
   uint64_t refused = 0;  // beyond max_connections
   uint64_t requests = 0;
@@ -159,7 +160,7 @@ class HttpServer {
   // one answer each: it is for the handler to refuse what comes.
   void drain();
 
-  // Waits until no request is being received or answered; false at the deadline.
+  // Waits until no request is being answered; false at the deadline.
   bool wait_idle(TimePoint deadline);
 
   // Closes every connection (their exchanges become gone) and ends the loops. Not from the handler.

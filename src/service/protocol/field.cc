@@ -8,11 +8,6 @@
 namespace oag {
 namespace {
 
-// A name may be long or hold anything.
-std::string shown_name(std::string_view name) {
-  return Json(name.substr(0, 64)).dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
 void read_field(const FieldTable::Entry& entry, const Json& value, bool strict, Request& request) {
   const Field& field = *entry.field;
   const std::string name(field.name);
@@ -59,6 +54,10 @@ Json with_optional_nulls(const Json& schema) {
 }
 
 }  // namespace
+
+std::string shown_name(std::string_view name) {
+  return Json(name.substr(0, 64)).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
 FieldTable::FieldTable(std::vector<std::span<const Field>> lists, std::vector<std::string_view> required)
     : required_(std::move(required)) {

@@ -11,6 +11,9 @@
 
 namespace oag {
 
+// A client's name of something in quotes, cut and in printable ASCII: it may be long or hold anything.
+std::string shown_name(std::string_view name);
+
 // What becomes of a field of a request's body.
 enum class FieldUse {
   kHonoured,  // it does what its description says

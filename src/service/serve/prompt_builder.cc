@@ -5,6 +5,7 @@
 #include "llm/bundle/chat_prompt.h"
 #include "llm/generate/prompt_images.h"
 #include "llm/text/answer_parser.h"
+#include "service/protocol/field.h"
 #include "service/protocol/request_error.h"
 #include "service/serve/generation_options.h"
 #include "service/serve/respond.h"
@@ -100,7 +101,7 @@ void check_variables(const ServedModel& model, const Json& arguments, std::vecto
     if (name == "reasoning_effort" && value != "none" && value != "medium")
       reject("unsupported_parameter", name, "is not known to the chat template of \"{}\"; leave it out",
              model.name());
-    warnings.push_back(fmt::format("the chat template does not know \"{}\"", name));
+    warnings.push_back("the chat template does not know " + shown_name(name));
   }
 }
 
@@ -111,14 +112,14 @@ Json template_variables(const Json& arguments, const Json& tools, bool generatio
   return variables;
 }
 
-// Arguments of earlier calls come as JSON text; templates write the object.
+// Arguments of earlier calls come as JSON text; templates write the object. What is none, or beyond what a
+// document may be, stays the text that it is.
 void parse_arguments(Json& message) {
   for (Json& call : message["tool_calls"]) {
     Json& arguments = call["function"]["arguments"];
-    if (arguments.is_string()) {
-      const Json parsed = Json::parse(arguments.get_ref<const std::string&>(), nullptr, false);
-      if (parsed.is_object()) arguments = parsed;
-    }
+    if (!arguments.is_string()) continue;
+    std::optional<Json> parsed = find_json(arguments.get_ref<const std::string&>());
+    if (parsed && parsed->is_object()) arguments = std::move(*parsed);
   }
 }
 
@@ -200,13 +201,24 @@ std::string rendered_chat(const ServedModel& model, const Json& messages, const 
   }
 }
 
+// How many `part` stand behind each other at most.
+size_t longest_run(std::string_view text, std::string_view part) {
+  size_t longest = 0;
+  for (size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at)) {
+    size_t run = 0;
+    for (; text.substr(at).starts_with(part); at += part.size()) ++run;
+    longest = std::max(longest, run);
+  }
+  return longest;
+}
+
 // The text of the last message goes on: what the template writes behind it is cut off. A mark behind the text
 // shows where that is: noncharacters, more of them than stand in a row anywhere.
 std::string rendered_to_last(const ServedModel& model, Json messages, const Json& variables) {
   constexpr std::string_view kPart = "\xEF\xB7\x91";  // U+FDD1
   const std::string all = json_line(messages);
-  std::string mark(kPart);
-  while (all.find(mark) != std::string::npos) mark += kPart;
+  std::string mark;
+  for (size_t parts = longest_run(all, kPart) + 1; parts > 0; --parts) mark += kPart;
   const Json& calls = messages.back().value("tool_calls", Json());
   if (calls.is_array() && !calls.empty())
     reject("unsupported_value", "continue_final_message", "cannot go on from calls of tools");

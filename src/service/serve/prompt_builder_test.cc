@@ -85,6 +85,31 @@ TEST_F(PromptBuilder, WritesCallsAndTheirResultsWhereTheTemplateKnowsNone) {
   }
 }
 
+TEST_F(PromptBuilder, TakesArgumentsOfEarlierCallsHoweverDeepOrWideTheyAre) {
+  std::string deep, wide = "{";
+  for (int i = 0; i < 200'000; ++i) deep += "{\"a\":";
+  for (int i = 0; i < 100'000; ++i) wide += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":0";
+  for (const std::string& arguments : {deep + "1" + std::string(200'000, '}'), wide + "}"}) {
+    Json call = message("assistant", "a");
+    call["tool_calls"] =
+        Json::array({{{"id", "1"}, {"function", {{"name", "f"}, {"arguments", arguments}}}}});
+    Json old = message("assistant", "a");
+    old["function_call"] = {{"name", "f"}, {"arguments", arguments}};
+    for (const Json& one : {call, old}) {
+      const Json more = {{"truncate_prompt_tokens", 8}};
+      EXPECT_EQ(chat(Json::array({message("user", "Hi"), one}), more).tokens.size(), 8u);
+    }
+  }
+}
+
+TEST_F(PromptBuilder, ContinuesATextOfNothingButTheMarkItLooksFor) {
+  std::string marks;
+  for (int i = 0; i < 300'000; ++i) marks += "\xEF\xB7\x91";
+  const Json more = {
+      {"add_generation_prompt", false}, {"continue_final_message", true}, {"truncate_prompt_tokens", 8}};
+  EXPECT_TRUE(text(Json::array({message("assistant", marks)}), more).ends_with(marks.substr(0, 300)));
+}
+
 TEST_F(PromptBuilder, TheCallOfAnOldMessageIsACall) {
   Json old = message("assistant", nullptr);
   old["function_call"] = {{"name", "f"}, {"arguments", "{}"}};

@@ -20,12 +20,19 @@ LogLevel level_of(const HttpRecord& record) {
 }  // namespace
 
 void log_request(const HttpRecord& record) {
-  constexpr size_t kMostPathBytes = 200;
+  constexpr size_t kMostMethodBytes = 16, kMostPathBytes = 200;
   log(level_of(record), "{} {} {} {} {:.0f} ms{}{}{}", record.peer,
-      record.method.empty() ? "-" : record.method,
+      record.method.empty() ? "-" : std::string_view(record.method).substr(0, kMostMethodBytes),
       record.path.empty() ? "-" : std::string_view(record.path).substr(0, kMostPathBytes),
       record.status > 0 ? std::to_string(record.status) : "-", record.milliseconds,
       record.whole ? "" : " cut", record.note.empty() ? "" : " ", record.note);
+}
+
+void log_warnings(std::string_view id, std::span<const std::string> warnings) {
+  constexpr size_t kMost = 8, kMostBytes = 200;
+  for (const std::string& warning : warnings.first(std::min(kMost, warnings.size())))
+    log(LogLevel::kInfo, "{}: {}", id, std::string_view(warning).substr(0, kMostBytes));
+  if (warnings.size() > kMost) log(LogLevel::kInfo, "{}: {} more warnings", id, warnings.size() - kMost);
 }
 
 }  // namespace oag

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <span>
+#include <string>
+#include <string_view>
+
 #include "service/net/http_server.h"
 
 namespace oag {
@@ -8,5 +12,8 @@ namespace oag {
 // noted. Nothing of its content, its query or its keys. What probes and scrapers ask all the time is a debug
 // message as long as it goes well.
 void log_request(const HttpRecord& record);
+
+// The warnings about a request's fields, of many the first ones.
+void log_warnings(std::string_view id, std::span<const std::string> warnings);
 
 }  // namespace oag

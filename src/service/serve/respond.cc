@@ -33,11 +33,12 @@ std::string random_id(std::string_view prefix) {
 }
 
 HttpRefusal problem_answer(const ApiProblem& problem, std::string_view id) {
-  HttpRefusal answer{problem.status,
-                     {{"Content-Type", "application/json"},
-                      {"X-Request-Id", id.empty() ? random_id("req") : std::string(id)}},
-                     json_line(problem_json(problem)),
-                     "error=" + problem.code + (problem.param.empty() ? "" : " param=" + problem.param)};
+  HttpRefusal answer{
+      problem.status,
+      {{"Content-Type", "application/json"},
+       {"X-Request-Id", id.empty() ? random_id("req") : std::string(id)}},
+      json_line(problem_json(problem)),
+      "error=" + problem.code + (problem.param.empty() ? "" : " param=" + problem.param.substr(0, 64))};
   if (problem.retry_after_s > 0)
     answer.headers.push_back({"Retry-After", std::to_string(problem.retry_after_s)});
   // OpenAI's clients try again after a 408; a deadline that has passed would only pass again.

@@ -258,16 +258,18 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
   call.held = held_bytes_.take(bytes);
   if (!call.held) {
     metrics_.count_rejection("bytes_held");
-    call.exchange->respond_error(429, "requests at work hold too many bytes already; try again later",
-                                 "queue_full", "", {{"Retry-After", "1"}});
+    respond_problem(*call.exchange, problem_of(RequestError(
+                                        429, "queue_full", "",
+                                        "requests at work hold too many bytes already; try again later")));
     return;
   }
   const auto shared = std::make_shared<Call>(std::move(call));
   Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
   if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
     metrics_.count_rejection("workers_busy");
-    shared->exchange->respond_error(429, "too many requests wait already; try again later", "queue_full", "",
-                                    {{"Retry-After", "1"}});
+    respond_problem(
+        *shared->exchange,
+        problem_of(RequestError(429, "queue_full", "", "too many requests wait already; try again later")));
   }
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "service/net/sse.h"
 #include "service/protocol/request_error.h"
+#include "service/serve/request_log.h"
 #include "service/serve/respond.h"
 
 namespace oag {
@@ -78,7 +79,7 @@ void TextAnswer::start() {
       if (text().echo && !stream_) choices_[i].whole.text = prompt_of(choices_[i]).text;
     }
   }
-  for (const std::string& warning : request_.warnings) log(LogLevel::kInfo, "{}: {}", head_.id, warning);
+  log_warnings(head_.id, request_.warnings);
   // Counted first, and also where the answer has ended for want of a reader: who sees it gone may rely on
   // that.
   around_.exchange->on_gone([self = weak_from_this(), metrics = around_.metrics] {
@@ -133,6 +134,7 @@ void TextAnswer::let_go_of_request() {
 }
 
 void TextAnswer::begin_stream() {
+  began_ = true;
   around_.exchange->begin(200, headers(kSseContentType));
   around_.exchange->heartbeat(around_.comment_interval, sse_comment("waiting"));
 }
@@ -350,8 +352,7 @@ void TextAnswer::finish() {
   HttpExchange& exchange = *around_.exchange;
   if (stream_) {
     if (text().include_usage) exchange.write(sse_event(stream_->usage(usage(), timings())));
-    exchange.write(sse_event("[DONE]"));
-    exchange.finish();
+    exchange.finish(sse_event("[DONE]"));
     return;
   }
   // Of many choices with log probabilities this takes long, and other answers wait for this thread.
@@ -388,11 +389,10 @@ void TextAnswer::fail_locked(const ApiProblem& problem) {
   }
   if (around_.exchange->gone()) return;
   log(LogLevel::kWarning, "{}: {}", head_.id, problem.message);
-  if (stream_) {
+  if (began_) {
     around_.exchange->note("error=" + problem.code);
     note_end("error");
-    around_.exchange->write(sse_event(json_line(problem_json(problem))));
-    around_.exchange->finish();
+    around_.exchange->finish(sse_event(json_line(problem_json(problem))));
   } else {
     respond_problem(*around_.exchange, problem, head_.id);
   }

@@ -99,7 +99,8 @@ class TextAnswer : public std::enable_shared_from_this<TextAnswer> {
   std::optional<AnswerPlan> plan_;
   int64_t prompt_tokens_ = 0;
   double image_ms_ = 0;
-  double first_token_ms_ = 0;  // from the arrival; 0: none yet
+  std::atomic<bool> began_ = false;  // a stream
+  double first_token_ms_ = 0;        // from the arrival; 0: none yet
   std::shared_ptr<RunControl> picture_run_ = std::make_shared<RunControl>(kTowerPriority);
 
   std::mutex mutex_;  // guards what follows
