@@ -141,7 +141,7 @@ class Session final : public HttpConnection {
 void Session::enter(Phase phase, milliseconds patience) {
   phase_ = phase;
   deadline_ = patience.count() > 0 ? Clock::now() + patience : TimePoint::max();
-  const bool busy = phase == Phase::kAnswer || phase == Phase::kRefusing;
+  const bool busy = phase == Phase::kBody || phase == Phase::kAnswer || phase == Phase::kRefusing;
   if (busy == busy_) return;
   busy_ = busy;
   const std::lock_guard lock(core_.busy_mutex);

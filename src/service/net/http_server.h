@@ -120,7 +120,7 @@ class HttpExchange {
 // Totals since the start, but for the first two.
 struct HttpServerCounters {
   uint64_t open_connections = 0;
-  uint64_t busy_connections = 0;  // with a request being answered
+  uint64_t busy_connections = 0;  // with a request, from its head on
   uint64_t accepted = 0;
   uint64_t refused = 0;  // beyond max_connections
   uint64_t requests = 0;
@@ -160,7 +160,7 @@ class HttpServer {
   // one answer each: it is for the handler to refuse what comes.
   void drain();
 
-  // Waits until no request is being answered; false at the deadline.
+  // Waits until no request whose head has come is left; false at the deadline.
   bool wait_idle(TimePoint deadline);
 
   // Closes every connection (their exchanges become gone) and ends the loops. Not from the handler.
