@@ -17,6 +17,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/control_characters.h"
+
 namespace oag {
 namespace {
 
@@ -53,17 +55,6 @@ class PatientSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   size_t lost_ = 0;
 };
-
-// Bytes of the control character, line separator or change of direction that `text` begins with; 0: of none.
-size_t unsafe_bytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
-  if (byte(0) < 0x20 || byte(0) == 0x7F) return 1;
-  if (byte(0) == 0xC2 && byte(1) >= 0x80 && byte(1) <= 0x9F) return 2;  // U+0080 to U+009F
-  if (byte(0) != 0xE2) return 0;
-  const bool separates = byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE;  // U+2028 to U+202E
-  const bool isolates = byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;   // U+2066 to U+2069
-  return separates || isolates ? 3 : 0;
-}
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
@@ -124,11 +115,11 @@ void log_message(LogLevel level, std::string_view message) {
   std::string line;
   line.reserve(message.size());
   while (!message.empty()) {
-    const size_t unsafe = unsafe_bytes(message);
-    for (const char c : message.substr(0, unsafe))
+    const size_t control = control_size(message);
+    for (const char c : message.substr(0, control))
       fmt::format_to(std::back_inserter(line), "\\x{:02x}", static_cast<unsigned char>(c));
-    if (unsafe == 0) line += message.front();
-    message.remove_prefix(std::max<size_t>(unsafe, 1));
+    if (control == 0) line += message.front();
+    message.remove_prefix(std::max<size_t>(control, 1));
   }
   logger().log(to_spdlog(level), spdlog::string_view_t(line));
 }

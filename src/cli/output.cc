@@ -4,16 +4,11 @@
 
 #include <cstdio>
 
+#include "base/control_characters.h"
 #include "llm/text/unicode.h"
 
 namespace oag::cli {
 namespace {
-
-// Code points that a terminal acts on: C0 and C1 controls, line separators, marks that turn the direction.
-bool is_control(uint32_t code_point) {
-  return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) ||
-         (code_point >= 0x2028 && code_point <= 0x202e) || (code_point >= 0x2066 && code_point <= 0x2069);
-}
 
 void append_escaped(std::string& out, std::string_view bytes) {
   if (bytes == "\n") {
@@ -31,14 +26,13 @@ void append_escaped(std::string& out, std::string_view bytes) {
 std::string escape(std::string_view text, std::string_view also, std::string_view kept) {
   std::string out;
   while (!text.empty()) {
-    const DecodedChar decoded = decode_utf8_leniently(text);
-    const std::string_view bytes = text.substr(0, decoded.size_bytes);
-    text.remove_prefix(decoded.size_bytes);
+    const std::string_view bytes = text.substr(0, decode_utf8_leniently(text).size_bytes);
+    text.remove_prefix(bytes.size());
     if (also.find(bytes) != std::string_view::npos) {
       out += '\\';
       out += bytes;
     } else if (kept.find(bytes) == std::string_view::npos &&
-               (is_control(decoded.code_point) || !is_valid_utf8(bytes))) {
+               (control_size(bytes) > 0 || !is_valid_utf8(bytes))) {
       append_escaped(out, bytes);
     } else {
       out += bytes;

@@ -129,6 +129,10 @@ void check_json(const HttpRequest& http) {
                      "the body has to be JSON: send Content-Type: application/json");
 }
 
+void respond_full(HttpExchange& exchange, std::string_view message) {
+  respond_problem(exchange, problem_of(RequestError(429, "queue_full", "", std::string(message))));
+}
+
 }  // namespace
 
 Service::Service(const ServeOptions& options, std::shared_ptr<Runtime> runtime, ModelHost::Resolve resolve)
@@ -258,18 +262,14 @@ void Service::route(HttpRequest request, std::shared_ptr<HttpExchange> exchange)
   call.held = held_bytes_.take(bytes);
   if (!call.held) {
     metrics_.count_rejection("bytes_held");
-    respond_problem(*call.exchange, problem_of(RequestError(
-                                        429, "queue_full", "",
-                                        "requests at work hold too many bytes already; try again later")));
+    respond_full(*call.exchange, "requests at work hold too many bytes already; try again later");
     return;
   }
   const auto shared = std::make_shared<Call>(std::move(call));
   Workers& workers = endpoint->lane == Lane::kSlow ? *slow_workers_ : *workers_;
   if (!workers.submit(bytes, [this, endpoint, shared] { run(*endpoint, std::move(*shared)); })) {
     metrics_.count_rejection("workers_busy");
-    respond_problem(
-        *shared->exchange,
-        problem_of(RequestError(429, "queue_full", "", "too many requests wait already; try again later")));
+    respond_full(*shared->exchange, "too many requests wait already; try again later");
   }
 }
 
