@@ -51,8 +51,24 @@ std::vector<float> Node::floats_attribute(std::string_view key) const {
   return value == nullptr ? std::vector<float>() : *value;
 }
 
+std::vector<std::string> Node::strings_attribute(std::string_view key) const {
+  const auto* value = find_attribute<std::vector<std::string>>(*this, key);
+  return value == nullptr ? std::vector<std::string>() : *value;
+}
+
 const Tensor* Node::tensor_attribute(std::string_view key) const {
   return find_attribute<Tensor>(*this, key);
+}
+
+const ValueType* Node::type_attribute(std::string_view key) const {
+  return find_attribute<ValueType>(*this, key);
+}
+
+GraphPtr Node::graph_attribute(std::string_view key) const {
+  const auto* value = find_attribute<GraphPtr>(*this, key);
+  if (value == nullptr)
+    fail(ErrorCode::kInvalidArgument, name, "{} lacks its required attribute {}", full_op(), key);
+  return *value;
 }
 
 std::string Graph::unique_name(std::string wanted) {

@@ -24,18 +24,33 @@ enum class TypeKind { kTensor, kState, kSequence, kOptional, kMap };
 
 struct ValueType {
   TypeKind kind = TypeKind::kTensor;
-  DType dtype = DType::kUndefined;           // element type of tensors; key type of maps
-  std::optional<Shape> shape;                // nothing when even the rank is unknown
-  std::shared_ptr<const ValueType> element;  // of sequences, optionals and maps
+  DType dtype = DType::kUndefined;           // as the Tensor of such a value has: of containers their own
+  std::optional<Shape> shape;                // of tensors; nothing when even the rank is unknown
+  std::shared_ptr<const ValueType> element;  // of sequences and optionals; of maps, the type of a key's value
+  DType key = DType::kUndefined;             // of maps
 
   static ValueType tensor(DType dtype, std::optional<Shape> shape) {
     return {TypeKind::kTensor, dtype, std::move(shape), nullptr};
   }
+  static ValueType sequence(ValueType element);
+  static ValueType optional(ValueType element);
+  static ValueType map(DType key, ValueType element);
+
+  // Whether every value of the type `other` is one of this type: an unknown rank or element takes any, equal
+  // symbols count, others do not.
+  bool includes(const ValueType& other) const;
 };
+
+// The narrowest type known to include both; the shape of tensors of unequal shape keeps equal dims, the
+// others becoming symbols that begin with `hint`. Nothing when their kinds or element types differ.
+std::optional<ValueType> join_types(const ValueType& a, const ValueType& b, const std::string& hint);
+
+// "f32[N, 3]", "sequence(f32[...])": for people.
+std::string to_string(const ValueType& type);
 
 using GraphPtr = std::shared_ptr<const Graph>;
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
-                               std::vector<std::string>, Tensor, GraphPtr, std::vector<GraphPtr>>;
+                               std::vector<std::string>, Tensor, GraphPtr, std::vector<GraphPtr>, ValueType>;
 using Attributes = std::map<std::string, Attribute, std::less<>>;
 
 struct Value {
@@ -59,8 +74,11 @@ struct Node {
   float float_attribute(std::string_view key, float fallback) const;
   std::string string_attribute(std::string_view key, std::string_view fallback) const;
   std::vector<int64_t> ints_attribute(std::string_view key, const std::vector<int64_t>& fallback = {}) const;
-  std::vector<float> floats_attribute(std::string_view key) const;  // empty when absent
-  const Tensor* tensor_attribute(std::string_view key) const;       // null when absent
+  std::vector<float> floats_attribute(std::string_view key) const;         // empty when absent
+  std::vector<std::string> strings_attribute(std::string_view key) const;  // empty when absent
+  const Tensor* tensor_attribute(std::string_view key) const;              // null when absent
+  const ValueType* type_attribute(std::string_view key) const;             // null when absent
+  GraphPtr graph_attribute(std::string_view key) const;
   bool has_attribute(std::string_view key) const { return attributes.contains(key); }
   std::string full_op() const { return domain.empty() ? op : domain + "." + op; }
 };
@@ -95,6 +113,7 @@ class Graph {
   std::vector<int> use_counts() const;
 
   std::string name;
+  std::string scope;  // of a body: what tells its symbols from those of the graphs around it
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<Node> nodes;

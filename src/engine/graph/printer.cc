@@ -5,23 +5,6 @@
 namespace oag {
 namespace {
 
-std::string print_type(const ValueType& type) {
-  switch (type.kind) {
-    case TypeKind::kState:
-      return type.shape ? fmt::format("state {}{}", dtype_name(type.dtype), to_string(*type.shape)) : "state";
-    case TypeKind::kSequence:
-      return fmt::format("sequence({})", type.element ? print_type(*type.element) : "?");
-    case TypeKind::kOptional:
-      return fmt::format("optional({})", type.element ? print_type(*type.element) : "?");
-    case TypeKind::kMap:
-      return fmt::format("map({}, {})", dtype_name(type.dtype),
-                         type.element ? print_type(*type.element) : "?");
-    case TypeKind::kTensor: break;
-  }
-  if (type.dtype == DType::kUndefined) return "?";
-  return std::string(dtype_name(type.dtype)) + (type.shape ? to_string(*type.shape) : "[...]");
-}
-
 struct AttributePrinter {
   std::string operator()(int64_t v) const { return std::to_string(v); }
   std::string operator()(float v) const { return fmt::format("{:g}", v); }
@@ -42,6 +25,7 @@ struct AttributePrinter {
   std::string operator()(const std::vector<GraphPtr>& v) const {
     return fmt::format("<{} graphs>", v.size());
   }
+  std::string operator()(const ValueType& v) const { return "<" + to_string(v) + ">"; }
 };
 
 std::string print_node(const Graph& graph, const Node& node) {
@@ -60,7 +44,7 @@ std::string print_node(const Graph& graph, const Node& node) {
   std::string types;
   for (const ValueId id : node.outputs) {
     types +=
-        (types.empty() ? "" : ", ") + (id == kNoValue ? std::string("-") : print_type(graph.value(id).type));
+        (types.empty() ? "" : ", ") + (id == kNoValue ? std::string("-") : to_string(graph.value(id).type));
   }
   return fmt::format("  {} = {}({}){}  : {}\n", names(node.outputs), node.full_op(), names(node.inputs),
                      attributes.empty() ? "" : " {" + attributes + "}", types);
@@ -71,13 +55,13 @@ std::string print_node(const Graph& graph, const Node& node) {
 std::string print_graph(const Graph& graph) {
   std::string text = fmt::format("graph {}\n", graph.name);
   for (const ValueId id : graph.inputs) {
-    text += fmt::format("  input %{} : {}\n", graph.value(id).name, print_type(graph.value(id).type));
+    text += fmt::format("  input %{} : {}\n", graph.value(id).name, to_string(graph.value(id).type));
   }
   const std::vector<int> uses = graph.use_counts();
   for (size_t i = 0; i < graph.value_count(); ++i) {
     const Value& value = graph.value(static_cast<ValueId>(i));
     if (value.constant && uses[i] > 0)
-      text += fmt::format("  const %{} : {}\n", value.name, print_type(value.type));
+      text += fmt::format("  const %{} : {}\n", value.name, to_string(value.type));
   }
   for (const Node& node : graph.nodes) text += print_node(graph, node);
   for (const ValueId id : graph.outputs) text += fmt::format("  output %{}\n", graph.value(id).name);

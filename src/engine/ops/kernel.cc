@@ -1,9 +1,10 @@
 #include "engine/ops/kernel.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
+#include "engine/tensor/container.h"
 
 namespace oag {
 
@@ -19,9 +20,21 @@ void KernelContext::view_output(size_t i, const Tensor& input, Dims dims) const 
   Tensor view = input.reshaped(std::move(dims));
   if (!out.defined() || out.dtype() != view.dtype() || out.dims() != view.dims()) {
     out = std::move(view);
-  } else if (out.data() != view.data() && view.size_bytes() > 0) {
-    std::memcpy(out.data(), view.data(), view.size_bytes());
+  } else {
+    copy_elements(view, out);
   }
+}
+
+bool KernelContext::run_body(std::string_view attribute, std::span<const Tensor> inputs,
+                             std::vector<Tensor>& outputs) const {
+  if (bodies_ == nullptr) refuse("its {} cannot be run here: it was not compiled", attribute);
+  if (!bodies_->run(attribute, inputs, outputs)) return false;
+  for (Tensor& output : outputs) {
+    const bool shared =
+        std::ranges::any_of(inputs, [&](const Tensor& input) { return input.buffer() == output.buffer(); });
+    if (shared) output = deep_copy(output);
+  }
+  return true;
 }
 
 void KernelContext::refuse_line(const std::string& message) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "engine/graph/graph.h"
@@ -32,11 +33,20 @@ class KernelEnv {
   virtual bool should_stop() const = 0;
 };
 
+// Runs the graphs that stand in a node's attributes.
+class BodyRunner {
+ public:
+  virtual ~BodyRunner() = default;
+  virtual bool run(std::string_view attribute, std::span<const Tensor> inputs,
+                   std::vector<Tensor>& outputs) = 0;
+};
+
 // One execution of one node: its attributes, inputs, outputs and surroundings.
 class KernelContext {
  public:
-  KernelContext(const Node& node, std::span<const Tensor> inputs, std::span<Tensor> outputs, KernelEnv& env)
-      : node_(node), inputs_(inputs), outputs_(outputs), env_(env) {}
+  KernelContext(const Node& node, std::span<const Tensor> inputs, std::span<Tensor> outputs, KernelEnv& env,
+                BodyRunner* bodies = nullptr)
+      : node_(node), inputs_(inputs), outputs_(outputs), env_(env), bodies_(bodies) {}
 
   const Node& node() const { return node_; }
   KernelEnv& env() const { return env_; }
@@ -52,6 +62,14 @@ class KernelContext {
 
   // For outputs whose dims depend on data. Allocates (or reuses the planned memory when the dims agree).
   Tensor& allocate_output(size_t i, DType dtype, Dims dims) const;
+
+  // For outputs that exist already; planned memory gets a copy.
+  void set_output(size_t i, const Tensor& value) const { view_output(i, value, value.dims()); }
+
+  // Runs the graph in `attribute`. Its outputs share no memory with its inputs. False when the run was
+  // stopped: the kernel returns.
+  bool run_body(std::string_view attribute, std::span<const Tensor> inputs,
+                std::vector<Tensor>& outputs) const;
 
   // For outputs that show an input's bytes under other dims: shares them, or copies them into planned memory
   // elsewhere. Errors: kInvalidArgument when the element counts differ.
@@ -71,6 +89,7 @@ class KernelContext {
   std::span<const Tensor> inputs_;
   std::span<Tensor> outputs_;
   KernelEnv& env_;
+  BodyRunner* bodies_;
 };
 
 using KernelFunction = void (*)(KernelContext&);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/ops/verify.h"
 
 namespace oag {
 
@@ -42,7 +43,10 @@ void InferenceContext::set_output_type(size_t i, ValueType type) {
 }
 
 Dim InferenceContext::fresh_dim(std::string_view hint) const {
-  return Dim::symbol(fmt::format("{}.{}", node_.name, hint));
+  // Names of values are unique in a graph, names of nodes need not be.
+  const auto output = std::ranges::find_if(node_.outputs, [](ValueId id) { return id != kNoValue; });
+  const std::string& name = output == node_.outputs.end() ? node_.name : graph_.value(*output).name;
+  return Dim::symbol(fmt::format("{}{}.{}", graph_.scope, name, hint));
 }
 
 Shape InferenceContext::fresh_shape(int64_t rank) const {
@@ -51,6 +55,31 @@ Shape InferenceContext::fresh_shape(int64_t rank) const {
   Shape shape;
   for (int64_t d = 0; d < rank; ++d) shape.push_back(fresh_dim("d" + std::to_string(d)));
   return shape;
+}
+
+std::vector<ValueType> InferenceContext::infer_body(const Body& body) const {
+  Graph graph = bind_body(graph_, node_, body);
+  infer_types(graph, registry_);
+  std::vector<ValueType> types;
+  for (const ValueId output : graph.outputs) types.push_back(graph.value(output).type);
+  return types;
+}
+
+Graph bind_body(const Graph& around, const Node& node, const Body& body) {
+  Graph graph = *node.graph_attribute(body.attribute);
+  graph.scope = fmt::format("{}{}.{}/", around.scope, node.name, body.attribute);
+  if (graph.inputs.size() != body.inputs.size()) {
+    fail(ErrorCode::kInvalidArgument, fmt::format("node {} ({})", node.name, node.full_op()),
+         "its {} {} takes {} inputs, the node gives it {}", body.attribute, graph.name, graph.inputs.size(),
+         body.inputs.size());
+  }
+  for (size_t i = 0; i < body.inputs.size(); ++i) {
+    const ValueId input = graph.inputs[i];
+    graph.value(input).type = body.inputs[i].type;
+    if (const Tensor* constant = body.inputs[i].constant)
+      graph.replace_uses(input, graph.add_constant(graph.value(input).name, *constant));
+  }
+  return graph;
 }
 
 void InferenceContext::refuse_line(const std::string& message) const {

@@ -52,6 +52,25 @@ inline constexpr DTypeSet kBlockTypes = {
     DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,   DType::kQ8_0,   DType::kQ2_K, DType::kQ3_K,
     DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 
+// A set of kinds of values, one bit each.
+class KindSet {
+ public:
+  constexpr KindSet() = default;
+  constexpr KindSet(std::initializer_list<TypeKind> kinds) {
+    for (const TypeKind kind : kinds) bits_ |= bit(kind);
+  }
+  constexpr bool contains(TypeKind kind) const { return (bits_ & bit(kind)) != 0; }
+
+ private:
+  static constexpr unsigned bit(TypeKind kind) { return 1U << static_cast<unsigned>(kind); }
+  unsigned bits_ = 0;
+};
+
+inline constexpr KindSet kTensorKind = {TypeKind::kTensor, TypeKind::kState};
+inline constexpr KindSet kSequenceKind = {TypeKind::kSequence};
+inline constexpr KindSet kAnyKind = {TypeKind::kTensor, TypeKind::kState, TypeKind::kSequence,
+                                     TypeKind::kOptional, TypeKind::kMap};
+
 // A list of at most N items that is a constant expression, so that operator tables need no start-up code.
 template <typename T, size_t N>
 class FixedList {
@@ -73,16 +92,17 @@ class FixedList {
 };
 
 // A formal input or output. Parameters that name the same type variable ("T") must have the same element
-// type.
+// type. Element types are asked of tensors alone.
 struct Parameter {
   std::string_view name;
   std::string_view type_variable;
   DTypeSet dtypes;
   bool optional = false;
   bool variadic = false;  // last parameter only: one or more values
+  KindSet kinds = kTensorKind;
 };
 
-enum class AttributeKind { kInt, kFloat, kString, kInts, kFloats, kStrings, kTensor, kGraph };
+enum class AttributeKind { kInt, kFloat, kString, kInts, kFloats, kStrings, kTensor, kGraph, kType };
 
 struct AttributeSpec {
   std::string_view name;
@@ -91,6 +111,7 @@ struct AttributeSpec {
 };
 
 class InferenceContext;
+class OperatorRegistry;
 
 // Output `output` occupies the memory of input `input`: a view (same bytes, other dims) or an update in
 // place.
@@ -99,6 +120,18 @@ struct Alias {
   int output = 0;
   int input = 0;
   Kind kind = kView;
+};
+
+// What a body of a control-flow operator is given for one of its inputs.
+struct BodyInput {
+  ValueType type;
+  const Tensor* constant = nullptr;  // when the same value comes with every call
+};
+
+// The subgraph of a node's attribute, and what its inputs are.
+struct Body {
+  std::string_view attribute;
+  std::vector<BodyInput> inputs;
 };
 
 struct OpSchema {
@@ -115,12 +148,15 @@ struct OpSchema {
   std::vector<ValueId> (*decompose)(Graph& graph, const Node& node) = nullptr;
   FixedList<Alias, 4> aliases = {};
   bool deterministic = true;  // false for random operators: never folded
+  // Of control flow: what the node's bodies take, so that they can be compiled.
+  std::vector<Body> (*bodies)(const InferenceContext&) = nullptr;
 };
 
 // What a shape rule sees: input types, constant inputs, attributes. It sets output types.
 class InferenceContext {
  public:
-  InferenceContext(Graph& graph, const Node& node) : graph_(graph), node_(node) {}
+  InferenceContext(Graph& graph, const Node& node, const OperatorRegistry& registry)
+      : graph_(graph), node_(node), registry_(registry) {}
 
   const Node& node() const { return node_; }
   size_t input_count() const { return node_.inputs.size(); }
@@ -143,6 +179,12 @@ class InferenceContext {
   // Such a symbol for each of `rank` dims. Errors: kInvalidArgument above 64, which no real array has.
   Shape fresh_shape(int64_t rank) const;
 
+  // Input i as a body sees it that gets it with every call.
+  BodyInput body_input(size_t i) const { return {type(i), constant(i)}; }
+  // The types of the outputs of a body. Errors: as infer_types; kInvalidArgument when the body takes another
+  // number of inputs.
+  std::vector<ValueType> infer_body(const Body& body) const;
+
   // Errors: kInvalidArgument, prefixed with node and operator.
   template <typename... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
@@ -154,6 +196,7 @@ class InferenceContext {
 
   Graph& graph_;
   const Node& node_;
+  const OperatorRegistry& registry_;
 };
 
 // The operators of one Runtime: built-in tables plus what plugins add. Immutable once a compile uses it.
@@ -171,6 +214,10 @@ class OperatorRegistry {
  private:
   std::vector<const OpSchema*> schemas_;
 };
+
+// The subgraph of a node's attribute with its inputs typed; constant ones become constants. Errors:
+// kInvalidArgument when it takes another number of inputs.
+Graph bind_body(const Graph& around, const Node& node, const Body& body);
 
 // Numpy-style broadcast of two shapes; symbolic dims broadcast with 1 and with equal dims, else with their
 // max. Errors: kInvalidArgument through `context`.

@@ -39,6 +39,11 @@ void check_inputs(const Graph& graph, const Node& node, const OpSchema& schema) 
     }
     const Value& value = graph.value(node.inputs[i]);
     const DType dtype = value.type.dtype;
+    if (!formal.kinds.contains(value.type.kind)) {
+      fail(ErrorCode::kInvalidArgument, node_place(node),
+           "input {} (%{}) is {}, which the operator does not take", formal.name, value.name,
+           to_string(value.type));
+    }
     if (value.type.kind != TypeKind::kTensor) continue;
     if (!formal.dtypes.contains(dtype)) {
       fail(ErrorCode::kUnsupported, node_place(node),
@@ -64,6 +69,7 @@ bool is_kind(const Attribute& attribute, AttributeKind kind) {
     case AttributeKind::kStrings: return std::holds_alternative<std::vector<std::string>>(attribute);
     case AttributeKind::kTensor: return std::holds_alternative<Tensor>(attribute);
     case AttributeKind::kGraph: return std::holds_alternative<GraphPtr>(attribute);
+    case AttributeKind::kType: return std::holds_alternative<ValueType>(attribute);
   }
   return false;
 }
@@ -201,7 +207,7 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
     check_count(node, schema->outputs, node.outputs.size(), "outputs");
     check_attributes(node, *schema);
     definitions.define_outputs(node, *schema);
-    InferenceContext context(graph, node);
+    InferenceContext context(graph, node, registry);
     schema->infer(context);
   }
   definitions.read_outputs();

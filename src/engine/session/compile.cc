@@ -72,10 +72,17 @@ std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& regi
   return roots;
 }
 
-Step make_step(const Program& program, const Node& node, const CompileOptions& options) {
+void compile_bodies(Step& step, Graph& graph, CompileOptions options) {
+  options.admit = nullptr;
+  for (const Body& body : step.schema->bodies(InferenceContext(graph, *step.node, *options.registry)))
+    step.bodies.emplace(body.attribute, compile(bind_body(graph, *step.node, body), options));
+}
+
+Step make_step(Program& program, const Node& node, const CompileOptions& options) {
   Step step;
   step.node = &node;
   step.schema = options.registry->find(node.domain, node.op);
+  if (step.schema->bodies != nullptr) compile_bodies(step, program.graph, options);
   Placement placement = place(program.graph, node, options);
   step.device = placement.device;
   step.refusals = std::move(placement.refusals);

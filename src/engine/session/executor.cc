@@ -1,10 +1,10 @@
 #include "engine/session/executor.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
 #include "engine/session/step_observer.h"
+#include "engine/tensor/container.h"
 
 namespace oag {
 namespace {
@@ -52,6 +52,23 @@ void check_apart(const Graph& graph, const RunBindings& bindings) {
 
 }  // namespace
 
+// The bodies of one step, in a run of the graph around them.
+class Executor::Bodies final : public BodyRunner {
+ public:
+  Bodies(const BodyExecutors& executors, const RunControl& control)
+      : executors_(executors), control_(control) {}
+
+  bool run(std::string_view attribute, std::span<const Tensor> inputs,
+           std::vector<Tensor>& outputs) override {
+    return executors_.find(attribute)->second->run({{inputs.begin(), inputs.end()}, {}}, control_, outputs) ==
+           RunState::kDone;
+  }
+
+ private:
+  const BodyExecutors& executors_;
+  const RunControl& control_;
+};
+
 // Everything one run writes: the arena and, per step, its inputs and outputs as tensors over it.
 struct Executor::Buffers {
   std::vector<Dims> input_dims;  // of the graph's inputs; all below is made for them
@@ -85,8 +102,11 @@ Executor::Executor(std::shared_ptr<const Program> program) : program_(std::move(
   idle_.reserve(kIdleBuffersKept);
   uses_.resize(program_->graph.value_count());
   makers_.assign(program_->graph.value_count(), {kNowhere, 0});
+  bodies_.resize(program_->steps.size());
   for (size_t s = 0; s < program_->steps.size(); ++s) {
     const Node& node = *program_->steps[s].node;
+    for (const auto& [attribute, body] : program_->steps[s].bodies)
+      bodies_[s].emplace(attribute, std::make_unique<Executor>(body));
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != kNoValue) uses_[static_cast<size_t>(node.inputs[i])].emplace_back(s, i);
     }
@@ -289,7 +309,8 @@ void Executor::set_value(Buffers& buffers, ValueId id, const Tensor& tensor) con
   buffers.values[static_cast<size_t>(id)] = tensor;
 }
 
-void Executor::run_step(Buffers& buffers, size_t s, Stream& stream, StepObserver* observer) const {
+void Executor::run_step(Buffers& buffers, size_t s, Stream& stream, const RunControl& control,
+                        StepObserver* observer) const {
   const Step& step = program_->steps[s];
   const Node& node = *step.node;
   if (is_view(buffers, s)) {
@@ -299,7 +320,8 @@ void Executor::run_step(Buffers& buffers, size_t s, Stream& stream, StepObserver
     return;
   }
   if (buffers.late[s]) allocate_late_outputs(buffers, s);
-  KernelContext context(node, buffers.inputs[s], buffers.outputs[s], stream.env());
+  Bodies bodies(bodies_[s], control);
+  KernelContext context(node, buffers.inputs[s], buffers.outputs[s], stream.env(), &bodies);
   if (!next_reads_[s].empty()) stream.expect_reads(next_reads_[s]);
   const TimePoint begin = observer != nullptr ? Clock::now() : TimePoint();
   stream.submit(*step.kernel, context);
@@ -318,7 +340,7 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control, StepOb
   for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
   for (const size_t s : buffers.work) {
     if (control.should_stop()) return stop_reason(control);
-    run_step(buffers, s, *streams[program_->steps[s].device], observer);
+    run_step(buffers, s, *streams[program_->steps[s].device], control, observer);
   }
   return control.should_stop() ? stop_reason(control) : RunState::kDone;
 }
@@ -384,12 +406,9 @@ std::vector<Tensor> Executor::collect_outputs(const Buffers& buffers, const RunB
            "its memory is what output {} shows, an input's or a constant's; give {} memory of its own",
            graph.value(graph.outputs[o]).name, graph.value(graph.outputs[o]).name);
     }
-    const Tensor staged = Tensor::host(made[o].dtype(), made[o].dims());
-    std::memcpy(staged.data(), made[o].data(), made[o].size_bytes());
-    made[o] = staged;
+    made[o] = deep_copy(made[o]);
   }
-  for (const size_t o : to_copy)
-    std::memmove(bindings.outputs[o].data(), made[o].data(), made[o].size_bytes());
+  for (const size_t o : to_copy) copy_elements(made[o], bindings.outputs[o]);
   for (size_t o = 0; o < made.size(); ++o) {
     if (const Tensor* given = given_output(bindings, o)) made[o] = *given;
   }

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/run_control.h"
@@ -30,6 +32,8 @@ class Executor {
  private:
   struct Buffers;
   class Lease;
+  class Bodies;
+  using BodyExecutors = std::map<std::string, std::unique_ptr<Executor>, std::less<>>;
 
   void find_next_reads();
   DimBindings bind_dims(const RunBindings& bindings) const;
@@ -46,12 +50,14 @@ class Executor {
   std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
   void release_run_tensors(Buffers& buffers) const noexcept;
   void return_buffers(std::unique_ptr<Buffers> buffers) noexcept;
-  void run_step(Buffers& buffers, size_t step, Stream& stream, StepObserver* observer) const;
+  void run_step(Buffers& buffers, size_t step, Stream& stream, const RunControl& control,
+                StepObserver* observer) const;
   RunState run_steps(Buffers& buffers, const RunControl& control, StepObserver* observer) const;
 
   std::shared_ptr<const Program> program_;
   std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;  // value -> (step, input position)
   std::vector<std::pair<uint32_t, uint32_t>> makers_;             // value -> (step, output position)
+  std::vector<BodyExecutors> bodies_;                             // by step
   std::vector<std::span<const std::byte>> next_reads_;  // step with packed weights -> those of the next one
 
   std::mutex mutex_;

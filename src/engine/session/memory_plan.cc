@@ -74,8 +74,8 @@ MemoryPlan plan_memory(const Program& program, const DimBindings& bindings) {
   plan.dims.resize(graph.value_count());
   plan.offsets.assign(graph.value_count(), -1);
   for (size_t i = 0; i < graph.value_count(); ++i) {
-    const auto& shape = graph.value(static_cast<ValueId>(i)).type.shape;
-    if (shape) plan.dims[i] = evaluate(*shape, bindings);
+    const ValueType& type = graph.value(static_cast<ValueId>(i)).type;
+    if (type.shape && !is_object(type.dtype)) plan.dims[i] = evaluate(*type.shape, bindings);
   }
   std::vector<bool> external(graph.value_count(), false);
   for (const ValueId output : graph.outputs)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,8 @@
 
 namespace oag {
 
+struct Program;
+
 // One node bound to a device and a kernel.
 struct Step {
   const Node* node = nullptr;
@@ -23,6 +26,7 @@ struct Step {
   std::string
       kernel_name;  // "linear.q8.avx2"; "reference" for a schema's own, "view" where nothing is computed
   std::vector<std::string> refusals;  // "name: reason", of kernels that were asked first
+  std::map<std::string, std::shared_ptr<const Program>, std::less<>> bodies;  // by attribute
 };
 
 // A graph after all passes, with a kernel chosen for every node. Immutable; shared by sessions and runs.

@@ -7,8 +7,9 @@
 
 namespace oag {
 
-// Element types: ONNX's, then the block formats of GGUF. Block formats store a row of values as blocks that
-// share scales; they are legal only where a schema says so (weights of Linear and MatMul, Gather tables,
+// Element types: ONNX's, containers, then the block formats of GGUF. Elements of strings and containers are
+// objects: std::string and Tensor (engine/tensor/container.h). Block formats store a row of values as blocks
+// that share scales; they are legal only where a schema says so (weights of Linear and MatMul, Gather tables,
 // Dequantize).
 enum class DType : uint8_t {
   kUndefined,
@@ -38,6 +39,9 @@ enum class DType : uint8_t {
   kString,
   kC64,
   kC128,
+  kSequence,
+  kOptional,
+  kMap,
   kQ4_0,
   kQ4_1,
   kQ5_0,
@@ -57,7 +61,7 @@ enum class DType : uint8_t {
 struct DTypeInfo {
   std::string_view name;  // "f32", "q4_k"
   uint32_t block_values;  // values per block: 1 for plain types, 2 or 4 for packed sub-byte types
-  uint32_t block_bytes;   // bytes per block; 0 for strings
+  uint32_t block_bytes;   // bytes per block; of objects, their size
   bool is_block_format;   // one of the GGUF block formats
 };
 
@@ -70,6 +74,14 @@ inline bool is_block_format(DType dtype) {
 }
 bool is_float(DType dtype);    // f64, f32, f16, bf16 and narrower; not block formats
 bool is_integer(DType dtype);  // signed and unsigned, bool excluded
+// Sequences, optionals and maps, whose elements are tensors.
+inline bool is_container(DType dtype) {
+  return dtype >= DType::kSequence && dtype <= DType::kMap;
+}
+// Strings and containers: elements are C++ objects, which are assigned and never copied as bytes.
+inline bool is_object(DType dtype) {
+  return dtype == DType::kString || is_container(dtype);
+}
 
 // The type whose name is `name` (lower case), if any.
 std::optional<DType> dtype_from_name(std::string_view name);

@@ -4,10 +4,13 @@
 
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/free_memory.h"
 #include "base/promised_memory.h"
 
 namespace oag {
@@ -53,6 +56,29 @@ std::shared_ptr<Buffer> allocate_aligned(size_t size_bytes, size_t alignment) {
   void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(alignment, rounded);
   if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
   return std::make_shared<HeapBuffer>(static_cast<std::byte*>(data), size_bytes);
+}
+
+// Elements that are C++ objects.
+template <typename T>
+class ObjectBuffer final : public Buffer {
+ public:
+  explicit ObjectBuffer(std::vector<T> objects)
+      : Buffer(reinterpret_cast<std::byte*>(objects.data()), objects.size() * sizeof(T)),
+        objects_(std::move(objects)) {}
+
+ private:
+  std::vector<T> objects_;
+};
+
+// Making objects touches their memory at once, so what is absurd is refused before.
+template <typename T>
+std::shared_ptr<Buffer> make_objects(size_t count) {
+  const size_t size_bytes = count * sizeof(T);
+  const auto free_bytes = size_bytes >= kPromiseBytes ? free_memory_bytes() : std::nullopt;
+  if (free_bytes && size_bytes > *free_bytes) {
+    fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes, {} are free", size_bytes, *free_bytes);
+  }
+  return std::make_shared<ObjectBuffer<T>>(std::vector<T>(count));
 }
 
 }  // namespace
@@ -102,6 +128,11 @@ Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<Buffer> buffer, size_t of
 
 Tensor Tensor::host(DType dtype, Dims dims) {
   const size_t size_bytes = tensor_bytes(dtype, dims);
+  if (is_object(dtype)) {
+    const size_t count = size_bytes / dtype_info(dtype).block_bytes;
+    return Tensor(dtype, std::move(dims),
+                  dtype == DType::kString ? make_objects<std::string>(count) : make_objects<Tensor>(count));
+  }
   return Tensor(dtype, std::move(dims), allocate_host(size_bytes));
 }
 

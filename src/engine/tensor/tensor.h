@@ -51,7 +51,8 @@ class Tensor {
   Tensor() = default;
   // Errors: kInvalidArgument when the place is smaller than the dims need.
   Tensor(DType dtype, Dims dims, std::shared_ptr<Buffer> buffer, size_t offset_bytes = 0);
-  static Tensor host(DType dtype, Dims dims);  // uninitialised
+  // Uninitialised; of strings and containers, each element empty. Errors: kOutOfMemory with the size.
+  static Tensor host(DType dtype, Dims dims);
   template <typename T>
   static Tensor of(DType dtype, Dims dims, std::span<const T> values);
 
@@ -65,7 +66,8 @@ class Tensor {
   std::byte* data() const { return data_; }
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
 
-  // Elements as T, whose size must be the element's; not for block formats.
+  // Elements as T, whose size must be the element's; not for block formats. Of strings T is std::string, of
+  // containers Tensor.
   template <typename T>
   std::span<T> values() const {
     return {reinterpret_cast<T*>(data_), static_cast<size_t>(count_)};
