@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "engine/ops/column_product.h"
-#include "engine/ops/window.h"
+#include "engine/ops/sliding_window.h"
 
 namespace oag {
 

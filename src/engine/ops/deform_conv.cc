@@ -6,7 +6,7 @@
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/widened.h"
-#include "engine/ops/window.h"
+#include "engine/ops/sliding_window.h"
 
 namespace oag {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/ops/window.h"
+#include "engine/ops/sliding_window.h"
 
 #include <fmt/core.h>
 
