@@ -56,7 +56,7 @@ void center_crop_pad_reference(KernelContext& context) {
   }
   const Tensor& y = context.allocate_output(0, x.dtype(), dims);
   if (kept == dims) return copy_strided(context.env(), y, x, from, strides);
-  std::fill_n(y.data(), y.size_bytes(), std::byte{0});
+  copy_strided(context.env(), y, zero_element(x.dtype()), 0, Strides(dims.size(), 0));
   const Tensor middle = Tensor::host(x.dtype(), kept);
   copy_strided(context.env(), middle, x, from, strides);
   const Strides out_strides = dense_strides(dims);

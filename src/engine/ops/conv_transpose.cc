@@ -6,8 +6,8 @@
 #include "engine/ops/conv_columns.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
-#include "engine/ops/widened.h"
 #include "engine/ops/sliding_window.h"
+#include "engine/ops/widened.h"
 
 namespace oag {
 namespace {

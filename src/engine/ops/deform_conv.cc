@@ -5,8 +5,8 @@
 #include "engine/ops/column_product.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
-#include "engine/ops/widened.h"
 #include "engine/ops/sliding_window.h"
+#include "engine/ops/widened.h"
 
 namespace oag {
 namespace {

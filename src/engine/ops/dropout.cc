@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/ops/element.h"
+#include "engine/ops/random_stream.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/widened.h"
 
@@ -25,13 +26,11 @@ double scalar(const KernelContext& context, size_t input, double fallback) {
   return value;
 }
 
-// Element i's number in [0, 1): SplitMix64 (Steele, Lea, Flood 2014), which needs no state, so that the
-// pieces of a tensor can be made in any order.
-double uniform(uint64_t seed, int64_t i) {
-  uint64_t z = seed + (static_cast<uint64_t>(i) + 1) * 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
+// The same numbers for the same seed, always; other ones each time without.
+RandomStream make_stream(const Node& node) {
+  if (node.has_attribute("seed")) return RandomStream(static_cast<uint64_t>(node.int_attribute("seed")));
+  std::random_device device;
+  return RandomStream(device() | static_cast<uint64_t>(device()) << 32);
 }
 
 void dropout_reference(KernelContext& context) {
@@ -45,16 +44,14 @@ void dropout_reference(KernelContext& context) {
     std::fill(mask.begin(), mask.end(), 1);
     return context.view_output(0, x, x.dims());
   }
-  const uint64_t seed = context.node().has_attribute("seed")
-                            ? static_cast<uint64_t>(context.node().int_attribute("seed"))
-                            : std::random_device{}() | static_cast<uint64_t>(std::random_device{}()) << 32;
+  const RandomStream stream = make_stream(context.node());
   const Tensor& y = context.allocate_output(0, x.dtype(), x.dims());
   for_pieces(context.env(), x.count(), 4096, 4, [&](int64_t first, int64_t count) {
     std::vector<double> values(static_cast<size_t>(count));
     load_elements<double>(x, first, 1, values);
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t at = static_cast<size_t>(first) + i;
-      const bool kept = uniform(seed, static_cast<int64_t>(at)) >= ratio;
+      const bool kept = stream.uniform(at) >= ratio;
       values[i] = kept ? values[i] / (1 - ratio) : 0;
       if (!mask.empty()) mask[at] = kept ? 1 : 0;
     }

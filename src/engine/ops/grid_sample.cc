@@ -1,7 +1,6 @@
 // GridSample and AffineGrid: arrays read at places that other arrays give.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -172,7 +171,7 @@ void grid_sample_reference(KernelContext& context) {
   const int64_t plane = element_count(spatial), channels = x.dim(1),
                 positions = y.count() / (x.dim(0) * channels);
   const int64_t tiles = (positions + kPositions - 1) / kPositions;
-  const size_t width = dtype_info(x.dtype()).block_bytes;
+  const Tensor nothing = zero_element(x.dtype());
   context.env().parallel_for(x.dim(0) * tiles, channels * kPositions * 16, [&](int64_t tile, int) {
     const int64_t n = tile / tiles, first = tile % tiles * kPositions;
     const int64_t count = std::min(kPositions, positions - first);
@@ -188,12 +187,9 @@ void grid_sample_reference(KernelContext& context) {
       for (size_t j = 0; j < stencils.size(); ++j) {
         const Stencil& stencil = stencils[j];
         if (copies) {
-          std::byte* target = y.data() + (static_cast<size_t>(to) + j) * width;
-          if (stencil.at[0] < 0) {
-            std::memset(target, 0, width);
-          } else {
-            std::memcpy(target, x.data() + static_cast<size_t>(from + stencil.at[0]) * width, width);
-          }
+          const bool inside = stencil.at[0] >= 0;
+          copy_run(y, to + static_cast<int64_t>(j), 1, inside ? x : nothing,
+                   inside ? from + stencil.at[0] : 0, 1, 1);
           continue;
         }
         for (size_t k = 0; k < stencil.at.size(); ++k) {

@@ -1,7 +1,6 @@
 // Resize: arrays made longer or shorter along their dims by interpolation.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -170,8 +169,9 @@ std::vector<std::pair<double, double>> read_roi(const KernelContext& context, si
 // Each element of the output is one of the input, whatever its type, or the extrapolation value.
 void copy_nearest(const KernelContext& context, const Tensor& y, const std::vector<ResizedDim>& dims) {
   const Tensor& x = context.input(0);
-  const size_t width = dtype_info(x.dtype()).block_bytes, rank = x.rank();
+  const size_t rank = x.rank();
   const double extrapolation = context.node().float_attribute("extrapolation_value", 0.0f);
+  const Tensor nothing = zero_element(x.dtype());  // what extrapolated strings are
   const Strides strides = dense_strides(x.dims());
   for_pieces(context.env(), y.count(), 4096, 4 * static_cast<int64_t>(rank),
              [&](int64_t first, int64_t count) {
@@ -184,8 +184,7 @@ void copy_nearest(const KernelContext& context, const Tensor& y, const std::vect
                  if (place < 0) {
                    store_elements<double>(y, i, 1, {&extrapolation, 1});
                  } else {
-                   std::memcpy(y.data() + static_cast<size_t>(i) * width,
-                               x.data() + static_cast<size_t>(place) * width, width);
+                   copy_run(y, i, 1, x, place, 1, 1);
                  }
                }
              });

@@ -1,6 +1,5 @@
 // TensorScatter: new rows written into a cache.
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -67,13 +66,12 @@ void tensor_scatter_reference(KernelContext& context) {
     if (d < axis) prefixes *= past.dim(d);
     if (d > axis) inner *= past.dim(d);
   }
-  const size_t row_bytes = static_cast<size_t>(inner) * dtype_info(past.dtype()).block_bytes;
   const int64_t per_batch = prefixes / past.dim(0);
   context.env().parallel_for(prefixes, fresh * inner, [&](int64_t prefix, int) {
     const int64_t first = rows[static_cast<size_t>(prefix / per_batch)] % length;
     for (int64_t i = 0; i < fresh; ++i)
-      std::memcpy(present.data() + static_cast<size_t>(prefix * length + (first + i) % length) * row_bytes,
-                  update.data() + static_cast<size_t>(prefix * fresh + i) * row_bytes, row_bytes);
+      copy_run(present, (prefix * length + (first + i) % length) * inner, 1, update,
+               (prefix * fresh + i) * inner, 1, inner);
   });
 }
 
