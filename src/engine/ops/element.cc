@@ -1,5 +1,6 @@
 #include "engine/ops/element.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -30,6 +31,7 @@ using E4M3FN = Float8<DType::kF8E4M3FN>;
 using E4M3FNUZ = Float8<DType::kF8E4M3FNUZ>;
 using E5M2 = Float8<DType::kF8E5M2>;
 using E5M2FNUZ = Float8<DType::kF8E5M2FNUZ>;
+using E8M0 = Float8<DType::kF8E8M0>;
 
 template <typename Wide, typename Stored>
 Wide integer_from_float(Stored value) {
@@ -113,6 +115,71 @@ void store_as(std::byte* data, int64_t step, std::span<const Wide> values) {
   }
 }
 
+// Element `at` of a packed type: the first of a byte has its lowest bits.
+struct PackedPlace {
+  PackedPlace(DType dtype, int64_t at) {
+    const auto per_byte = static_cast<int64_t>(dtype_info(dtype).block_values);
+    const int bits = 8 / static_cast<int>(per_byte);
+    byte = static_cast<size_t>(at / per_byte);
+    shift = static_cast<int>(at % per_byte) * bits;
+    mask = (1 << bits) - 1;
+  }
+  size_t byte;
+  int shift, mask;
+};
+
+uint8_t load_code(const Tensor& tensor, int64_t at) {
+  const PackedPlace place(tensor.dtype(), at);
+  return static_cast<uint8_t>((static_cast<int>(tensor.data()[place.byte]) >> place.shift) & place.mask);
+}
+
+void store_code(const Tensor& tensor, int64_t at, int code) {
+  const PackedPlace place(tensor.dtype(), at);
+  std::byte& byte = tensor.data()[place.byte];
+  byte = static_cast<std::byte>((static_cast<int>(byte) & ~(place.mask << place.shift)) |
+                                ((code & place.mask) << place.shift));
+}
+
+template <typename Wide>
+Wide widen_code(DType dtype, uint8_t code) {
+  switch (dtype) {
+    case DType::kI4: return static_cast<Wide>((code ^ 8) - 8);  // sign extended
+    case DType::kI2: return static_cast<Wide>((code ^ 2) - 2);
+    case DType::kF4E2M1: return widen<Wide>(f32_from_float4(code));
+    default: return static_cast<Wide>(code);
+  }
+}
+
+template <typename Wide>
+int narrow_code(DType dtype, Wide wide) {
+  if (dtype == DType::kF4E2M1) return float4_from_double(static_cast<double>(wide));
+  if constexpr (std::is_integral_v<Wide>) {
+    return static_cast<int>(static_cast<uint64_t>(wide) & 0xf);
+  } else {
+    const bool is_signed = dtype == DType::kI4 || dtype == DType::kI2;
+    const int levels = dtype == DType::kI4 || dtype == DType::kU4 ? 16 : 4;
+    const double low = is_signed ? -levels / 2 : 0;
+    if (std::isnan(wide)) return 0;
+    return static_cast<int>(std::clamp(wide, low, low + levels - 1));
+  }
+}
+
+template <typename Wide>
+void load_packed(const Tensor& tensor, int64_t at, int64_t step, std::span<Wide> out) {
+  for (Wide& value : out) {
+    value = widen_code<Wide>(tensor.dtype(), load_code(tensor, at));
+    at += step;
+  }
+}
+
+template <typename Wide>
+void store_packed(const Tensor& tensor, int64_t at, int64_t step, std::span<const Wide> values) {
+  for (const Wide value : values) {
+    store_code(tensor, at, narrow_code(tensor.dtype(), value));
+    at += step;
+  }
+}
+
 [[noreturn]] void refuse_type(DType dtype) {
   fail(ErrorCode::kUnsupported, dtype_name(dtype), "reference kernels do no arithmetic on this element type");
 }
@@ -128,11 +195,17 @@ WideKind wide_kind(DType dtype) {
     case DType::kF8E4M3FN:
     case DType::kF8E4M3FNUZ:
     case DType::kF8E5M2:
-    case DType::kF8E5M2FNUZ: return WideKind::kFloat;
+    case DType::kF8E5M2FNUZ:
+    case DType::kF8E8M0:
+    case DType::kF4E2M1: return WideKind::kFloat;
+    case DType::kI4:
+    case DType::kI2:
     case DType::kI8:
     case DType::kI16:
     case DType::kI32:
     case DType::kI64: return WideKind::kSigned;
+    case DType::kU4:
+    case DType::kU2:
     case DType::kU8:
     case DType::kU16:
     case DType::kU32:
@@ -153,6 +226,7 @@ float narrow_to_odd(double value) {
 template <typename Wide>
 void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<Wide> out) {
   if (out.empty()) return;
+  if (is_packed(tensor.dtype())) return load_packed(tensor, start, step, out);
   const size_t width = dtype_info(tensor.dtype()).block_bytes;
   const std::byte* data = tensor.data() + start * static_cast<int64_t>(width);
   switch (tensor.dtype()) {
@@ -173,6 +247,7 @@ void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<
     case DType::kF8E4M3FNUZ: return load_as<E4M3FNUZ>(data, step, out);
     case DType::kF8E5M2: return load_as<E5M2>(data, step, out);
     case DType::kF8E5M2FNUZ: return load_as<E5M2FNUZ>(data, step, out);
+    case DType::kF8E8M0: return load_as<E8M0>(data, step, out);
     default: refuse_type(tensor.dtype());
   }
 }
@@ -180,6 +255,7 @@ void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<
 template <typename Wide>
 void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<const Wide> values) {
   if (values.empty()) return;
+  if (is_packed(tensor.dtype())) return store_packed(tensor, start, step, values);
   const size_t width = dtype_info(tensor.dtype()).block_bytes;
   std::byte* data = tensor.data() + start * static_cast<int64_t>(width);
   switch (tensor.dtype()) {
@@ -200,8 +276,28 @@ void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span
     case DType::kF8E4M3FNUZ: return store_as<E4M3FNUZ>(data, step, values);
     case DType::kF8E5M2: return store_as<E5M2>(data, step, values);
     case DType::kF8E5M2FNUZ: return store_as<E5M2FNUZ>(data, step, values);
+    case DType::kF8E8M0: return store_as<E8M0>(data, step, values);
     default: refuse_type(tensor.dtype());
   }
+}
+
+Tensor unpack_codes(const Tensor& packed) {
+  const Tensor codes = Tensor::host(DType::kU8, packed.dims());
+  for (int64_t i = 0; i < codes.count(); ++i)
+    codes.values<uint8_t>()[static_cast<size_t>(i)] = load_code(packed, i);
+  return codes;
+}
+
+void pack_codes(const Tensor& codes, const Tensor& packed) {
+  std::fill(packed.bytes().begin(), packed.bytes().end(), std::byte{0});
+  for (int64_t i = 0; i < codes.count(); ++i)
+    store_code(packed, i, codes.values<uint8_t>()[static_cast<size_t>(i)]);
+}
+
+Tensor zero_element(DType dtype) {
+  const Tensor zero = Tensor::host(dtype, {});
+  if (!is_object(dtype)) std::fill(zero.bytes().begin(), zero.bytes().end(), std::byte{0});
+  return zero;
 }
 
 std::vector<int64_t> read_integers(const Tensor& tensor) {

@@ -15,7 +15,7 @@ namespace oag {
 // for: double for floats, int64_t for signed integers, uint64_t for unsigned ones and bool.
 enum class WideKind { kFloat, kSigned, kUnsigned };
 
-// Errors: kUnsupported for strings, complex numbers, packed types, E8M0 and block formats.
+// Errors: kUnsupported for strings, containers, complex numbers and block formats.
 WideKind wide_kind(DType dtype);
 
 template <typename Wide>
@@ -34,16 +34,27 @@ void visit_wide(DType dtype, Visitor&& visitor) {
   }
 }
 
-// out[i] = element start + i * step of `tensor`, f32 f64 f16 bf16, a float of 8 bits but E8M0, any 8 to
-// 64-bit integer or bool. Conversions as store_elements.
+// out[i] = element start + i * step of `tensor`, any float of 4 to 64 bits, any integer of 2 to 64 bits or
+// bool. Conversions as store_elements.
 template <typename Wide>
 void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<Wide> out);
 
 // Element start + i * step of `tensor` = values[i]. Floats are rounded to nearest even, once; integers keep
 // their low bits; floats become integers by truncation, saturating, NaN to 0; bool is "not 0"; floats of 8
-// bits saturate.
+// and 4 bits saturate. Elements of types that share a byte must not be stored by two workers at a time.
 template <typename Wide>
 void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<const Wide> values);
+
+// Several elements share a byte: integers of 2 and 4 bits and E2M1.
+inline bool is_packed(DType dtype) {
+  return !is_block_format(dtype) && dtype_info(dtype).block_values > 1;
+}
+// The codes of a packed tensor, a byte each: u8 of the same dims. Packed elements are moved in this form.
+Tensor unpack_codes(const Tensor& packed);
+void pack_codes(const Tensor& codes, const Tensor& packed);
+
+// A tensor of one element, 0 or the empty string, of a type that is not packed.
+Tensor zero_element(DType dtype);
 
 // All elements of an integer tensor, such as axes.
 std::vector<int64_t> read_integers(const Tensor& tensor);

@@ -1,6 +1,7 @@
 #include "engine/ops/float8.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -32,9 +33,17 @@ float magnitude_of(const Layout& type, uint8_t bits) {
                     std::max(exponent, 1) - type.bias - type.mantissa_bits);
 }
 
+constexpr uint8_t kE8M0NaN = 0xff;
+constexpr int kE8M0Bias = 127, kE8M0Largest = 0xfe;
+
+constexpr std::array<float, 8> kFloat4Magnitudes = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+
 }  // namespace
 
 float f32_from_float8(DType dtype, uint8_t byte) {
+  if (dtype == DType::kF8E8M0) {
+    return byte == kE8M0NaN ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0f, byte - kE8M0Bias);
+  }
   const Layout type = layout(dtype);
   const auto bits = static_cast<uint8_t>(byte & 0x7f);
   if (type.nan == 0x80 ? byte == 0x80 : bits > std::max(type.largest, type.infinity)) {
@@ -46,6 +55,7 @@ float f32_from_float8(DType dtype, uint8_t byte) {
 }
 
 uint8_t float8_from_double(DType dtype, double value, bool saturate) {
+  if (dtype == DType::kF8E8M0) return e8m0_from_double(value, saturate, PowerRounding::kUp);
   const Layout type = layout(dtype);
   const bool has_negative_zero = type.nan != 0x80;
   const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
@@ -70,6 +80,36 @@ uint8_t float8_from_double(DType dtype, double value, bool saturate) {
   const int final_unit = std::max(stored, 1) - type.bias - type.mantissa_bits;
   const int mantissa = static_cast<int>(std::ldexp(rounded, -final_unit)) & ((1 << type.mantissa_bits) - 1);
   return signed_bits(static_cast<uint8_t>((stored << type.mantissa_bits) | mantissa));
+}
+
+uint8_t e8m0_from_double(double value, bool saturate, PowerRounding rounding) {
+  if (!std::isfinite(value)) return kE8M0NaN;
+  const double magnitude = std::abs(value);
+  if (magnitude <= std::ldexp(1.0, -kE8M0Bias)) return 0;
+  int exponent = 0;
+  const double fraction = std::frexp(magnitude, &exponent);  // of [0.5, 1)
+  const bool up = rounding == PowerRounding::kUp ? fraction > 0.5
+                                                 : rounding == PowerRounding::kNearest && fraction >= 0.75;
+  const int code = exponent - 1 + kE8M0Bias + (up ? 1 : 0);
+  if (code > kE8M0Largest) return saturate ? static_cast<uint8_t>(kE8M0Largest) : kE8M0NaN;
+  return static_cast<uint8_t>(code);
+}
+
+float f32_from_float4(uint8_t code) {
+  const float magnitude = kFloat4Magnitudes[code & 7u];
+  return (code & 8u) != 0 ? -magnitude : magnitude;
+}
+
+uint8_t float4_from_double(double value) {
+  if (std::isnan(value)) return 8;
+  const double magnitude = std::abs(value);
+  size_t best = 0;
+  for (size_t code = 1; code < kFloat4Magnitudes.size(); ++code) {
+    const double nearer = std::abs(magnitude - static_cast<double>(kFloat4Magnitudes[code])) -
+                          std::abs(magnitude - static_cast<double>(kFloat4Magnitudes[best]));
+    if (nearer < 0 || (nearer == 0 && code % 2 == 0) || std::isinf(magnitude)) best = code;
+  }
+  return static_cast<uint8_t>(best | (std::signbit(value) ? 8u : 0u));
 }
 
 }  // namespace oag

@@ -1,5 +1,4 @@
 // Gather: rows of a table by index, tables of quantised rows included.
-#include <cstring>
 #include <vector>
 
 #include "engine/ops/element.h"
@@ -60,17 +59,13 @@ void gather_reference(KernelContext& context) {
   const bool blocks = is_block_format(data.dtype());
   const Tensor& out = context.allocate_output(0, blocks ? DType::kF32 : data.dtype(), out_dims);
   if (out.count() == 0) return;
-  const size_t row = row_bytes(data.dtype(), after);
   const auto chosen = static_cast<int64_t>(indices.size());
   context.env().parallel_for(before * chosen, after, [&](int64_t tile, int) {
     const int64_t from = tile / chosen * dims[axis] + indices[static_cast<size_t>(tile % chosen)];
-    const auto source = data.bytes().subspan(static_cast<size_t>(from) * row, row);
-    if (blocks) {
-      const auto at = static_cast<size_t>(tile * after);
-      decode_blocks(data.dtype(), source, out.values<float>().subspan(at, static_cast<size_t>(after)));
-    } else {
-      std::memcpy(out.data() + static_cast<size_t>(tile) * row, source.data(), row);
-    }
+    if (!blocks) return copy_run(out, tile * after, 1, data, from * after, 1, after);
+    const size_t row = row_bytes(data.dtype(), after);
+    decode_blocks(data.dtype(), data.bytes().subspan(static_cast<size_t>(from) * row, row),
+                  out.values<float>().subspan(static_cast<size_t>(tile * after), static_cast<size_t>(after)));
   });
 }
 

@@ -1,6 +1,5 @@
 // GatherElements, GatherND, ScatterElements and ScatterND: elements picked and replaced by index.
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -85,11 +84,8 @@ void infer_gather_elements(InferenceContext& context) {
 
 // Copies `size` elements from each start to a dense output, whose count is starts.size() * size.
 void copy_blocks(const Tensor& data, const Tensor& out, const std::vector<int64_t>& starts, int64_t size) {
-  const size_t element = dtype_info(data.dtype()).block_bytes;
-  const size_t width = element * static_cast<size_t>(size);
-  for (size_t i = 0; i < starts.size() && width > 0; ++i) {
-    std::memcpy(out.data() + i * width, data.data() + static_cast<size_t>(starts[i]) * element, width);
-  }
+  for (size_t i = 0; i < starts.size() && size > 0; ++i)
+    copy_run(out, static_cast<int64_t>(i) * size, 1, data, starts[i], 1, size);
 }
 
 void gather_elements_reference(KernelContext& context) {
@@ -157,12 +153,9 @@ Wide combine(const std::string& reduction, Wide a, Wide b) {
 void scatter_blocks(KernelContext& context, const Tensor& out, const Tensor& updates,
                     const std::vector<int64_t>& starts, int64_t size) {
   const std::string reduction = context.node().string_attribute("reduction", "none");
-  const size_t element = dtype_info(out.dtype()).block_bytes;
   if (reduction == "none") {
-    const size_t width = element * static_cast<size_t>(size);
-    for (size_t i = 0; i < starts.size() && width > 0; ++i) {
-      std::memcpy(out.data() + static_cast<size_t>(starts[i]) * element, updates.data() + i * width, width);
-    }
+    for (size_t i = 0; i < starts.size() && size > 0; ++i)
+      copy_run(out, starts[i], 1, updates, static_cast<int64_t>(i) * size, 1, size);
     return;
   }
   visit_wide(out.dtype(), [&](auto wide) {
@@ -180,7 +173,7 @@ void scatter_blocks(KernelContext& context, const Tensor& out, const Tensor& upd
 const Tensor& copy_of_data(KernelContext& context) {
   const Tensor& data = context.input(0);
   const Tensor& out = context.allocate_output(0, data.dtype(), data.dims());
-  std::copy(data.bytes().begin(), data.bytes().end(), out.data());
+  copy_run(out, 0, 1, data, 0, 1, data.count());
   return out;
 }
 

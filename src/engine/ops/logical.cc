@@ -1,5 +1,7 @@
 // Comparisons and boolean logic with broadcasting: Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor
 // Not.
+#include <string>
+
 #include "engine/ops/elementwise.h"
 
 namespace oag {
@@ -25,6 +27,25 @@ void logical_binary(KernelContext& context) {
   map_broadcast<uint64_t, uint64_t>(context.env(), a, b, out, Op{});
 }
 
+void equal_reference(KernelContext& context) {
+  const Tensor& a = context.input(0);
+  const Tensor& b = context.input(1);
+  if (a.dtype() != DType::kString) return numeric_binary<Equal>(context);
+  const Tensor& out = context.allocate_output(0, DType::kBool, broadcast_dims(context, a.dims(), b.dims()));
+  const StridedWalk walk(
+      out.dims(), std::vector<Strides>{dense_strides(out.dims()), broadcast_strides(a.dims(), out.dims()),
+                                       broadcast_strides(b.dims(), out.dims())});
+  walk.run(context.env(), [&](std::span<const int64_t> at, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const auto place = [&](size_t operand) {
+        return static_cast<size_t>(at[operand] + i * walk.step(operand));
+      };
+      const bool equal = a.values<std::string>()[place(1)] == b.values<std::string>()[place(2)];
+      out.values<uint8_t>()[place(0)] = equal ? 1 : 0;
+    }
+  });
+}
+
 void not_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
   map_elements<uint64_t>(context.env(), in, context.allocate_output(0, DType::kBool, in.dims()), Not{});
@@ -45,7 +66,8 @@ constexpr OpSchema condition(std::string_view op, int since_version, DTypeSet dt
 }  // namespace
 
 // C = whether A ∘ B, over the broadcast of both. Comparisons with NaN are false.
-extern constinit const OpSchema kEqual = condition("Equal", 19, kPlainTypes, numeric_binary<Equal>);
+extern constinit const OpSchema kEqual =
+    condition("Equal", 19, kPlainTypes | DTypeSet{DType::kString}, equal_reference);
 extern constinit const OpSchema kLess = condition("Less", 13, kNumericTypes, numeric_binary<Less>);
 extern constinit const OpSchema kLessOrEqual =
     condition("LessOrEqual", 16, kNumericTypes, numeric_binary<LessOrEqual>);

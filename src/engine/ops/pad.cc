@@ -1,6 +1,5 @@
 // Pad and Tile: arrays made larger around, or by repetition.
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -80,8 +79,20 @@ std::vector<int64_t> dim_places(const KernelContext& context, const std::string&
   return places;
 }
 
+// One element: what constant_value holds, or else 0 or the empty string.
+Tensor fill_value(const KernelContext& context) {
+  if (context.has_input(2)) {
+    if (context.input(2).count() != 1) context.refuse("constant_value must hold one element");
+    const Tensor& value = context.input(2);
+    return is_packed(value.dtype()) ? unpack_codes(value) : value;
+  }
+  const DType dtype = context.input(0).dtype();
+  return zero_element(is_packed(dtype) ? DType::kU8 : dtype);
+}
+
 void pad_reference(KernelContext& context) {
-  const Tensor& data = context.input(0);
+  const bool packed = is_packed(context.input(0).dtype());
+  const Tensor data = packed ? unpack_codes(context.input(0)) : context.input(0);
   const std::string mode = context.node().string_attribute("mode", "constant");
   std::optional<std::vector<int64_t>> axes;
   if (context.has_input(3)) axes = read_integers(context.input(3));
@@ -93,14 +104,10 @@ void pad_reference(KernelContext& context) {
     dims.push_back(static_cast<int64_t>(places.back().size()));
   }
   if (data.rank() == 0) places.push_back({0});
-  const Tensor& out = context.allocate_output(0, data.dtype(), dims);
-  if (out.count() == 0) return;
-  const size_t width = dtype_info(data.dtype()).block_bytes;
-  std::vector<std::byte> fill(width, std::byte{0});
-  if (context.has_input(2)) {
-    if (context.input(2).count() != 1) context.refuse("constant_value must hold one element");
-    std::memcpy(fill.data(), context.input(2).data(), width);
-  }
+  const Tensor& result = context.allocate_output(0, context.input(0).dtype(), dims);
+  if (result.count() == 0) return;
+  const Tensor out = packed ? Tensor::host(DType::kU8, dims) : result;
+  const Tensor fill = fill_value(context);
   const Strides strides = dense_strides(data.dims());
   const auto row = static_cast<int64_t>(places.back().size());
   context.env().parallel_for(out.count() / row, row, [&](int64_t tile, int) {
@@ -110,14 +117,13 @@ void pad_reference(KernelContext& context) {
       start = start == kFill || place == kFill ? kFill : start + place * strides[d - 1];
       rest /= dims[d - 1];
     }
-    std::byte* target = out.data() + static_cast<size_t>(tile * row) * width;
+    int64_t target = tile * row;
     for (const int64_t place : places.back()) {
       const bool inside = start != kFill && place != kFill;
-      std::memcpy(target, inside ? data.data() + static_cast<size_t>(start + place) * width : fill.data(),
-                  width);
-      target += width;
+      copy_run(out, target++, 1, inside ? data : fill, inside ? start + place : 0, 1, 1);
     }
   });
+  if (packed) pack_codes(out, result);
 }
 
 void infer_tile(InferenceContext& context) {
@@ -164,11 +170,11 @@ extern constinit const OpSchema kPad = {
     .domain = "",
     .op = "Pad",
     .since_version = 25,
-    .inputs = {{"data", "T", kMovableTypes},
+    .inputs = {{"data", "T", kViewableTypes},
                {"pads", "", {DType::kI64}},
-               {"constant_value", "T", kMovableTypes, true},
+               {"constant_value", "T", kViewableTypes, true},
                {"axes", "Tind", kIndexTypes, true}},
-    .outputs = {{"output", "T", kMovableTypes}},
+    .outputs = {{"output", "T", kViewableTypes}},
     .attributes = {{"mode", AttributeKind::kString}},
     .infer = infer_pad,
     .reference = pad_reference,

@@ -1,6 +1,6 @@
-// CumSum and Trilu.
+// CumSum, CumProd and Trilu.
 #include <algorithm>
-#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "engine/ops/elementwise.h"
@@ -8,29 +8,39 @@
 namespace oag {
 namespace {
 
-void infer_cum_sum(InferenceContext& context) {
+void infer_cumulative(InferenceContext& context) {
   const auto axis = context.constant_ints(1);
   if (axis && axis->size() != 1) context.refuse("axis must be one number");
   if (axis && context.has_shape(0)) normalize_axis(context, (*axis)[0], context.shape(0).size());
   infer_same_type(context);
 }
 
-// The sums of a lane, integers wrapping around.
-template <typename Wide>
+struct Plus {
+  static constexpr int kStart = 0;
+  double operator()(double a, double b) const { return a + b; }
+  uint64_t operator()(uint64_t a, uint64_t b) const { return a + b; }
+};
+
+struct Times {
+  static constexpr int kStart = 1;
+  double operator()(double a, double b) const { return a * b; }
+  uint64_t operator()(uint64_t a, uint64_t b) const { return a * b; }
+};
+
+// A lane's values each become what they and those before add up or multiply to; integers wrap around.
+template <typename Op, typename Wide>
 void accumulate(std::vector<Wide>& values, bool exclusive) {
-  Wide sum = 0;
+  using Unsigned = std::conditional_t<std::is_integral_v<Wide>, uint64_t, double>;
+  auto total = static_cast<Unsigned>(Op::kStart);
   for (Wide& value : values) {
-    const Wide before = sum;
-    if constexpr (std::is_integral_v<Wide>) {
-      sum = static_cast<Wide>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(value));
-    } else {
-      sum += value;
-    }
-    value = exclusive ? before : sum;
+    const Unsigned before = total;
+    total = Op()(total, static_cast<Unsigned>(value));
+    value = static_cast<Wide>(exclusive ? before : total);
   }
 }
 
-void cum_sum_reference(KernelContext& context) {
+template <typename Op>
+void cumulative_reference(KernelContext& context) {
   const Tensor& in = context.input(0);
   const auto axes = read_integers(context.input(1));
   if (axes.size() != 1) context.refuse("axis must be one number");
@@ -45,7 +55,7 @@ void cum_sum_reference(KernelContext& context) {
       std::vector<decltype(wide)> values(static_cast<size_t>(lanes.length));
       load_elements<decltype(wide)>(in, lanes.start(lane), lanes.step, values);
       if (reverse) std::reverse(values.begin(), values.end());
-      accumulate(values, exclusive);
+      accumulate<Op>(values, exclusive);
       if (reverse) std::reverse(values.begin(), values.end());
       store_elements<decltype(wide)>(out, lanes.start(lane), lanes.step, values);
     });
@@ -72,37 +82,37 @@ void trilu_reference(KernelContext& context) {
   }
   const Tensor& out = context.allocate_output(0, in.dtype(), in.dims());
   if (out.count() == 0) return;
-  const size_t width = dtype_info(in.dtype()).block_bytes;
-  const size_t row_size = width * static_cast<size_t>(columns);
   context.env().parallel_for(in.count() / columns, columns, [&](int64_t row, int) {
     // Columns [begin, end) are kept.
     const int64_t diagonal = row % rows + k;
     const int64_t begin = upper ? std::clamp<int64_t>(diagonal, 0, columns) : 0;
     const int64_t end = upper ? columns : std::clamp<int64_t>(diagonal + 1, 0, columns);
-    std::byte* target = out.data() + static_cast<size_t>(row) * row_size;
-    std::memset(target, 0, row_size);
-    std::memcpy(target + static_cast<size_t>(begin) * width,
-                in.data() + static_cast<size_t>(row) * row_size + static_cast<size_t>(begin) * width,
-                static_cast<size_t>(end - begin) * width);
+    const Tensor zero = zero_element(in.dtype());
+    copy_run(out, row * columns, 1, zero, 0, 0, begin);
+    copy_run(out, row * columns + begin, 1, in, row * columns + begin, 1, end - begin);
+    copy_run(out, row * columns + end, 1, zero, 0, 0, columns - end);
   });
 }
 
 constexpr DTypeSet kSummedTypes = kFloatTypes | DTypeSet{DType::kI32, DType::kI64, DType::kU32, DType::kU64};
 
+constexpr OpSchema cumulative(std::string_view op, int since_version, KernelFunction reference) {
+  return {.domain = "",
+          .op = op,
+          .since_version = since_version,
+          .inputs = {{"x", "T", kSummedTypes}, {"axis", "T2", {DType::kI32, DType::kI64}}},
+          .outputs = {{"y", "T", kSummedTypes}},
+          .attributes = {{"exclusive", AttributeKind::kInt}, {"reverse", AttributeKind::kInt}},
+          .infer = infer_cumulative,
+          .reference = reference};
+}
+
 }  // namespace
 
-// Sums of all elements up to each one along `axis`, a scalar i32 or i64; without itself when exclusive, from
-// the end when reverse.
-extern constinit const OpSchema kCumSum = {
-    .domain = "",
-    .op = "CumSum",
-    .since_version = 14,
-    .inputs = {{"x", "T", kSummedTypes}, {"axis", "T2", {DType::kI32, DType::kI64}}},
-    .outputs = {{"y", "T", kSummedTypes}},
-    .attributes = {{"exclusive", AttributeKind::kInt}, {"reverse", AttributeKind::kInt}},
-    .infer = infer_cum_sum,
-    .reference = cum_sum_reference,
-};
+// Sums and products of all elements up to each one along `axis`, a scalar i32 or i64; without itself when
+// exclusive, from the end when reverse.
+extern constinit const OpSchema kCumSum = cumulative("CumSum", 14, cumulative_reference<Plus>);
+extern constinit const OpSchema kCumProd = cumulative("CumProd", 26, cumulative_reference<Times>);
 
 // The last two dims with what lies below (upper = 1) or above (0) their k-th diagonal set to 0; k is a scalar
 // i64.

@@ -43,8 +43,9 @@ inline constexpr DTypeSet kPlainTypes = kNumericTypes | DTypeSet{DType::kBool};
 inline constexpr DTypeSet kFloat8Types = {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
                                           DType::kF8E5M2FNUZ, DType::kF8E8M0};
 inline constexpr DTypeSet kComplexTypes = {DType::kC64, DType::kC128};
-// Types whose elements are whole bytes: operators that only move elements take them all.
-inline constexpr DTypeSet kMovableTypes = kPlainTypes | kFloat8Types | kComplexTypes;
+// Types whose elements are whole bytes or strings: operators that only move elements take them all.
+inline constexpr DTypeSet kMovableTypes =
+    kPlainTypes | kFloat8Types | kComplexTypes | DTypeSet{DType::kString};
 // With those that pack several elements into a byte: operators that leave the bytes alone take these too.
 inline constexpr DTypeSet kViewableTypes =
     kMovableTypes | DTypeSet{DType::kF4E2M1, DType::kI4, DType::kU4, DType::kI2, DType::kU2};

@@ -1,6 +1,5 @@
 // Choices among values: Max Min Sum Mean of any number of inputs, Clip, Where.
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "engine/ops/elementwise.h"
@@ -109,17 +108,14 @@ void where_reference(KernelContext& context) {
   const Tensor& y = context.input(2);
   const Dims dims = broadcast_dims(context, condition.dims(), broadcast_dims(context, x.dims(), y.dims()));
   const Tensor& out = context.allocate_output(0, x.dtype(), dims);
-  const size_t width = dtype_info(x.dtype()).block_bytes;
   const StridedWalk walk(
       dims, std::vector<Strides>{dense_strides(dims), broadcast_strides(condition.dims(), dims),
                                  broadcast_strides(x.dims(), dims), broadcast_strides(y.dims(), dims)});
   walk.run(context.env(), [&](std::span<const int64_t> at, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
-      const auto byte = [&](size_t operand) {
-        return static_cast<size_t>(at[operand] + i * walk.step(operand)) * width;
-      };
-      const bool first = condition.values<uint8_t>()[static_cast<size_t>(at[1] + i * walk.step(1))] != 0;
-      std::memcpy(out.data() + byte(0), first ? x.data() + byte(2) : y.data() + byte(3), width);
+      const auto place = [&](size_t operand) { return at[operand] + i * walk.step(operand); };
+      const bool first = condition.values<uint8_t>()[static_cast<size_t>(place(1))] != 0;
+      copy_run(out, place(0), 1, first ? x : y, place(first ? 2 : 3), 1, 1);
     }
   });
 }

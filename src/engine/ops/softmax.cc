@@ -1,4 +1,4 @@
-// Softmax and LogSoftmax along one axis.
+// Softmax, LogSoftmax and Hardmax along one axis.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -36,6 +36,26 @@ void softmax_reference(KernelContext& context) {
   });
 }
 
+// 1 where the first largest element is, NaN above all, 0 elsewhere.
+void hardmax_reference(KernelContext& context) {
+  const Tensor& in = context.input(0);
+  const size_t axis = normalize_axis(context, context.node().int_attribute("axis", -1), in.rank());
+  const Tensor& out = context.allocate_output(0, in.dtype(), in.dims());
+  if (out.count() == 0) return;
+  const Lanes lanes(in.dims(), axis);
+  context.env().parallel_for(lanes.count, 2 * lanes.length, [&](int64_t lane, int) {
+    std::vector<double> values(static_cast<size_t>(lanes.length));
+    load_elements<double>(in, lanes.start(lane), lanes.step, values);
+    size_t best = 0;
+    for (size_t i = 1; i < values.size(); ++i) {
+      if (values[i] > values[best] || (std::isnan(values[i]) && !std::isnan(values[best]))) best = i;
+    }
+    std::fill(values.begin(), values.end(), 0.0);
+    values[best] = 1;
+    store_elements<double>(out, lanes.start(lane), lanes.step, values);
+  });
+}
+
 constexpr OpSchema softmax(std::string_view op, KernelFunction reference) {
   return {.domain = "",
           .op = op,
@@ -49,8 +69,10 @@ constexpr OpSchema softmax(std::string_view op, KernelFunction reference) {
 
 }  // namespace
 
-// exp(x) / Σ exp(x) along `axis` (-1), and its logarithm.
+// exp(x) / Σ exp(x) along `axis` (-1), its logarithm, and what it would be if one element were infinitely
+// larger.
 extern constinit const OpSchema kSoftmax = softmax("Softmax", softmax_reference<false>);
 extern constinit const OpSchema kLogSoftmax = softmax("LogSoftmax", softmax_reference<true>);
+extern constinit const OpSchema kHardmax = softmax("Hardmax", hardmax_reference);
 
 }  // namespace oag

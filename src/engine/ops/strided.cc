@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "engine/ops/element.h"
 
 namespace oag {
 namespace {
@@ -28,14 +31,20 @@ void copy_piece(size_t width, std::byte* out, int64_t out_step, const std::byte*
   }
 }
 
+template <typename Object>
+void copy_objects(const Tensor& out, int64_t out_at, int64_t out_step, const Tensor& in, int64_t in_at,
+                  int64_t in_step, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    out.values<Object>()[static_cast<size_t>(out_at + i * out_step)] =
+        in.values<Object>()[static_cast<size_t>(in_at + i * in_step)];
+  }
+}
+
 void copy_walk(KernelEnv& env, const Dims& dims, const Tensor& out, int64_t out_start,
                const Strides& out_strides, const Tensor& in, int64_t in_start, const Strides& in_strides) {
-  const size_t width = dtype_info(out.dtype()).block_bytes;
-  const auto signed_width = static_cast<int64_t>(width);
   const StridedWalk walk(dims, std::vector<Strides>{out_strides, in_strides});
   walk.run(env, [&](std::span<const int64_t> at, int64_t count) {
-    copy_piece(width, out.data() + (out_start + at[0]) * signed_width, walk.step(0) * signed_width,
-               in.data() + (in_start + at[1]) * signed_width, walk.step(1) * signed_width, count);
+    copy_run(out, out_start + at[0], walk.step(0), in, in_start + at[1], walk.step(1), count);
   });
 }
 
@@ -137,13 +146,35 @@ void StridedWalk::run_range(int64_t begin, int64_t end,
   }
 }
 
+void copy_run(const Tensor& out, int64_t out_start, int64_t out_step, const Tensor& in, int64_t in_start,
+              int64_t in_step, int64_t count) {
+  if (out.dtype() == DType::kString)
+    return copy_objects<std::string>(out, out_start, out_step, in, in_start, in_step, count);
+  if (is_object(out.dtype()))
+    return copy_objects<Tensor>(out, out_start, out_step, in, in_start, in_step, count);
+  const size_t width = dtype_info(out.dtype()).block_bytes;
+  const auto bytes = static_cast<int64_t>(width);
+  copy_piece(width, out.data() + out_start * bytes, out_step * bytes, in.data() + in_start * bytes,
+             in_step * bytes, count);
+}
+
 void copy_strided(KernelEnv& env, const Tensor& out, const Tensor& in, int64_t start,
                   const Strides& strides) {
+  if (is_packed(out.dtype())) {
+    const Tensor codes = Tensor::host(DType::kU8, out.dims());
+    copy_strided(env, codes, unpack_codes(in), start, strides);
+    return pack_codes(codes, out);
+  }
   copy_walk(env, out.dims(), out, 0, dense_strides(out.dims()), in, start, strides);
 }
 
 void place_strided(KernelEnv& env, const Tensor& out, int64_t start, const Strides& strides,
                    const Tensor& in) {
+  if (is_packed(out.dtype())) {
+    const Tensor codes = unpack_codes(out);
+    place_strided(env, codes, start, strides, unpack_codes(in));
+    return pack_codes(codes, out);
+  }
   copy_walk(env, in.dims(), out, start, strides, in, 0, dense_strides(in.dims()));
 }
 

@@ -51,8 +51,12 @@ class StridedWalk {
   int64_t pieces_ = 0;
 };
 
-// out[i] = in[start + Σ i[d] · strides[d]] for every index i of `out`, which is dense: elements of any whole
-// number of bytes.
+// out[out_start + i · out_step] = in[in_start + i · in_step] for i in [0, count): elements of one type, whole
+// bytes or objects. Packed ones are moved as codes (unpack_codes).
+void copy_run(const Tensor& out, int64_t out_start, int64_t out_step, const Tensor& in, int64_t in_start,
+              int64_t in_step, int64_t count);
+
+// out[i] = in[start + Σ i[d] · strides[d]] for every index i of `out`, which is dense: elements of any type.
 void copy_strided(KernelEnv& env, const Tensor& out, const Tensor& in, int64_t start, const Strides& strides);
 
 // The reverse: out[start + Σ i[d] · strides[d]] = in[i] for every index i of `in`, which is dense.

@@ -1,0 +1,71 @@
+#include "engine/ops/conv_columns.h"
+
+#include <algorithm>
+
+namespace oag {
+namespace {
+
+// The element of a dim of `length` that tap `tap` of window `index` lies on, or -1.
+int64_t covered(const WindowAxis& axis, int64_t length, int64_t index, int64_t tap) {
+  const int64_t place = index * axis.stride - axis.before + tap * axis.dilation;
+  return place >= 0 && place < length ? place : -1;
+}
+
+// The window whose tap `tap` lies on element `index`, or -1.
+int64_t covering(const WindowAxis& axis, int64_t windows, int64_t index, int64_t tap) {
+  const int64_t place = index + axis.before - tap * axis.dilation;
+  if (place < 0 || place % axis.stride != 0) return -1;
+  return place / axis.stride < windows ? place / axis.stride : -1;
+}
+
+}  // namespace
+
+WindowColumns::WindowColumns(const Dims& x, const Dims& out_spatial, const std::vector<WindowAxis>& axes,
+                             int64_t groups, bool transposed)
+    : channels_(x[1] / groups), groups_(groups), out_(out_spatial) {
+  places_.resize(axes.size());
+  for (size_t d = axes.size(); d-- > 0;) {
+    const int64_t length = x[d + 2];
+    for (int64_t index = 0; index < out_[d]; ++index) {
+      for (int64_t tap = 0; tap < axes[d].kernel; ++tap) {
+        const int64_t place =
+            transposed ? covering(axes[d], length, index, tap) : covered(axes[d], length, index, tap);
+        places_[d].push_back(place < 0 ? -1 : place * plane_);
+      }
+    }
+    plane_ *= length;
+    taps_ *= axes[d].kernel;
+  }
+  for (const WindowAxis& axis : axes) kernel_.push_back(axis.kernel);
+}
+
+void WindowColumns::fill(std::span<const double> values, const ColumnProduct::Piece& piece,
+                         std::span<double> out) const {
+  // Places within a channel's plane of the taps that the piece has, shared by its channels.
+  const int64_t taps = std::min(taps_, piece.terms), first_tap = piece.terms < taps_ ? piece.k % taps_ : 0;
+  std::vector<int64_t> places(static_cast<size_t>(taps * piece.count));
+  for (int64_t i = 0; i < taps; ++i) {
+    int64_t* row = places.data() + i * piece.count;
+    for (int64_t j = 0; j < piece.count; ++j) {
+      int64_t tap_rest = (first_tap + i) % taps_, out_rest = piece.first + j, place = 0;
+      for (size_t d = out_.size(); d-- > 0 && place >= 0;) {
+        const int64_t part =
+            places_[d][static_cast<size_t>(out_rest % out_[d] * kernel_[d] + tap_rest % kernel_[d])];
+        place = part < 0 ? -1 : place + part;
+        out_rest /= out_[d];
+        tap_rest /= kernel_[d];
+      }
+      row[j] = place;
+    }
+  }
+  const double* channels = values.data() + (piece.image * groups_ + piece.group) * channels_ * plane_;
+  for (int64_t k = 0; k < piece.terms; ++k) {
+    const int64_t c = (piece.k + k) / taps_, tap = (piece.k + k) % taps_;
+    const int64_t* row = places.data() + (tap - first_tap + taps_) % taps_ * piece.count;
+    const double* plane = channels + c * plane_;
+    double* to = out.data() + k * piece.count;
+    for (int64_t j = 0; j < piece.count; ++j) to[j] = row[j] < 0 ? 0.0 : plane[row[j]];
+  }
+}
+
+}  // namespace oag

@@ -1,0 +1,168 @@
+// ConvTranspose: each input element adds its multiple of the weights to the output.
+#include <algorithm>
+#include <vector>
+
+#include "engine/ops/column_product.h"
+#include "engine/ops/conv_columns.h"
+#include "engine/ops/element.h"
+#include "engine/ops/schema.h"
+#include "engine/ops/sliding_window.h"
+#include "engine/ops/widened.h"
+
+namespace oag {
+namespace {
+
+// Attributes that only transposed convolutions have.
+class TransposedWindows {
+ public:
+  template <typename Context>
+  TransposedWindows(const Context& context, const std::vector<int64_t>& kernel)
+      : windows_(context.node(), kernel),
+        extra_(context.node().ints_attribute("output_padding")),
+        output_(context.node().ints_attribute("output_shape")) {
+    const size_t rank = kernel.size();
+    if (extra_.empty()) extra_.assign(rank, 0);
+    if (output_.size() == rank + 2) output_.erase(output_.begin(), output_.begin() + 2);
+    if (extra_.size() != rank || (!output_.empty() && output_.size() != rank))
+      context.refuse("output_padding {} and output_shape {} must have {} entries", to_string(extra_),
+                     to_string(output_), rank);
+    for (const auto& list : {extra_, output_}) {
+      if (std::any_of(list.begin(), list.end(), [](int64_t v) { return v < 0; }))
+        context.refuse("{} has an entry below 0", to_string(list));
+    }
+  }
+
+  Dim length(size_t d, const Dim& in) const {
+    const WindowAxis& axis = windows_.axes()[d];
+    if (!output_.empty()) return output_[d];
+    if (is_same()) return in * Dim(axis.stride);
+    return whole(d, in) - Dim(axis.before + axis.after);
+  }
+
+  WindowAxis settled(size_t d, int64_t in) const {
+    WindowAxis axis = windows_.axes()[d];
+    if (output_.empty() && !is_same()) return axis;
+    const int64_t total = (whole(d, in) - length(d, in)).constant();
+    // What an output lacks that is longer than the windows reach lies behind them.
+    axis.before = 0, axis.after = total;
+    if (total > 0) {
+      const bool upper = windows_.auto_pad() == AutoPad::kSameUpper;
+      split_padding(upper ? AutoPad::kSameUpper : AutoPad::kSameLower, total, axis);
+    }
+    return axis;
+  }
+
+ private:
+  bool is_same() const {
+    return windows_.auto_pad() == AutoPad::kSameUpper || windows_.auto_pad() == AutoPad::kSameLower;
+  }
+  // Length before padding is taken off.
+  Dim whole(size_t d, const Dim& in) const {
+    const WindowAxis& axis = windows_.axes()[d];
+    return (in - Dim(1)) * Dim(axis.stride) + Dim(axis.extent() + extra_[d]);
+  }
+
+  Windows windows_;
+  std::vector<int64_t> extra_, output_;
+};
+
+void infer_conv_transpose(InferenceContext& context) {
+  context.set_output(0, context.dtype(0), std::nullopt);
+  if (!context.has_shape(0) || !context.has_shape(1)) return;
+  const Shape& x = context.shape(0);
+  const Shape& w = context.shape(1);
+  if (x.size() < 2 || w.size() != x.size())
+    context.refuse("X {} and W {} must be [N, C, spatial …] and [C, M / group, kernel …]", to_string(x),
+                   to_string(w));
+  Shape out = {x[0], w[1] * Dim(context.node().int_attribute("group", 1))};
+  std::vector<int64_t> kernel;
+  for (size_t d = 2; d < w.size() && w[d].is_constant(); ++d) kernel.push_back(w[d].constant());
+  if (kernel.size() + 2 != x.size()) kernel = context.node().ints_attribute("kernel_shape");
+  if (kernel.empty() && x.size() > 2) {
+    for (const Dim& dim : context.fresh_shape(static_cast<int64_t>(x.size()) - 2)) out.push_back(dim);
+  } else {
+    if (kernel.size() + 2 != x.size())
+      context.refuse("kernel_shape {} must have {} entries", to_string(kernel), x.size() - 2);
+    const TransposedWindows windows(context, kernel);
+    for (size_t d = 0; d < kernel.size(); ++d) out.push_back(windows.length(d, x[d + 2]));
+  }
+  context.set_output(0, context.dtype(0), std::move(out));
+}
+
+// W [C, M / group, kernel…] as [group, M / group, C / group, kernel…].
+std::span<double> turned_weights(KernelEnv& env, const Tensor& w, const ColumnProduct& product) {
+  const std::span<double> plain = widened(env, w), turned = workspace_of(env, w.count());
+  const int64_t channels = w.dim(0) / product.groups;
+  const int64_t taps = channels == 0 ? 0 : product.terms / channels;
+  const bool done = env.parallel_for(product.groups * product.rows, product.terms, [&](int64_t i, int) {
+    const int64_t group = i / product.rows, m = i % product.rows;
+    for (int64_t c = 0; c < channels; ++c)
+      std::copy_n(plain.data() + ((group * channels + c) * product.rows + m) * taps, taps,
+                  turned.data() + (i * channels + c) * taps);
+  });
+  return done ? turned : std::span<double>();
+}
+
+void conv_transpose_reference(KernelContext& context) {
+  const Tensor& x = context.input(0);
+  const Tensor& w = context.input(1);
+  const int64_t groups = context.node().int_attribute("group", 1);
+  if (x.rank() < 2 || w.rank() != x.rank() || groups < 1 || w.dim(0) != x.dim(1) || x.dim(1) % groups != 0)
+    context.refuse("X {} and W {} must be [N, C, spatial …] and [C, M / {}, kernel …]", to_string(x.dims()),
+                   to_string(w.dims()), groups);
+  const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());
+  const TransposedWindows windows(context, kernel);
+  Dims spatial;
+  std::vector<WindowAxis> axes;
+  for (size_t d = 0; d < kernel.size(); ++d) {
+    spatial.push_back(windows.length(d, x.dim(d + 2)).constant());
+    axes.push_back(windows.settled(d, x.dim(d + 2)));
+    if (spatial[d] < 0)
+      context.refuse("spatial dim {} of X {} is too short for its padding", d, to_string(x.dims()));
+  }
+  Dims dims = {x.dim(0), w.dim(1) * groups};
+  if (context.has_input(2) && context.input(2).dims() != Dims{dims[1]})
+    context.refuse("B {} must be [{}]", to_string(context.input(2).dims()), dims[1]);
+  dims.insert(dims.end(), spatial.begin(), spatial.end());
+  const Tensor& y = context.allocate_output(0, x.dtype(), dims);
+  if (y.count() == 0) return;
+  const ColumnProduct product = {x.dim(0), groups, w.dim(1), x.dim(1) / groups * element_count(kernel),
+                                 element_count(spatial)};
+  std::vector<double> bias(static_cast<size_t>(dims[1]), 0.0);
+  if (context.has_input(2)) load_elements<double>(context.input(2), 0, 1, bias);
+  const std::span<double> values = widened(context.env(), x),
+                          weights = turned_weights(context.env(), w, product);
+  if (context.env().should_stop()) return;
+  const WindowColumns columns(x.dims(), spatial, axes, groups, true);
+  product.run(
+      context.env(), weights,
+      [&](const ColumnProduct::Piece& piece, std::span<double> out) { columns.fill(values, piece, out); },
+      [&](int64_t n, int64_t m, int64_t first, std::span<double> sums) {
+        for (double& sum : sums) sum += bias[static_cast<size_t>(m)];
+        store_elements<double>(y, (n * dims[1] + m) * product.positions + first, 1, sums);
+      });
+}
+
+}  // namespace
+
+// The gradient of Conv: Y [N, M, spatial…] from X [N, C, spatial…] and W [C, M / group, kernel…]. An output
+// is stride · (input - 1) + extent + output_padding - pads long, or as output_shape says.
+extern constinit const OpSchema kConvTranspose = {
+    .domain = "",
+    .op = "ConvTranspose",
+    .since_version = 22,
+    .inputs = {{"X", "T", kFloatTypes}, {"W", "T", kFloatTypes}, {"B", "T", kFloatTypes, true}},
+    .outputs = {{"Y", "T", kFloatTypes}},
+    .attributes = {{"auto_pad", AttributeKind::kString},
+                   {"dilations", AttributeKind::kInts},
+                   {"group", AttributeKind::kInt},
+                   {"kernel_shape", AttributeKind::kInts},
+                   {"output_padding", AttributeKind::kInts},
+                   {"output_shape", AttributeKind::kInts},
+                   {"pads", AttributeKind::kInts},
+                   {"strides", AttributeKind::kInts}},
+    .infer = infer_conv_transpose,
+    .reference = conv_transpose_reference,
+};
+
+}  // namespace oag
