@@ -87,12 +87,14 @@ class Cases:
         self.folder = folder
         self.manifest = []
 
-    def add(self, domain, name, op, inputs, rtol=1e-3, atol=1e-6, initializers=(), outputs=1, **attributes):
-        """One node; inputs is a list of values, None for one that is left out."""
+    def add(self, domain, name, op, inputs, rtol=1e-3, atol=1e-6, initializers=(), outputs=1, unused=(),
+            **attributes):
+        """One node; inputs is a list of values, None for one that is left out; outputs in `unused` are left out."""
         names = ["" if value is None else f"x{i}" for i, value in enumerate(inputs)]
-        results = [f"y{i}" for i in range(outputs)]
+        results = ["" if i in unused else f"y{i}" for i in range(outputs)]
         attributes = {key: value for key, value in attributes.items() if value is not None}
         node = helper.make_node(op, names, results, domain=domain, **attributes)
+        results = [result for result in results if result]
         graph_inputs, feeds, constants = [], {}, []
         for i, (key, value) in enumerate(zip(names, inputs)):
             if value is None:
@@ -372,6 +374,133 @@ def texts(cases, random):
               min_gram_length=1, max_gram_length=2, pool_int64s=[1, 2, 1, 2, 3, 1], ngram_counts=[0, 2],
               ngram_indexes=[0, 1, 2, 3])
 
+def normal(random, *dims):
+    return f32(random.normal(size=dims))
+
+
+def activations(cases, random):
+    x, bias = normal(random, 2, 3, 4) * 2, normal(random, 4)
+    cases.add(MS, "plain", "Gelu", [x])
+    cases.add(MS, "bias", "BiasGelu", [x, bias])
+    cases.add(MS, "plain", "FastGelu", [x])
+    cases.add(MS, "bias", "FastGelu", [x, bias])
+    cases.add(MS, "plain", "QuickGelu", [x])
+    cases.add(MS, "alpha", "QuickGelu", [x], alpha=0.5)
+
+
+def normalizations(cases, random):
+    x, skip, gamma, beta, bias = (normal(random, 2, 3, 4), normal(random, 2, 3, 4), normal(random, 4), normal(random, 4),
+                                  normal(random, 4))
+    cases.add(MS, "plain", "SkipLayerNormalization", [x, skip, gamma, beta], epsilon=1e-5)
+    cases.add(MS, "sum", "SkipLayerNormalization", [x, skip, gamma, beta, bias], outputs=4, unused=(1, 2))
+    cases.add(MS, "repeated", "SkipLayerNormalization", [x, skip[:1], gamma, None, bias], epsilon=1e-5)
+    cases.add(MS, "plain", "SkipSimplifiedLayerNormalization", [x, skip, gamma], epsilon=1e-5)
+    cases.add(MS, "sum", "SkipSimplifiedLayerNormalization", [x, skip, gamma, bias], outputs=4, unused=(1, 2))
+    cases.add("", "plain", "SimplifiedLayerNormalization", [x, gamma], epsilon=1e-5, axis=-1)
+    ids = np.array([[1, 4, 0], [2, 2, 3]], dtype=np.int32)
+    tables = [normal(random, 5, 4), normal(random, 6, 4), normal(random, 2, 4)]
+    mask = np.array([[1, 1, 0], [1, 1, 1]], dtype=np.int32)
+    cases.add(MS, "all", "EmbedLayerNormalization", [ids, mask, *tables, gamma, beta, mask], outputs=3,
+              initializers=(2, 3, 4, 5, 6))
+    cases.add(MS, "no_segments", "EmbedLayerNormalization", [ids, None, *tables[:2], None, gamma, beta], outputs=2,
+              initializers=(2, 3, 5, 6))
+
+
+def few_bits(cases, random):
+    k, n, block = 40, 6, 16
+    blocks = (k + block - 1) // block
+    a = normal(random, 2, 3, k)
+    for bits in (4, 8):
+        b = random.integers(0, 256, size=(n, blocks, block * bits // 8), dtype=np.uint8)
+        scales = np.abs(normal(random, n, blocks)) * 0.1
+        zeros = random.integers(0, 256, size=(n, (blocks * bits + 7) // 8), dtype=np.uint8)
+        common = {"K": k, "N": n, "bits": bits, "block_size": block}
+        cases.add(MS, f"{bits}bits", "MatMulNBits", [a, b, scales], initializers=(1, 2), **common)
+        cases.add(MS, f"{bits}bits_zeros", "MatMulNBits", [a, b, scales, zeros], initializers=(1, 2, 3), **common)
+        if bits == 4:
+            cases.add(MS, "float_zeros", "MatMulNBits", [a, b, scales, f32(np.round(normal(random, n, blocks)) + 8)],
+                      initializers=(1, 2, 3), **common)
+        cases.add(MS, f"{bits}bits_bias", "MatMulNBits", [a, b, scales, None, None, normal(random, n)],
+                  initializers=(1, 2, 5), **common)
+        table = random.integers(0, 256, size=(5, 32 * bits // 8), dtype=np.uint8)
+        ids = np.array([[4, 0], [2, -1]])
+        table_scales = normal(random, 5, 2)
+        table_zeros = random.integers(0, 256, size=(5, (2 * bits + 7) // 8), dtype=np.uint8)
+        common = {"bits": bits, "block_size": 16, "gather_axis": 0, "quantize_axis": 1}
+        cases.add(MS, f"{bits}bits", "GatherBlockQuantized", [table, ids, table_scales], initializers=(0, 2), **common)
+        cases.add(MS, f"{bits}bits_zeros", "GatherBlockQuantized", [table, ids, table_scales, table_zeros],
+                  initializers=(0, 2, 3), **common)
+
+
+def group_attention(cases, random):
+    batch, heads, shared, width = 2, 2, 1, 16
+    caches = [normal(random, 12, width // 2), normal(random, 12, width // 2)]
+    int32 = lambda *values: np.array(values, dtype=np.int32)
+    common = {"num_heads": heads, "kv_num_heads": shared}
+
+    def chunk(tokens):
+        return [normal(random, batch, tokens, heads * width), normal(random, batch, tokens, shared * width),
+                normal(random, batch, tokens, shared * width)]
+
+    def past(tokens):
+        return [normal(random, batch, shared, tokens, width), normal(random, batch, shared, tokens, width)]
+
+    first = [*chunk(3), None, None, int32(2, 2), int32(3)]
+    cases.add(MS, "first", "GroupQueryAttention", first, outputs=3, **common)
+    cases.add(MS, "first_rotary", "GroupQueryAttention", [*first, *caches], outputs=3, do_rotary=1, **common)
+    cases.add(MS, "first_interleaved", "GroupQueryAttention", [*first, *caches], outputs=3, do_rotary=1,
+              rotary_interleaved=1, **common)
+    cases.add(MS, "first_window", "GroupQueryAttention", first, outputs=3, local_window_size=2, **common)
+    packed = normal(random, batch, 3, (heads + 2 * shared) * width)
+    cases.add(MS, "packed", "GroupQueryAttention", [packed, None, None, *past(0), int32(2, 2), int32(3), *caches], outputs=3,
+              do_rotary=1, **common)
+    later = [*chunk(1), *past(5), int32(5, 5), int32(6)]
+    cases.add(MS, "later", "GroupQueryAttention", [*later, *caches], outputs=3, do_rotary=1, **common)
+    cases.add(MS, "later_window", "GroupQueryAttention", later, outputs=3, local_window_size=3, **common)
+    cases.add(MS, "later_softcap", "GroupQueryAttention", later, outputs=3, softcap=2.0, scale=0.5, **common)
+    cases.add(MS, "later_sink", "GroupQueryAttention", [*later, None, None, None, None, normal(random, heads)], outputs=3,
+              **common)
+    cases.add(MS, "smooth", "GroupQueryAttention", later, outputs=3, smooth_softmax=1, **common)
+    cases.add(MS, "bias", "GroupQueryAttention", [*later, None, None, None, normal(random, 1, heads, 1, 6)], outputs=3,
+              **common)
+    cases.add(MS, "ragged", "GroupQueryAttention", [*chunk(1), *past(5), int32(3, 5), int32(6), *caches], do_rotary=1,
+              outputs=1, **common)
+    x, positions = normal(random, 2, 3, 32), np.array([[0, 1, 2], [5, 6, 7]])
+    cases.add(MS, "plain", "RotaryEmbedding", [x, positions, *caches])
+    cases.add(MS, "interleaved", "RotaryEmbedding", [x, np.array([4]), *caches], interleaved=1)
+    cases.add(MS, "heads_first", "RotaryEmbedding", [normal(random, 2, 2, 3, 16), positions, *caches])
+    half = [cache[:, :4].copy() for cache in caches]
+    cases.add(MS, "half", "RotaryEmbedding", [x, positions, *half], num_heads=2, rotary_embedding_dim=8)
+
+
+def multi_head_attention(cases, random):
+    batch, heads, width, tokens, keys = 2, 2, 4, 3, 5
+    hidden = heads * width
+    q, k, v = normal(random, batch, tokens, hidden), normal(random, batch, keys, hidden), normal(random, batch, keys, hidden)
+    bias, mask = normal(random, 3 * hidden), np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.int32)
+    cases.add(MS, "plain", "MultiHeadAttention", [q, k, v], num_heads=heads)
+    cases.add(MS, "bias", "MultiHeadAttention", [q, k, v, bias], num_heads=heads, scale=0.3)
+    cases.add(MS, "mask", "MultiHeadAttention", [q, k, v, None, mask], num_heads=heads)
+    cases.add(MS, "lengths", "MultiHeadAttention", [q, k, v, None, np.array([3, 5], dtype=np.int32)], num_heads=heads)
+    cases.add(MS, "score_bias", "MultiHeadAttention", [q, k, v, None, None, normal(random, 1, heads, tokens, keys)],
+              num_heads=heads)
+    cases.add(MS, "unidirectional", "MultiHeadAttention", [q, q * 2, q - 1], num_heads=heads, unidirectional=1)
+    past = [normal(random, batch, heads, 4, width), normal(random, batch, heads, 4, width)]
+    cases.add(MS, "past", "MultiHeadAttention", [q, q * 2, q - 1, bias, None, None, *past], outputs=3, num_heads=heads)
+    cases.add(MS, "heads_first", "MultiHeadAttention", [q, *past], num_heads=heads)
+    x, weights = normal(random, batch, tokens, 6), normal(random, 6, 3 * hidden)
+    short = np.array([[1, 1, 0], [1, 1, 1]], dtype=np.int32)
+    cases.add(MS, "plain", "Attention", [x, weights, bias], num_heads=heads)
+    cases.add(MS, "mask", "Attention", [x, weights, bias, short], num_heads=heads)
+    cases.add(MS, "lengths", "Attention", [x, weights, bias, np.array([2, 3], dtype=np.int32)], num_heads=heads)
+    cases.add(MS, "ends_and_starts", "Attention", [x, weights, bias, np.array([3, 2, 1, 0], dtype=np.int32)], num_heads=heads)
+    cases.add(MS, "unidirectional", "Attention", [x, weights, bias], num_heads=heads, unidirectional=1)
+    cases.add(MS, "past", "Attention", [x, weights, bias, None, normal(random, 2, batch, heads, 4, width)], outputs=2,
+              num_heads=heads, unidirectional=1)
+    cases.add(MS, "widths", "Attention", [x, normal(random, 6, 20), normal(random, 20)], num_heads=heads,
+              qkv_hidden_sizes=[8, 8, 4])
+
+
 
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
@@ -379,7 +508,8 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     cases = Cases(folder)
-    for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts)):
+    for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts,
+                               activations, normalizations, few_bits, group_attention, multi_head_attention)):
         group(cases, np.random.default_rng(i))
     cases.finish()
 
