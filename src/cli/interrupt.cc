@@ -50,16 +50,28 @@ const std::atomic<bool>& InterruptScope::flag() {
   return raised;
 }
 
-InterruptibleRun::InterruptibleRun()
-    : watcher_([this](const std::stop_token& stop) {
-        while (!stop.stop_requested()) {
-          if (InterruptScope::interrupted()) return control_.cancel();
-          std::this_thread::sleep_for(kPoll);
-        }
-      }) {}
+InterruptibleRun::InterruptibleRun(std::optional<TimePoint> deadline) {
+  control_.emplace(0, deadline);
+  watcher_ = std::jthread([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (InterruptScope::interrupted()) {
+        const std::lock_guard lock(mutex_);
+        return control_->cancel();
+      }
+      std::this_thread::sleep_for(kPoll);
+    }
+  });
+}
+
+RunControl& InterruptibleRun::renew(std::optional<TimePoint> deadline) {
+  const std::lock_guard lock(mutex_);
+  control_.emplace(0, deadline);
+  if (InterruptScope::interrupted()) control_->cancel();
+  return *control_;
+}
 
 void InterruptibleRun::check() const {
-  if (control_.cancelled() || InterruptScope::interrupted()) fail(ErrorCode::kCancelled, "oag", "cancelled");
+  if (control_->cancelled() || InterruptScope::interrupted()) fail(ErrorCode::kCancelled, "oag", "cancelled");
 }
 
 }  // namespace oag::cli

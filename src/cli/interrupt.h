@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/run_control.h"
@@ -34,14 +36,18 @@ class InterruptScope {
 // A computation that Ctrl-C cancels: `control` is for its runs.
 class InterruptibleRun {
  public:
-  InterruptibleRun();
-  RunControl& control() { return control_; }
+  explicit InterruptibleRun(std::optional<TimePoint> deadline = {});
+  RunControl& control() { return *control_; }
+  // A control for what follows, with a deadline of its own; the one before is gone. Cancelled at once when
+  // interrupted.
+  RunControl& renew(std::optional<TimePoint> deadline);
   // Errors: kCancelled once interrupted.
   void check() const;
 
  private:
   InterruptScope scope_;
-  RunControl control_;
+  std::mutex mutex_;  // guards which control there is
+  std::optional<RunControl> control_;
   std::jthread watcher_;
 };
 

@@ -87,6 +87,10 @@ void ModelOptions::declare_place(CLI::App& command) {
 
 void ModelOptions::declare_without_context(CLI::App& command) {
   declare_machine(command);
+  declare_explain(command);
+}
+
+void ModelOptions::declare_explain(CLI::App& command) {
   command.add_flag("--explain", explain,
                    "Show which kernel runs each kind of operator, and why others do not");
 }

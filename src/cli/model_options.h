@@ -36,11 +36,11 @@ struct ModelOptions {
   void declare_machine(CLI::App& command);
   // Where to compute and --kv, without MODEL.
   void declare_compute(CLI::App& command);
+  // Where to compute: --device and --threads.
+  void declare_place(CLI::App& command);
+  void declare_explain(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
-
- private:
-  void declare_place(CLI::App& command);  // --device and --threads
 };
 
 // With --autotune: finds device and threads that run the model fastest, sets them and tells what was measured

@@ -71,6 +71,23 @@ step_unit() { run_ctest release -L unit; }
 
 step_conformance() { run_ctest release -L conformance; }
 
+# check_onnx_suite ARGUMENT...: exports the cases of the package onnx where they are missing, and runs them and our own.
+check_onnx_suite() {
+  local suite=build/onnx_suite version
+  version=$(grep -x 'onnx==.*' tools/python-packages.txt)
+  if [[ $version != "$(cat $suite/version.txt 2>/dev/null)" ]]; then
+    rm -rf $suite
+    $python tools/export_onnx_suite.py $suite
+    echo "$version" >$suite/version.txt
+  fi
+  $python tools/check_onnx_suite.py "$@" $suite tests/data/onnx/cases | tee "$OAG_STEP_DETAIL.log"
+  detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
+}
+
+step_onnx_suite() { check_onnx_suite; }
+
+step_onnx_sample() { check_onnx_suite --every 16; }
+
 # Exports OAG_TEST_MODEL, the path of the default model.
 get_model() {
   OAG_TEST_MODEL=$(build/release/bin/oag pull smollm2 | tail -n 1)

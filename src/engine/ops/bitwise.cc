@@ -20,7 +20,8 @@ void integer_binary(KernelContext& context) {
   const Tensor& b = context.input(1);
   const Tensor& out = context.allocate_output(0, a.dtype(), broadcast_dims(context, a.dims(), b.dims()));
   const Op op = make_op<Op>(context);
-  if (wide_kind(a.dtype()) == WideKind::kSigned) return map_broadcast<int64_t, int64_t>(context.env(), a, b, out, op);
+  if (wide_kind(a.dtype()) == WideKind::kSigned)
+    return map_broadcast<int64_t, int64_t>(context.env(), a, b, out, op);
   map_broadcast<uint64_t, uint64_t>(context.env(), a, b, out, op);
 }
 

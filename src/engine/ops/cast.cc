@@ -9,9 +9,9 @@
 namespace oag {
 namespace {
 
-constexpr DTypeSet kCastTypes = kPlainTypes | kFloat8Types |
-                                DTypeSet{DType::kF4E2M1, DType::kI4, DType::kU4, DType::kI2, DType::kU2,
-                                         DType::kString};
+constexpr DTypeSet kCastTypes =
+    kPlainTypes | kFloat8Types |
+    DTypeSet{DType::kF4E2M1, DType::kI4, DType::kU4, DType::kI2, DType::kU2, DType::kString};
 
 void check_round_mode(const InferenceContext& context) {
   const std::string mode = context.node().string_attribute("round_mode", "up");
@@ -40,9 +40,8 @@ void infer_cast_like(InferenceContext& context) {
 // Runs convert(first element, elements) over all of them.
 void walk_elements(KernelContext& context, FunctionRef<void(int64_t, size_t)> convert) {
   const StridedWalk walk({context.input(0).count()}, std::vector<Strides>{{1}});
-  walk.run(context.env(), [&](std::span<const int64_t> at, int64_t count) {
-    convert(at[0], static_cast<size_t>(count));
-  });
+  walk.run(context.env(),
+           [&](std::span<const int64_t> at, int64_t count) { convert(at[0], static_cast<size_t>(count)); });
 }
 
 void write_texts(KernelContext& context, const Tensor& out) {
@@ -116,8 +115,8 @@ void cast_like_reference(KernelContext& context) {
 }  // namespace
 
 // Floats round to nearest even; floats to integers truncate (what ONNX leaves undefined saturates, NaN is 0);
-// integers keep their low bits; bool is "not 0". saturate (1) concerns floats of 8 bits, round_mode (up, down,
-// nearest) E8M0. Text is read and written as number_text.h says; what is no number is refused.
+// integers keep their low bits; bool is "not 0". saturate (1) concerns floats of 8 bits, round_mode (up,
+// down, nearest) E8M0. Text is read and written as number_text.h says; what is no number is refused.
 extern constinit const OpSchema kCast = {
     .domain = "",
     .op = "Cast",

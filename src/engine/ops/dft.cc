@@ -21,13 +21,15 @@ constexpr DTypeSet kLengthTypes = {DType::kI32, DType::kI64};
 std::optional<int64_t> read_optional(const KernelContext& context, size_t i, std::string_view what) {
   if (!context.has_input(i)) return std::nullopt;
   const auto values = read_integers(context.input(i));
-  if (values.size() != 1) context.refuse("{} must be one number, it is {}", what, to_string(context.input(i).dims()));
+  if (values.size() != 1)
+    context.refuse("{} must be one number, it is {}", what, to_string(context.input(i).dims()));
   return values[0];
 }
 
 template <typename Context>
 void check_length(const Context& context, int64_t length, std::string_view what) {
-  if (length < 1 || length > kLongest) context.refuse("{} is {}; it must be from 1 to {}", what, length, kLongest);
+  if (length < 1 || length > kLongest)
+    context.refuse("{} is {}; it must be from 1 to {}", what, length, kLongest);
 }
 
 // The last dim holds real numbers (1) or complex ones (2) and is no axis of the signal.
@@ -68,7 +70,8 @@ void infer_dft(InferenceContext& context) {
   context.set_output(0, context.dtype(0), std::move(out));
 }
 
-// `values` = the elements of `in` from `start` on, `step` apart, real or complex; 0 beyond the `count` that are there.
+// `values` = the elements of `in` from `start` on, `step` apart, real or complex; 0 beyond the `count` that
+// are there.
 void load_signal(const Tensor& in, int64_t start, int64_t step, int64_t count, std::span<Complex> values) {
   const int64_t parts = in.dims().back();
   std::fill(values.begin(), values.end(), Complex());
@@ -91,7 +94,8 @@ void store_spectrum(const Tensor& out, int64_t start, int64_t step, std::span<co
   store_elements<double>(out, start + 1, step, part);
 }
 
-// The second half of the spectrum of a real signal mirrors the first; what a real signal cannot have is dropped.
+// The second half of the spectrum of a real signal mirrors the first; what a real signal cannot have is
+// dropped.
 void complete_spectrum(std::span<Complex> values) {
   const size_t length = values.size();
   values[0].imag(0);
@@ -115,7 +119,8 @@ void dft_reference(KernelContext& context) {
   const Tensor& out = context.allocate_output(0, in.dtype(), dims);
   if (out.count() == 0) return;
   // Lanes of numbers: the last dim of 1 or 2 is left out.
-  const Lanes from(Dims(in.dims().begin(), in.dims().end() - 1), axis), to(Dims(dims.begin(), dims.end() - 1), axis);
+  const Lanes from(Dims(in.dims().begin(), in.dims().end() - 1), axis),
+      to(Dims(dims.begin(), dims.end() - 1), axis);
   const FourierTransform transform(length, mode.inverse);
   context.env().parallel_for(from.count, 50 * length, [&](int64_t lane, int) {
     std::vector<Complex> values(static_cast<size_t>(length));
@@ -139,13 +144,14 @@ void infer_stft(InferenceContext& context) {
     length = Dim((*given)[0]);
   } else if (!context.has_input(3) && context.has_shape(2) && context.shape(2).size() == 1) {
     length = context.shape(2)[0];
-  } else if (!context.has_input(3) && !context.has_input(2) && context.has_shape(0) && context.shape(0).size() == 3) {
+  } else if (!context.has_input(3) && !context.has_input(2) && context.has_shape(0) &&
+             context.shape(0).size() == 3) {
     length = context.shape(0)[1];
   }
   if (context.has_shape(0) && context.shape(0).size() != 3)
     context.refuse("signal {} must be [batch, length, 1 or 2]", to_string(context.shape(0)));
-  Shape out = {context.has_shape(0) ? context.shape(0)[0] : context.fresh_dim("batch"), context.fresh_dim("frames"),
-               context.fresh_dim("bins"), 2};
+  Shape out = {context.has_shape(0) ? context.shape(0)[0] : context.fresh_dim("batch"),
+               context.fresh_dim("frames"), context.fresh_dim("bins"), 2};
   if (length) out[2] = mode.onesided ? floor_div(*length, 2) + Dim(1) : *length;
   if (length && step && step->size() == 1 && context.has_shape(0)) {
     check_length(context, (*step)[0], "frame_step");
@@ -168,7 +174,8 @@ void stft_reference(KernelContext& context) {
   check_length(context, length, "frame_length");
   if (has_window && window_length != length)
     context.refuse("window has {} values for frames of {}", window_length, length);
-  if (signal.dim(1) < length) context.refuse("signal of {} is shorter than a frame of {}", signal.dim(1), length);
+  if (signal.dim(1) < length)
+    context.refuse("signal of {} is shorter than a frame of {}", signal.dim(1), length);
   std::vector<double> window(static_cast<size_t>(length), 1.0);
   if (has_window) load_elements<double>(context.input(2), 0, 1, window);
   const int64_t frames = (signal.dim(1) - length) / step + 1, bins = mode.onesided ? length / 2 + 1 : length,
@@ -188,8 +195,9 @@ void stft_reference(KernelContext& context) {
 
 }  // namespace
 
-// The transform along `axis` (-2) of numbers [..., 1] or [..., 2], cut or filled with 0 to dft_length; inverse: scaled
-// by 1 / dft_length. onesided: of real signals only the first half is made, or taken by the inverse.
+// The transform along `axis` (-2) of numbers [..., 1] or [..., 2], cut or filled with 0 to dft_length;
+// inverse: scaled by 1 / dft_length. onesided: of real signals only the first half is made, or taken by the
+// inverse.
 extern constinit const OpSchema kDFT = {
     .domain = "",
     .op = "DFT",
@@ -203,7 +211,8 @@ extern constinit const OpSchema kDFT = {
     .reference = dft_reference,
 };
 
-// Transforms of frames of frame_length, each frame_step after the last, weighted by window: [batch, frames, bins, 2].
+// Transforms of frames of frame_length, each frame_step after the last, weighted by window: [batch, frames,
+// bins, 2].
 extern constinit const OpSchema kSTFT = {
     .domain = "",
     .op = "STFT",

@@ -36,7 +36,8 @@ std::vector<Labels> parse_terms(const Context& context, const std::string& text)
       terms.back().push_back(kEllipsis);
       i += 2;
     } else if (text[i] != ' ') {
-      context.refuse("equation \"{}\" has a {} that is no label, comma or single ...", text.substr(0, 80), text[i]);
+      context.refuse("equation \"{}\" has a {} that is no label, comma or single ...", text.substr(0, 80),
+                     text[i]);
     }
   }
   return terms;
@@ -144,7 +145,8 @@ struct Operand {
   Tensor tensor;
   Labels labels;
 
-  // What a step along each of `over` moves by: a repeated label moves along all its dims, a lacking one along none.
+  // What a step along each of `over` moves by: a repeated label moves along all its dims, a lacking one along
+  // none.
   Strides strides(const Labels& over) const {
     const Strides dense = dense_strides(tensor.dims());
     Strides steps(over.size(), 0);
@@ -199,9 +201,11 @@ bool contract(KernelEnv& env, std::span<const Operand> operands, const Labels& k
     walk.run_serial([&](std::span<const int64_t> at, int64_t count) {
       std::array<Wide, StridedWalk::kPiece> product, factor;
       const auto size = static_cast<size_t>(count);
-      load_elements<Wide>(operands[0].tensor, starts[0] + at[0], walk.step(0), std::span(product).first(size));
+      load_elements<Wide>(operands[0].tensor, starts[0] + at[0], walk.step(0),
+                          std::span(product).first(size));
       if (operands.size() > 1) {
-        load_elements<Wide>(operands[1].tensor, starts[1] + at[1], walk.step(1), std::span(factor).first(size));
+        load_elements<Wide>(operands[1].tensor, starts[1] + at[1], walk.step(1),
+                            std::span(factor).first(size));
         multiply<Wide>(std::span(product).first(size), std::span<const Wide>(factor).first(size));
       }
       for (size_t k = 0; k < size; ++k) sum += static_cast<Unsigned>(product[k]);
@@ -213,10 +217,13 @@ bool contract(KernelEnv& env, std::span<const Operand> operands, const Labels& k
 
 template <typename Wide>
 constexpr DType wide_type() {
-  return std::is_same_v<Wide, double> ? DType::kF64 : std::is_same_v<Wide, int64_t> ? DType::kI64 : DType::kU64;
+  return std::is_same_v<Wide, double>    ? DType::kF64
+         : std::is_same_v<Wide, int64_t> ? DType::kI64
+                                         : DType::kU64;
 }
 
-// Folds the inputs from left to right: after each product the labels that nothing needs any more are summed over.
+// Folds the inputs from left to right: after each product the labels that nothing needs any more are summed
+// over.
 template <typename Wide>
 void einsum(KernelContext& context, const Equation& equation, const Sizes& sizes, const Tensor& out) {
   std::vector<Operand> pair = {{context.input(0), equation.inputs[0]}};
@@ -252,9 +259,9 @@ void einsum_reference(KernelContext& context) {
 
 }  // namespace
 
-// equation "ij,jk->ik": each term names an input's dims; the products are summed over the labels that the output lacks.
-// Without "->" the output has the labels that occur once, in order. "..." are dims that broadcast, a label twice in a
-// term is its diagonal.
+// equation "ij,jk->ik": each term names an input's dims; the products are summed over the labels that the
+// output lacks. Without "->" the output has the labels that occur once, in order. "..." are dims that
+// broadcast, a label twice in a term is its diagonal.
 extern constinit const OpSchema kEinsum = {
     .domain = "",
     .op = "Einsum",

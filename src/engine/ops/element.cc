@@ -283,13 +283,15 @@ void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span
 
 Tensor unpack_codes(const Tensor& packed) {
   const Tensor codes = Tensor::host(DType::kU8, packed.dims());
-  for (int64_t i = 0; i < codes.count(); ++i) codes.values<uint8_t>()[static_cast<size_t>(i)] = load_code(packed, i);
+  for (int64_t i = 0; i < codes.count(); ++i)
+    codes.values<uint8_t>()[static_cast<size_t>(i)] = load_code(packed, i);
   return codes;
 }
 
 void pack_codes(const Tensor& codes, const Tensor& packed) {
   std::fill(packed.bytes().begin(), packed.bytes().end(), std::byte{0});
-  for (int64_t i = 0; i < codes.count(); ++i) store_code(packed, i, codes.values<uint8_t>()[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < codes.count(); ++i)
+    store_code(packed, i, codes.values<uint8_t>()[static_cast<size_t>(i)]);
 }
 
 Tensor zero_element(DType dtype) {

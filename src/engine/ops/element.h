@@ -34,8 +34,8 @@ void visit_wide(DType dtype, Visitor&& visitor) {
   }
 }
 
-// out[i] = element start + i * step of `tensor`, any float of 4 to 64 bits, any integer of 2 to 64 bits or bool.
-// Conversions as store_elements.
+// out[i] = element start + i * step of `tensor`, any float of 4 to 64 bits, any integer of 2 to 64 bits or
+// bool. Conversions as store_elements.
 template <typename Wide>
 void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<Wide> out);
 

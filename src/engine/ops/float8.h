@@ -6,8 +6,8 @@
 
 namespace oag {
 
-// The 8-bit float types of ONNX: E4M3FN, E4M3FNUZ, E5M2, E5M2FNUZ (ONNX "Float stored in 8 bits") and E8M0, the
-// scale of the OCP microscaling formats, which has no sign: 2^(byte - 127), 255 being NaN.
+// The 8-bit float types of ONNX: E4M3FN, E4M3FNUZ, E5M2, E5M2FNUZ (ONNX "Float stored in 8 bits") and E8M0,
+// the scale of the OCP microscaling formats, which has no sign: 2^(byte - 127), 255 being NaN.
 
 float f32_from_float8(DType dtype, uint8_t byte);
 

@@ -2,11 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
+#include "engine/ops/strided.h"
+#include "engine/tensor/container.h"
 
 namespace oag {
 namespace {
@@ -121,7 +122,7 @@ void infer_constant_of_shape(InferenceContext& context) {
   if (value != nullptr && value->count() != 1)
     context.refuse("value must hold one element, it is {}", to_string(value->dims()));
   const DType dtype = value == nullptr ? DType::kF32 : value->dtype();
-  if (!kMovableTypes.contains(dtype))
+  if (!kViewableTypes.contains(dtype))
     context.refuse("value is {}, which the operator does not take", dtype_name(dtype));
   if (const auto dims = context.constant_ints(0)) {
     for (const int64_t dim : *dims) {
@@ -139,12 +140,17 @@ void constant_of_shape_reference(KernelContext& context) {
   const Tensor* value = context.node().tensor_attribute("value");
   const Tensor& out = context.allocate_output(0, value == nullptr ? DType::kF32 : value->dtype(),
                                               read_integers(context.input(0)));
+  if (out.count() == 0) return;
   if (value == nullptr) {
     std::fill(out.bytes().begin(), out.bytes().end(), std::byte{0});
-    return;
+  } else if (is_packed(out.dtype())) {
+    const uint8_t code = unpack_codes(*value).values<uint8_t>()[0];
+    const Tensor codes = Tensor::host(DType::kU8, out.dims());
+    std::fill(codes.values<uint8_t>().begin(), codes.values<uint8_t>().end(), code);
+    pack_codes(codes, out);
+  } else {
+    copy_run(out, 0, 1, *value, 0, 0, out.count());
   }
-  const size_t width = value->size_bytes();
-  for (size_t at = 0; at < out.size_bytes(); at += width) std::memcpy(out.data() + at, value->data(), width);
 }
 
 // The tensor that a Constant stands for. Errors through `context` unless there is just one attribute.
@@ -165,6 +171,12 @@ Tensor constant_value(const Context& context) {
   if (node.has_attribute("value_ints")) {
     const auto values = node.ints_attribute("value_ints");
     return Tensor::of<int64_t>(DType::kI64, {static_cast<int64_t>(values.size())}, values);
+  }
+  if (node.has_attribute("value_string"))
+    return make_strings({}, {node.string_attribute("value_string", "")});
+  if (node.has_attribute("value_strings")) {
+    const auto texts = node.strings_attribute("value_strings");
+    return make_strings({static_cast<int64_t>(texts.size())}, texts);
   }
   const auto values = node.floats_attribute("value_floats");
   return Tensor::of<float>(DType::kF32, {static_cast<int64_t>(values.size())}, values);
@@ -227,7 +239,7 @@ extern constinit const OpSchema kConstantOfShape = {
     .op = "ConstantOfShape",
     .since_version = 25,
     .inputs = {{"input", "T1", {DType::kI64}}},
-    .outputs = {{"output", "T2", kMovableTypes}},
+    .outputs = {{"output", "T2", kViewableTypes}},
     .attributes = {{"value", AttributeKind::kTensor}},
     .infer = infer_constant_of_shape,
     .reference = constant_of_shape_reference,
@@ -244,7 +256,9 @@ extern constinit const OpSchema kConstant = {
                    {"value_int", AttributeKind::kInt},
                    {"value_ints", AttributeKind::kInts},
                    {"value_float", AttributeKind::kFloat},
-                   {"value_floats", AttributeKind::kFloats}},
+                   {"value_floats", AttributeKind::kFloats},
+                   {"value_string", AttributeKind::kString},
+                   {"value_strings", AttributeKind::kStrings}},
     .infer = infer_constant,
     .reference = constant_reference,
 };

@@ -37,7 +37,9 @@ void equal_reference(KernelContext& context) {
                                        broadcast_strides(b.dims(), out.dims())});
   walk.run(context.env(), [&](std::span<const int64_t> at, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
-      const auto place = [&](size_t operand) { return static_cast<size_t>(at[operand] + i * walk.step(operand)); };
+      const auto place = [&](size_t operand) {
+        return static_cast<size_t>(at[operand] + i * walk.step(operand));
+      };
       const bool equal = a.values<std::string>()[place(1)] == b.values<std::string>()[place(2)];
       out.values<uint8_t>()[place(0)] = equal ? 1 : 0;
     }
@@ -64,7 +66,8 @@ constexpr OpSchema condition(std::string_view op, int since_version, DTypeSet dt
 }  // namespace
 
 // C = whether A ∘ B, over the broadcast of both. Comparisons with NaN are false.
-extern constinit const OpSchema kEqual = condition("Equal", 19, kPlainTypes | DTypeSet{DType::kString}, equal_reference);
+extern constinit const OpSchema kEqual =
+    condition("Equal", 19, kPlainTypes | DTypeSet{DType::kString}, equal_reference);
 extern constinit const OpSchema kLess = condition("Less", 13, kNumericTypes, numeric_binary<Less>);
 extern constinit const OpSchema kLessOrEqual =
     condition("LessOrEqual", 16, kNumericTypes, numeric_binary<LessOrEqual>);

@@ -1,5 +1,5 @@
-// Unary mathematics: Abs Neg Sign Sqrt Reciprocal Exp Log, circular and hyperbolic functions and their inverses, Erf
-// Floor Ceil Round IsNaN IsInf.
+// Unary mathematics: Abs Neg Sign Sqrt Reciprocal Exp Log, circular and hyperbolic functions and their
+// inverses, Erf Floor Ceil Round IsNaN IsInf.
 #include <cmath>
 
 #include "engine/ops/elementwise.h"
@@ -73,8 +73,8 @@ void float_condition(KernelContext& context) {
                        make_op<Op>(context));
 }
 
-constexpr DTypeSet kTestedTypes = kFloatTypes | DTypeSet{DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
-                                                         DType::kF8E5M2FNUZ};
+constexpr DTypeSet kTestedTypes =
+    kFloatTypes | DTypeSet{DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ};
 
 constexpr OpSchema unary(std::string_view op, int since_version, DTypeSet dtypes, KernelFunction reference) {
   return {.domain = "",

@@ -1,10 +1,11 @@
 // MatMul and Gemm: dense matrix products.
+#include "engine/ops/matmul.h"
+
 #include <algorithm>
 #include <type_traits>
 #include <vector>
 
 #include "engine/ops/element.h"
-#include "engine/ops/schema.h"
 #include "engine/ops/strided.h"
 
 namespace oag {
@@ -25,18 +26,7 @@ DimList as_matrices(const DimList& dims, bool left) {
 }
 
 void infer_matmul(InferenceContext& context) {
-  if (!context.has_shape(0) || !context.has_shape(1))
-    return context.set_output(0, context.dtype(0), std::nullopt);
-  if (context.shape(0).empty() || context.shape(1).empty()) context.refuse("takes no scalars");
-  const Shape a = as_matrices(context.shape(0), true), b = as_matrices(context.shape(1), false);
-  if (!may_equal(a.back(), b[b.size() - 2])) {
-    context.refuse("shapes {} and {} differ in the dim summed over", to_string(context.shape(0)),
-                   to_string(context.shape(1)));
-  }
-  Shape out = broadcast_shapes(context, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
-  if (context.shape(0).size() > 1) out.push_back(a[a.size() - 2]);
-  if (context.shape(1).size() > 1) out.push_back(b.back());
-  context.set_output(0, context.dtype(0), std::move(out));
+  context.set_output(0, context.dtype(0), product_shape(context, 0, 1));
 }
 
 // A matrix inside a tensor: where it starts and what a step along its rows and columns is, in elements.
@@ -83,31 +73,8 @@ std::vector<int64_t> batch_starts(const Dims& operand, const Dims& batch) {
 void matmul_reference(KernelContext& context) {
   const Tensor& a = context.input(0);
   const Tensor& b = context.input(1);
-  if (a.rank() == 0 || b.rank() == 0) context.refuse("takes no scalars");
-  const Dims left = as_matrices(a.dims(), true), right = as_matrices(b.dims(), false);
-  const int64_t rows = left[left.size() - 2], depth = left.back(), columns = right.back();
-  if (depth != right[right.size() - 2]) {
-    context.refuse("shapes {} and {} differ in the dim summed over", to_string(a.dims()),
-                   to_string(b.dims()));
-  }
-  const Dims batch =
-      broadcast_dims(context, Dims(left.begin(), left.end() - 2), Dims(right.begin(), right.end() - 2));
-  Dims dims = batch;
-  if (a.rank() > 1) dims.push_back(rows);
-  if (b.rank() > 1) dims.push_back(columns);
-  const Tensor& out = context.allocate_output(0, a.dtype(), dims);
-  if (out.count() == 0) return;
-  const auto left_starts = batch_starts(left, batch), right_starts = batch_starts(right, batch);
-  visit_wide(a.dtype(), [&](auto wide) {
-    context.env().parallel_for(
-        static_cast<int64_t>(left_starts.size()) * rows, depth * columns, [&](int64_t tile, int) {
-          const auto i = static_cast<size_t>(tile / rows);
-          std::vector<decltype(wide)> sums(static_cast<size_t>(columns));
-          product_row(Matrix{&a, left_starts[i] * rows * depth, depth, 1},
-                      Matrix{&b, right_starts[i] * depth * columns, columns, 1}, tile % rows, depth, sums);
-          store_elements<decltype(wide)>(out, tile * columns, 1, sums);
-        });
-  });
+  const Tensor& out = context.allocate_output(0, a.dtype(), product_dims(context, a.dims(), b.dims()));
+  multiply_matrices(context, a, b, out);
 }
 
 struct GemmDims {
@@ -206,6 +173,51 @@ void gemm_reference(KernelContext& context) {
 }
 
 }  // namespace
+
+std::optional<Shape> product_shape(const InferenceContext& context, size_t left, size_t right) {
+  if (!context.has_shape(left) || !context.has_shape(right)) return std::nullopt;
+  if (context.shape(left).empty() || context.shape(right).empty()) context.refuse("takes no scalars");
+  const Shape a = as_matrices(context.shape(left), true), b = as_matrices(context.shape(right), false);
+  if (!may_equal(a.back(), b[b.size() - 2])) {
+    context.refuse("shapes {} and {} differ in the dim summed over", to_string(context.shape(left)),
+                   to_string(context.shape(right)));
+  }
+  Shape out = broadcast_shapes(context, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  if (context.shape(left).size() > 1) out.push_back(a[a.size() - 2]);
+  if (context.shape(right).size() > 1) out.push_back(b.back());
+  return out;
+}
+
+Dims product_dims(const KernelContext& context, const Dims& a, const Dims& b) {
+  if (a.empty() || b.empty()) context.refuse("takes no scalars");
+  const Dims left = as_matrices(a, true), right = as_matrices(b, false);
+  if (left.back() != right[right.size() - 2])
+    context.refuse("shapes {} and {} differ in the dim summed over", to_string(a), to_string(b));
+  Dims dims =
+      broadcast_dims(context, Dims(left.begin(), left.end() - 2), Dims(right.begin(), right.end() - 2));
+  if (a.size() > 1) dims.push_back(left[left.size() - 2]);
+  if (b.size() > 1) dims.push_back(right.back());
+  return dims;
+}
+
+void multiply_matrices(KernelContext& context, const Tensor& a, const Tensor& b, const Tensor& out) {
+  if (out.count() == 0) return;
+  const Dims left = as_matrices(a.dims(), true), right = as_matrices(b.dims(), false);
+  const int64_t rows = left[left.size() - 2], depth = left.back(), columns = right.back();
+  const Dims batch =
+      broadcast_dims(context, Dims(left.begin(), left.end() - 2), Dims(right.begin(), right.end() - 2));
+  const auto left_starts = batch_starts(left, batch), right_starts = batch_starts(right, batch);
+  visit_wide(a.dtype(), [&](auto wide) {
+    context.env().parallel_for(
+        static_cast<int64_t>(left_starts.size()) * rows, depth * columns, [&](int64_t tile, int) {
+          const auto i = static_cast<size_t>(tile / rows);
+          std::vector<decltype(wide)> sums(static_cast<size_t>(columns));
+          product_row(Matrix{&a, left_starts[i] * rows * depth, depth, 1},
+                      Matrix{&b, right_starts[i] * depth * columns, columns, 1}, tile % rows, depth, sums);
+          store_elements<decltype(wide)>(out, tile * columns, 1, sums);
+        });
+  });
+}
 
 // Y = A · B over the last two dims, the dims before them broadcast; a vector is a row on the left, a column
 // on the right.

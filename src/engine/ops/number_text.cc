@@ -33,7 +33,8 @@ std::string laid_out(std::string_view scientific) {
   if (exponent < 0) return text + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
   const int whole = exponent + 1;
   if (count <= whole) return text + digits + std::string(static_cast<size_t>(whole - count), '0') + ".0";
-  return text + digits.substr(0, static_cast<size_t>(whole)) + "." + digits.substr(static_cast<size_t>(whole));
+  return text + digits.substr(0, static_cast<size_t>(whole)) + "." +
+         digits.substr(static_cast<size_t>(whole));
 }
 
 template <typename Float>
@@ -106,7 +107,8 @@ std::optional<Integer> parse_integer(std::string_view text) {
 }  // namespace
 
 std::string text_of_element(const Tensor& tensor, int64_t at) {
-  if (tensor.dtype() == DType::kBool) return tensor.values<uint8_t>()[static_cast<size_t>(at)] != 0 ? "True" : "False";
+  if (tensor.dtype() == DType::kBool)
+    return tensor.values<uint8_t>()[static_cast<size_t>(at)] != 0 ? "True" : "False";
   switch (wide_kind(tensor.dtype())) {
     case WideKind::kFloat: return text_of_float(tensor, at);
     case WideKind::kSigned: {

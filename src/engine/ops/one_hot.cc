@@ -43,7 +43,8 @@ void one_hot_reference(KernelContext& context) {
     copy_run(out, lanes.start(lane), lanes.step, values, 0, 0, depth);
     int64_t place = places[static_cast<size_t>(lane)];
     if (place < 0 && is_signed) place += depth;
-    if (place >= 0 && place < depth) copy_run(out, lanes.start(lane) + place * lanes.step, 1, values, 1, 1, 1);
+    if (place >= 0 && place < depth)
+      copy_run(out, lanes.start(lane) + place * lanes.step, 1, values, 1, 1, 1);
   });
 }
 
@@ -79,7 +80,8 @@ void eye_like_reference(KernelContext& context) {
 // Which of the first two dims is time and which the batch.
 template <typename Context>
 bool time_comes_first(const Context& context) {
-  const int64_t time = context.node().int_attribute("time_axis", 0), batch = context.node().int_attribute("batch_axis", 1);
+  const int64_t time = context.node().int_attribute("time_axis", 0),
+                batch = context.node().int_attribute("batch_axis", 1);
   if (time + batch != 1 || time * batch != 0)
     context.refuse("time_axis {} and batch_axis {} must be 0 and 1, in any order", time, batch);
   return time == 0;
@@ -119,8 +121,8 @@ constexpr DTypeSet kAnyTypes = kPlainTypes | kComplexTypes | DTypeSet{DType::kSt
 
 }  // namespace
 
-// values = [off, on]: a new dim of `depth` at `axis` (-1) holds `on` at the place that an index names (below 0 from the
-// end) and `off` elsewhere and for indices outside. Fractions of indices and depth are cut off.
+// values = [off, on]: a new dim of `depth` at `axis` (-1) holds `on` at the place that an index names (below
+// 0 from the end) and `off` elsewhere and for indices outside. Fractions of indices and depth are cut off.
 extern constinit const OpSchema kOneHot = {
     .domain = "",
     .op = "OneHot",

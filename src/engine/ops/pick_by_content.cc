@@ -17,7 +17,8 @@ namespace {
 
 constexpr DTypeSet kAnyTypes = kPlainTypes | kComplexTypes | DTypeSet{DType::kString};
 
-// All elements as something that compares: calls visitor(vector) with doubles, integers, complex numbers or strings.
+// All elements as something that compares: calls visitor(vector) with doubles, integers, complex numbers or
+// strings.
 template <typename Visitor>
 void visit_values(const Tensor& tensor, Visitor&& visitor) {
   const auto count = static_cast<size_t>(tensor.count());
@@ -40,7 +41,8 @@ void visit_values(const Tensor& tensor, Visitor&& visitor) {
 }
 
 void infer_non_zero(InferenceContext& context) {
-  const Dim rank = context.has_shape(0) ? Dim(static_cast<int64_t>(context.shape(0).size())) : context.fresh_dim("rank");
+  const Dim rank =
+      context.has_shape(0) ? Dim(static_cast<int64_t>(context.shape(0).size())) : context.fresh_dim("rank");
   context.set_output(0, DType::kI64, Shape{rank, context.fresh_dim("count")});
 }
 
@@ -73,7 +75,8 @@ void infer_compress(InferenceContext& context) {
 }
 
 // The slices at `places` along `axis` of data.
-void copy_slices(KernelContext& context, const Tensor& data, size_t axis, const std::vector<int64_t>& places) {
+void copy_slices(KernelContext& context, const Tensor& data, size_t axis,
+                 const std::vector<int64_t>& places) {
   Dims dims = data.dims();
   dims[axis] = static_cast<int64_t>(places.size());
   const Tensor& out = context.allocate_output(0, data.dtype(), dims);
@@ -90,7 +93,8 @@ void compress_reference(KernelContext& context) {
   const bool flat = !context.node().has_attribute("axis");
   const Tensor data = flat ? context.input(0).reshaped({context.input(0).count()}) : context.input(0);
   const size_t axis = flat ? 0 : normalize_axis(context, context.node().int_attribute("axis"), data.rank());
-  if (condition.rank() != 1) context.refuse("condition must have rank 1, it is {}", to_string(condition.dims()));
+  if (condition.rank() != 1)
+    context.refuse("condition must have rank 1, it is {}", to_string(condition.dims()));
   std::vector<int64_t> places;
   for (int64_t i = 0; i < condition.count(); ++i) {
     if (condition.values<uint8_t>()[static_cast<size_t>(i)] == 0) continue;
@@ -119,7 +123,8 @@ std::vector<int64_t> element_ranks(const Tensor& tensor) {
   visit_values(tensor, [&](const auto& values) {
     std::vector<size_t> order(values.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return comes_before(values[a], values[b]); });
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return comes_before(values[a], values[b]); });
     int64_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
       if (i > 0 && comes_before(values[order[i - 1]], values[order[i]])) ++rank;
@@ -167,7 +172,8 @@ Groups group_slices(const Tensor& data, size_t axis, bool sorted) {
   if (sorted) return groups;
   std::vector<size_t> by_place(groups.first.size());
   std::iota(by_place.begin(), by_place.end(), size_t{0});
-  std::sort(by_place.begin(), by_place.end(), [&](size_t a, size_t b) { return groups.first[a] < groups.first[b]; });
+  std::sort(by_place.begin(), by_place.end(),
+            [&](size_t a, size_t b) { return groups.first[a] < groups.first[b]; });
   Groups placed = groups;
   std::vector<int64_t> renamed(by_place.size());
   for (size_t i = 0; i < by_place.size(); ++i) {
@@ -186,8 +192,8 @@ void infer_unique(InferenceContext& context) {
   if (context.node().has_attribute("axis")) {
     if (context.has_shape(0)) {
       out = context.shape(0);
-      Dim& dim =
-          (*out)[static_cast<size_t>(normalize_axis(context, context.node().int_attribute("axis"), out->size()))];
+      Dim& dim = (*out)[static_cast<size_t>(
+          normalize_axis(context, context.node().int_attribute("axis"), out->size()))];
       slices = dim;
       dim = count;
     } else {
@@ -230,7 +236,8 @@ extern constinit const OpSchema kNonZero = {
     .reference = non_zero_reference,
 };
 
-// The slices along `axis`, or elements of the flat input, where condition [n] holds; n may be less than there are.
+// The slices along `axis`, or elements of the flat input, where condition [n] holds; n may be less than there
+// are.
 extern constinit const OpSchema kCompress = {
     .domain = "",
     .op = "Compress",
@@ -242,8 +249,9 @@ extern constinit const OpSchema kCompress = {
     .reference = compress_reference,
 };
 
-// The different slices along `axis`, or elements of the flat input, in order or (sorted = 0) as they first occur; for
-// each its first place, for each slice of X its place in Y, for each of Y how often it occurs. NaNs count as equal.
+// The different slices along `axis`, or elements of the flat input, in order or (sorted = 0) as they first
+// occur; for each its first place, for each slice of X its place in Y, for each of Y how often it occurs.
+// NaNs count as equal.
 extern constinit const OpSchema kUnique = {
     .domain = "",
     .op = "Unique",

@@ -18,7 +18,8 @@ namespace {
 
 // The same values for the same seed, always; other ones each time without.
 RandomStream make_stream(const Node& node) {
-  if (node.has_attribute("seed")) return RandomStream(std::bit_cast<uint32_t>(node.float_attribute("seed", 0)));
+  if (node.has_attribute("seed"))
+    return RandomStream(std::bit_cast<uint32_t>(node.float_attribute("seed", 0)));
   std::random_device device;
   return RandomStream(uint64_t{device()} << 32 | device());
 }
@@ -29,7 +30,8 @@ void fill_output(KernelContext& context, const Tensor& out, const Value& value) 
   const StridedWalk walk({out.count()}, std::vector<Strides>{{1}});
   walk.run(context.env(), [&](std::span<const int64_t> at, int64_t count) {
     std::array<double, StridedWalk::kPiece> values;
-    for (int64_t i = 0; i < count; ++i) values[static_cast<size_t>(i)] = value(static_cast<uint64_t>(at[0] + i));
+    for (int64_t i = 0; i < count; ++i)
+      values[static_cast<size_t>(i)] = value(static_cast<uint64_t>(at[0] + i));
     store_elements<double>(out, at[0], 1, std::span<const double>(values).first(static_cast<size_t>(count)));
   });
 }
@@ -42,7 +44,8 @@ DType output_type(const InferenceContext& context, DType fallback, DTypeSet allo
     dtype = dtype_from_onnx(code).value_or(DType::kUndefined);
     if (!allowed.contains(dtype)) context.refuse("dtype is {}, which the operator does not make", code);
   }
-  if (!allowed.contains(dtype)) context.refuse("cannot make {}; its dtype must name another type", dtype_name(dtype));
+  if (!allowed.contains(dtype))
+    context.refuse("cannot make {}; its dtype must name another type", dtype_name(dtype));
   return dtype;
 }
 
@@ -53,7 +56,9 @@ DType output_type(const Node& node, DType fallback) {
 
 struct Normal {
   explicit Normal(const Node& node)
-      : stream(make_stream(node)), mean(node.float_attribute("mean", 0)), scale(node.float_attribute("scale", 1)) {}
+      : stream(make_stream(node)),
+        mean(node.float_attribute("mean", 0)),
+        scale(node.float_attribute("scale", 1)) {}
   double operator()(uint64_t place) const { return mean + scale * stream.normal(place); }
   RandomStream stream;
   double mean, scale;
@@ -61,7 +66,9 @@ struct Normal {
 
 struct Uniform {
   explicit Uniform(const Node& node)
-      : stream(make_stream(node)), low(node.float_attribute("low", 0)), high(node.float_attribute("high", 1)) {}
+      : stream(make_stream(node)),
+        low(node.float_attribute("low", 0)),
+        high(node.float_attribute("high", 1)) {}
   double operator()(uint64_t place) const { return low + (high - low) * stream.uniform(place); }
   RandomStream stream;
   double low, high;
@@ -181,14 +188,16 @@ constexpr OpSchema like(std::string_view op, std::string_view first, std::string
 
 }  // namespace
 
-// Normal values of `mean` (0) and standard deviation `scale` (1), uniform ones of [low, high) (0, 1), of an array of
-// dims `shape` or of those of the input. The same `seed` gives the same values.
+// Normal values of `mean` (0) and standard deviation `scale` (1), uniform ones of [low, high) (0, 1), of an
+// array of dims `shape` or of those of the input. The same `seed` gives the same values.
 extern constinit const OpSchema kRandomNormal =
     of_shape("RandomNormal", "mean", "scale", of_shape_reference<Normal>);
 extern constinit const OpSchema kRandomUniform =
     of_shape("RandomUniform", "low", "high", of_shape_reference<Uniform>);
-extern constinit const OpSchema kRandomNormalLike = like("RandomNormalLike", "mean", "scale", like_reference<Normal>);
-extern constinit const OpSchema kRandomUniformLike = like("RandomUniformLike", "low", "high", like_reference<Uniform>);
+extern constinit const OpSchema kRandomNormalLike =
+    like("RandomNormalLike", "mean", "scale", like_reference<Normal>);
+extern constinit const OpSchema kRandomUniformLike =
+    like("RandomUniformLike", "low", "high", like_reference<Uniform>);
 
 // 1 with the probability that the input gives, else 0.
 extern constinit const OpSchema kBernoulli = {
@@ -203,7 +212,8 @@ extern constinit const OpSchema kBernoulli = {
     .deterministic = false,
 };
 
-// sample_size (1) classes for each row of input [batch, classes], which holds logarithms of unscaled probabilities.
+// sample_size (1) classes for each row of input [batch, classes], which holds logarithms of unscaled
+// probabilities.
 extern constinit const OpSchema kMultinomial = {
     .domain = "",
     .op = "Multinomial",

@@ -5,9 +5,9 @@
 
 namespace oag {
 
-// Independent random numbers for each of 2^64 places, by the counter-based generator Philox 4x32-10 (Salmon et al.,
-// "Parallel random numbers: as easy as 1, 2, 3", 2011): a value depends on the key and its place alone, so that
-// workers share no state. Immutable.
+// Independent random numbers for each of 2^64 places, by the counter-based generator Philox 4x32-10 (Salmon
+// et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): a value depends on the key and its place
+// alone, so that workers share no state. Immutable.
 class RandomStream {
  public:
   explicit RandomStream(uint64_t key) : key_(key) {}

@@ -206,6 +206,10 @@ void flatten_reference(KernelContext& context) {
       {element_count(Dims(data.dims().begin(), split)), element_count(Dims(split, data.dims().end()))});
 }
 
+void infer_identity(InferenceContext& context) {
+  context.set_output_type(0, context.type(0));
+}
+
 void identity_reference(KernelContext& context) {
   context.view_output(0, context.input(0), context.input(0).dims());
 }
@@ -270,10 +274,10 @@ extern constinit const OpSchema kIdentity = {
     .domain = "",
     .op = "Identity",
     .since_version = 25,
-    .inputs = {{"input", "V", kViewableTypes}},
-    .outputs = {{"output", "V", kViewableTypes}},
+    .inputs = {{"input", "V", kViewableTypes, false, false, kAnyKind}},
+    .outputs = {{"output", "V", kViewableTypes, false, false, kAnyKind}},
     .attributes = {},
-    .infer = infer_same_type,
+    .infer = infer_identity,
     .reference = identity_reference,
     .aliases = {{0, 0, Alias::kView}},
 };

@@ -109,8 +109,8 @@ constexpr OpSchema cumulative(std::string_view op, int since_version, KernelFunc
 
 }  // namespace
 
-// Sums and products of all elements up to each one along `axis`, a scalar i32 or i64; without itself when exclusive,
-// from the end when reverse.
+// Sums and products of all elements up to each one along `axis`, a scalar i32 or i64; without itself when
+// exclusive, from the end when reverse.
 extern constinit const OpSchema kCumSum = cumulative("CumSum", 14, cumulative_reference<Plus>);
 extern constinit const OpSchema kCumProd = cumulative("CumProd", 26, cumulative_reference<Times>);
 

@@ -51,8 +51,8 @@ class StridedWalk {
   int64_t pieces_ = 0;
 };
 
-// out[out_start + i · out_step] = in[in_start + i · in_step] for i in [0, count): elements of one type, whole bytes or
-// objects. Packed ones are moved as codes (unpack_codes).
+// out[out_start + i · out_step] = in[in_start + i · in_step] for i in [0, count): elements of one type, whole
+// bytes or objects. Packed ones are moved as codes (unpack_codes).
 void copy_run(const Tensor& out, int64_t out_start, int64_t out_step, const Tensor& in, int64_t in_start,
               int64_t in_step, int64_t count);
 

@@ -16,7 +16,8 @@ constexpr int64_t kDefaultType = 1;  // f32
 DType output_type(const InferenceContext& context) {
   const int64_t code = context.node().int_attribute("output_datatype", kDefaultType);
   const auto dtype = dtype_from_onnx(code);
-  if (!dtype || !kNumericTypes.contains(*dtype)) context.refuse("output_datatype is {}, which is no number", code);
+  if (!dtype || !kNumericTypes.contains(*dtype))
+    context.refuse("output_datatype is {}, which is no number", code);
   return *dtype;
 }
 
@@ -40,7 +41,8 @@ void infer_window(InferenceContext& context) {
 
 int64_t read_scalar(const KernelContext& context, size_t i, std::string_view what) {
   const auto values = read_integers(context.input(i));
-  if (values.size() != 1) context.refuse("{} must be one number, it is {}", what, to_string(context.input(i).dims()));
+  if (values.size() != 1)
+    context.refuse("{} must be one number, it is {}", what, to_string(context.input(i).dims()));
   return values[0];
 }
 
@@ -86,7 +88,8 @@ double read_hertz(const KernelContext& context, size_t i, std::string_view what)
 }
 
 // The corners of the triangles, in bins of the spectrum: `count` + 2 steps of equal width on the mel scale.
-std::vector<int64_t> corners(int64_t count, int64_t dft_length, int64_t sample_rate, double low, double high) {
+std::vector<int64_t> corners(int64_t count, int64_t dft_length, int64_t sample_rate, double low,
+                             double high) {
   constexpr double kScale = 2595.0, kBreak = 700.0;
   const auto mel = [](double hertz) { return kScale * std::log10(1 + hertz / kBreak); };
   const double step = (mel(high) - mel(low)) / static_cast<double>(count + 2);
@@ -100,12 +103,14 @@ std::vector<int64_t> corners(int64_t count, int64_t dft_length, int64_t sample_r
 }
 
 void mel_weight_matrix_reference(KernelContext& context) {
-  const int64_t columns = read_scalar(context, 0, "num_mel_bins"), dft_length = read_scalar(context, 1, "dft_length"),
+  const int64_t columns = read_scalar(context, 0, "num_mel_bins"),
+                dft_length = read_scalar(context, 1, "dft_length"),
                 sample_rate = read_scalar(context, 2, "sample_rate");
   check_size(context, columns, "num_mel_bins");
   check_size(context, dft_length, "dft_length");
   if (sample_rate <= 0) context.refuse("sample_rate is {}", sample_rate);
-  const double low = read_hertz(context, 3, "lower_edge_hertz"), high = read_hertz(context, 4, "upper_edge_hertz");
+  const double low = read_hertz(context, 3, "lower_edge_hertz"),
+               high = read_hertz(context, 4, "upper_edge_hertz");
   if (high > 1e12) context.refuse("upper_edge_hertz is {}", high);
   const int64_t rows = dft_length / 2 + 1;
   const Tensor& out = context.allocate_output(0, output_type(context), {rows, columns});

@@ -19,9 +19,15 @@ struct Placement {
   std::vector<std::string> refusals;
 };
 
+bool wants_reference(const Node& node, const CompileOptions& options) {
+  const OpSchema* schema = options.registry->find(node.domain, node.op);
+  return options.kernels == KernelChoice::kReference &&
+         (schema->reference != nullptr || schema->decompose != nullptr);
+}
+
 Placement place(const Graph& graph, const Node& node, const CompileOptions& options) {
   Placement placement;
-  for (size_t d = 0; d < options.devices.size(); ++d) {
+  for (size_t d = 0; d < options.devices.size() && !wants_reference(node, options); ++d) {
     KernelTable::Choice choice = options.devices[d]->kernels().choose({graph, node});
     for (const auto& [name, reason] : choice.refusals)
       placement.refusals.push_back(fmt::format("{}: {}", name, reason));

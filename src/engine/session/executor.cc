@@ -29,6 +29,18 @@ const Tensor* given_output(const RunBindings& bindings, size_t o) {
   return o < bindings.outputs.size() && bindings.outputs[o].defined() ? &bindings.outputs[o] : nullptr;
 }
 
+// Whether `tensor` is a value of the type, dims left aside.
+bool is_of(const ValueType& type, const Tensor& tensor) {
+  if (!tensor.defined() || (tensor.dtype() != type.dtype && type.dtype != DType::kUndefined)) return false;
+  if (type.kind == TypeKind::kMap)
+    return elements_of(tensor).size() == 2 && elements_of(tensor)[0].dtype() == type.key;
+  if (is_container(tensor.dtype()) && type.element != nullptr) {
+    return std::ranges::all_of(elements_of(tensor),
+                               [&](const Tensor& element) { return is_of(*type.element, element); });
+  }
+  return !type.shape || tensor.rank() == type.shape->size();
+}
+
 void check_given(const Value& output, const Tensor& given, const Dims& dims) {
   if (given.dtype() == output.type.dtype && given.dims() == dims) return;
   fail(ErrorCode::kInvalidArgument, "output " + output.name, "got memory for {} {}, expected {} {}",
@@ -143,11 +155,9 @@ DimBindings Executor::bind_dims(const RunBindings& bindings) const {
     for (size_t i = 0; i < graph.inputs.size(); ++i) {
       const Value& value = graph.value(graph.inputs[i]);
       const Tensor& tensor = bindings.inputs[i];
-      if (!tensor.defined() || tensor.dtype() != value.type.dtype ||
-          (value.type.shape && tensor.rank() != value.type.shape->size())) {
-        fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {} {}, expected {} {}",
-             dtype_name(tensor.dtype()), to_string(tensor.dims()), dtype_name(value.type.dtype),
-             value.type.shape ? to_string(*value.type.shape) : "");
+      if (!is_of(value.type, tensor)) {
+        fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {} {}, expected {}",
+             dtype_name(tensor.dtype()), to_string(tensor.dims()), to_string(value.type));
       }
       for (size_t d = 0; value.type.shape && d < tensor.rank(); ++d)
         check(value, (*value.type.shape)[d], tensor, d);

@@ -39,12 +39,17 @@ struct Program {
   std::vector<ValueId> roots;
 };
 
+// Which kernels nodes may get: the devices' own first, or each schema's reference (else its decomposition)
+// wherever there is one, which is what faster kernels are compared with.
+enum class KernelChoice { kBest, kReference };
+
 struct CompileOptions {
   std::vector<std::shared_ptr<Device>>
       devices;  // in order of preference; the last must be able to read host memory
   const OperatorRegistry* registry = &OperatorRegistry::builtin();
   DType cache_dtype = DType::kF16;
   int64_t cache_page_tokens = 32;
+  KernelChoice kernels = KernelChoice::kBest;
   // Sees the program before its kernels are prepared, which is what takes memory; may throw.
   std::function<void(const Program&)> admit;
 };

@@ -69,8 +69,8 @@ TEST(Session, RefusesWrongInputsByName) {
     }
   };
   EXPECT_EQ(message({}), "run: got 0 inputs, the graph polynomial takes 1");
-  EXPECT_EQ(message({{floats({1, 2}, {1, 2})}, {}}), "input x: got f32 [1, 2], expected f32 [N]");
-  EXPECT_EQ(message({{Tensor::host(DType::kI32, {2})}, {}}), "input x: got i32 [2], expected f32 [N]");
+  EXPECT_EQ(message({{floats({1, 2}, {1, 2})}, {}}), "input x: got f32 [1, 2], expected f32[N]");
+  EXPECT_EQ(message({{Tensor::host(DType::kI32, {2})}, {}}), "input x: got i32 [2], expected f32[N]");
   EXPECT_THROW(session.input_index("y"), Error);
   EXPECT_EQ(session.output_index("out"), 0u);
 }

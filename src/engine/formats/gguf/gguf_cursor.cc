@@ -4,20 +4,6 @@
 
 namespace oag {
 
-std::string printable(std::string_view text) {
-  constexpr size_t kLimit = 80;
-  std::string shown;
-  for (const char c : text.substr(0, kLimit)) {
-    if (c >= ' ' && c <= '~') {
-      shown += c;
-    } else {
-      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  if (text.size() > kLimit) shown += "…";
-  return shown;
-}
-
 uint64_t GgufCursor::read_count(const char* what, size_t least_bytes, uint64_t limit) {
   const size_t begin = offset_;
   const auto count = read<uint64_t>(what);

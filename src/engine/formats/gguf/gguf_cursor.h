@@ -11,11 +11,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/formats/printable.h"
 
 namespace oag {
-
-// Outside text made fit for a one-line message: at most 80 bytes, everything but printable ASCII as \xNN.
-std::string printable(std::string_view text);
 
 // Reads a GGUF header front to back; every read is checked against the end of the bytes.
 class GgufCursor {
