@@ -9,10 +9,6 @@
 namespace oag::cli {
 namespace {
 
-bool is_packed(DType dtype) {
-  return dtype_info(dtype).block_values > 1;
-}
-
 }  // namespace
 
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
