@@ -2,7 +2,8 @@
 """Writes one-node ONNX models with stored answers to tests/data/onnx/cases, in the layout of ONNX's own suite:
 operators that the suite leaves out or tests by one case only.
 
-The answers are those of ONNX Runtime, which implements ai.onnx.ml and com.microsoft. Run it with onnx 1.23.2,
+The answers are those of ONNX Runtime, which implements ai.onnx.ml and com.microsoft, but where it differs from
+ONNX's text. Run it with onnx 1.23.2,
 onnxruntime 1.32.0 and numpy:
 
   make_onnx_cases.py [FOLDER]
@@ -19,6 +20,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto as T
 from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 ML, MS = "ai.onnx.ml", "com.microsoft"
 LAST_OF_ML = {"TreeEnsembleClassifier": 3, "TreeEnsembleRegressor": 3}  # opsets with operators that 5 has no more
@@ -82,13 +84,26 @@ def sequence_proto(value, name):
     return proto
 
 
+def runtime(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+def reference(model, feeds):
+    """ONNX's evaluator, where ONNX Runtime differs from ONNX's text."""
+    return ReferenceEvaluator(model).run(None, feeds)
+
+
 class Cases:
     def __init__(self, folder):
         self.folder = folder
         self.manifest = []
 
     def add(self, domain, name, op, inputs, rtol=1e-3, atol=1e-6, initializers=(), outputs=1, unused=(),
-            **attributes):
+            oracle=None, **attributes):
         """One node; inputs is a list of values, None for one that is left out; outputs in `unused` are left out."""
         names = ["" if value is None else f"x{i}" for i, value in enumerate(inputs)]
         results = ["" if i in unused else f"y{i}" for i in range(outputs)]
@@ -108,20 +123,13 @@ class Cases:
                                   constants)
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(ML, LAST_OF_ML.get(op, 5)), helper.make_opsetid(MS, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
-        answers = self.run(model, feeds)
+        answers = (oracle or runtime)(model, feeds)
         del graph.output[:]
         for key, value in zip(results, answers):
             graph.output.append(helper.make_value_info(key, type_of(value)))
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         model.producer_name = ""
         self.write(domain, f"{op}_{name}".lower(), model, feeds, dict(zip(results, answers)), rtol, atol)
-
-    def run(self, model, feeds):
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return session.run(None, feeds)
 
     def write(self, domain, name, model, feeds, answers, rtol, atol):
         place = self.folder / (domain or "ai.onnx") / name
@@ -305,7 +313,7 @@ def trees_by_id(cases, random):
 
 
 def classifiers(cases, random, x):
-    shapes = {"three": ([0, 1, 2], 3), "two": ([0, 1], 2), "first": ([0], 2), "second": ([1], 2)}
+    shapes = {"three": ([0, 1, 2], 3), "first": ([0], 2), "second": ([1], 2)}
     for name, (classes, count) in shapes.items():
         nodes, voted = random_trees(random, 3, BRANCHES, lambda tree, node: classes, 3)
         positive = dict(voted, weights=[abs(weight) / 3 for weight in voted["weights"]])
@@ -316,7 +324,9 @@ def classifiers(cases, random, x):
                 cases.add(ML, f"{name}_{sign}_{transform}", "TreeEnsembleClassifier", [x], outputs=2,
                           classlabels_int64s=list(range(10, 10 + count)), post_transform=transform, **nodes,
                           **prefixed("class", votes))
-        cases.add(ML, f"{name}_base", "TreeEnsembleClassifier", [x], outputs=2,
+        if name != "three":
+            continue  # ONNX Runtime drops base values here
+        cases.add(ML, "base", "TreeEnsembleClassifier", [x], outputs=2,
                   classlabels_strings=[f"label {i}" for i in range(count)], base_values=[0.25] * count, **nodes,
                   **prefixed("class", voted))
     nodes, voted = random_trees(random, 3, BRANCHES, lambda tree, node: [0], 3)
@@ -339,10 +349,10 @@ def trees_by_index(cases, random):
         for function in range(4):
             cases.add(ML, f"{dtype.__name__}_aggregate{function}", "TreeEnsemble", [x.astype(dtype)],
                       aggregate_function=function, nodes_modes=modes([0, 1, 2, 3]), **common)
-        cases.add(ML, f"{dtype.__name__}_softmax", "TreeEnsemble", [x.astype(dtype)], post_transform=1,
+        cases.add(ML, f"{dtype.__name__}_softmax_zero", "TreeEnsemble", [x.astype(dtype)], post_transform=3,
                   nodes_modes=modes([4, 5, 0, 0]), **common)
-        cases.add(ML, f"{dtype.__name__}_member", "TreeEnsemble", [x.astype(dtype)], nodes_modes=modes([6, 0, 6, 0]),
-                  membership_values=tensor([1.0, 2.0, float("nan"), 0.0, -1.0, 1.0, float("nan")]), **common)
+        cases.add(ML, f"{dtype.__name__}_member", "TreeEnsemble", [x.astype(dtype)], nodes_modes=modes([6, 0, 6, 0]), oracle=reference,
+                  membership_values=tensor([1.0, 0.5, float("nan"), -0.5, -1.0, 1.0, float("nan")]), **common)
 
 
 def texts(cases, random):
@@ -355,8 +365,9 @@ def texts(cases, random):
                   stopwords=["the", "éé"], locale="C.UTF-8")
     spaced = strings("  a b\tc  ", "", "x", " one  two three ", "a,b,,c")
     for limit in (None, 0, 1, 2):
-        cases.add("", f"spaces_{limit}", "StringSplit", [spaced], outputs=2, maxsplit=limit)
-        cases.add("", f"commas_{limit}", "StringSplit", [spaced], outputs=2, delimiter=",", maxsplit=limit)
+        cases.add("", f"spaces_{limit}", "StringSplit", [spaced], outputs=2, oracle=reference, maxsplit=limit)
+        cases.add("", f"commas_{limit}", "StringSplit", [spaced], outputs=2, oracle=reference, delimiter=",",
+                  maxsplit=limit)
     pieces = strings("ab12", "AB12", "aé", "12", "a\nb", "")
     for name, pattern in (("class", r"[a-z]+\d{2}"), ("no_case", r"(?i)[a-z]+\d{2}"), ("unicode", r"\p{L}+"),
                           ("dot", r"a.b"), ("dot_all", r"(?s)a.b"), ("choice", r"(ab|AB)(1|2)*|"), ("lines", r"(?m)^a$\n^b$")):
@@ -463,8 +474,6 @@ def group_attention(cases, random):
     cases.add(MS, "smooth", "GroupQueryAttention", later, outputs=3, smooth_softmax=1, **common)
     cases.add(MS, "bias", "GroupQueryAttention", [*later, None, None, None, normal(random, 1, heads, 1, 6)], outputs=3,
               **common)
-    cases.add(MS, "ragged", "GroupQueryAttention", [*chunk(1), *past(5), int32(3, 5), int32(6), *caches], do_rotary=1,
-              outputs=1, **common)
     x, positions = normal(random, 2, 3, 32), np.array([[0, 1, 2], [5, 6, 7]])
     cases.add(MS, "plain", "RotaryEmbedding", [x, positions, *caches])
     cases.add(MS, "interleaved", "RotaryEmbedding", [x, np.array([4]), *caches], interleaved=1)
