@@ -21,13 +21,14 @@ namespace oag::cli {
 namespace {
 
 constexpr double kLongestTimeout = 86400;
-constexpr const char* kBesideTheModel = "*";  // of --profile without a file
 
 struct InferFlags {
   ModelOptions place;  // and the model's path
   InputOptions inputs;
-  std::string output, profile;
-  double timeout_s = 0;  // 0: none
+  std::string output;
+  bool profile = false;
+  std::string trace_file;  // empty: where trace_path says
+  double timeout_s = 0;    // 0: none
   bool json = false;
 };
 
@@ -46,8 +47,8 @@ void run_once(const InferFlags& flags, const Session& session, const RunBindings
   }
 }
 
-std::filesystem::path trace_file(const InferFlags& flags) {
-  if (flags.profile != kBesideTheModel) return flags.profile;
+std::filesystem::path trace_path(const InferFlags& flags) {
+  if (!flags.trace_file.empty()) return flags.trace_file;
   if (!flags.output.empty()) return std::filesystem::path(flags.output) / "profile.json";
   return std::filesystem::path(flags.place.model).stem().string() + ".profile.json";
 }
@@ -75,7 +76,7 @@ Json inference_json(const InferFlags& flags, const Inference& inference, const S
                    {"outputs", std::move(outputs)}};
   if (trace) {
     document["profile"] = trace->json();
-    document["profile"]["trace"] = trace_file(flags).string();
+    document["profile"]["trace"] = trace_path(flags).string();
   }
   return document;
 }
@@ -88,11 +89,11 @@ void tell(const InferFlags& flags, const Inference& inference, const Session& se
   }
   fmt::print("{}", outputs_table(inference.outputs));
   if (trace) fmt::print("\n{}", trace->table());
-  fmt::print("\nloaded in {:.1f} ms, ran in {:.1f} ms\n", inference.load_ms, inference.run_ms);
+  fmt::print("\nloaded in {:.1f} ms, ran in {:.2f} ms\n", inference.load_ms, inference.run_ms);
   if (!flags.output.empty()) fmt::print("outputs are in {}\n", printable(flags.output));
   if (trace)
     fmt::print("the trace is in {}, for chrome://tracing or ui.perfetto.dev\n",
-               printable(trace_file(flags).string()));
+               printable(trace_path(flags).string()));
 }
 
 std::optional<TimePoint> deadline_of(const InferFlags& flags) {
@@ -115,7 +116,7 @@ int infer(const InferFlags& flags) {
   InterruptibleRun run;
   std::vector<Tensor> outputs;
   std::optional<RunTrace> trace;
-  if (!flags.profile.empty()) {
+  if (flags.profile) {
     run_once(flags, session, {inputs, {}}, run.renew(deadline_of(flags)),
              outputs);  // touches memory, makes the plan
     outputs.clear();
@@ -131,7 +132,7 @@ int infer(const InferFlags& flags) {
     inference.outputs.push_back({model.outputs[i].name, outputs[i]});
   if (trace) trace->finish();
   if (!flags.output.empty()) write_outputs(flags.output, inference.outputs);
-  if (trace) trace->write_chrome_trace(trace_file(flags));
+  if (trace) trace->write_chrome_trace(trace_path(flags));
   tell(flags, inference, session, trace);
   return kExitOk;
 }
@@ -172,23 +173,28 @@ void declare(CLI::App& app, int& exit_code) {
       "lists\n"
       "name, file, dtype and shape.");
   command->add_option("MODEL", flags->place.model, "An ONNX file; its external data lie in its folder")
-      ->required()
       ->check(not_empty());
   declare_inputs(*command, flags->inputs);
   command->add_option("-o,--output", flags->output, "Folder for the outputs; made where it is missing")
       ->check(not_empty());
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/infer.json)");
   flags->place.declare_explain(*command);
-  command
-      ->add_flag(fmt::format("--profile{{{}}}", kBesideTheModel), flags->profile,
-                 "Run twice and show the second run's time by operator, and write it as a Chrome trace:\n"
-                 "--profile=FILE (default: profile.json in --output's folder, else MODEL.profile.json here)")
-      ->type_name("[=FILE]");
+  auto* profile = command->add_option(
+      "--profile", flags->trace_file,
+      "Run twice, show the second run's time by operator and write it as a Chrome trace (default FILE:\n"
+      "profile.json in --output's folder, else MODEL.profile.json here)");
+  profile->expected(0, 1)->type_name("[FILE]");
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a run is stopped; 0: never")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
   flags->place.declare_place(*command);
-  command->callback([flags, &exit_code] { exit_code = infer(*flags); });
+  command->callback([flags, profile, &exit_code] {
+    flags->profile = profile->count() > 0;
+    // What follows --profile is taken for its file, the model itself where nothing else is left to be it.
+    if (flags->place.model.empty()) std::swap(flags->place.model, flags->trace_file);
+    if (flags->place.model.empty()) throw CLI::RequiredError("MODEL");
+    exit_code = infer(*flags);
+  });
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 
 #include "cli/case_runner.h"
 #include "cli/command.h"
@@ -19,13 +18,15 @@ namespace {
 using Status = CaseResult::Status;
 
 constexpr double kLongestTimeout = 86400;
+constexpr const char* kBest = "best";
+constexpr const char* kReference = "reference";
 
 struct VerifyFlags {
   ModelOptions place;
   std::vector<std::string> folders;
   std::string manifest;
   Tolerance tolerance;
-  KernelChoice kernels = KernelChoice::kBest;
+  std::string kernels = kBest;
   double timeout_s = 60;
   bool json = false;
 };
@@ -74,13 +75,14 @@ Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));
   Report report{std::move(cases), {}};
+  const auto kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   InterruptibleRun run;
   ProgressBar progress;
   for (const ModelCase& each : report.cases) {
     progress.update_count("verifying", report.results.size(), report.cases.size());
     report.results.push_back(InterruptScope::interrupted()
                                  ? CaseResult{}
-                                 : run_case(each, runtime, flags.kernels, run.renew(Clock::now() + limit)));
+                                 : run_case(each, runtime, kernels, run.renew(Clock::now() + limit)));
   }
   progress.clear();
   return report;
@@ -124,8 +126,7 @@ void print_json_report(const VerifyFlags& flags, const Report& report) {
                      {"reason", result.reason.empty() ? Json(nullptr) : Json(result.reason)},
                      {"ms", result.ms}});
   }
-  Json document = {{"schema", "oag.verify/1"},
-                   {"kernels", flags.kernels == KernelChoice::kBest ? "best" : "reference"}};
+  Json document = {{"schema", "oag.verify/1"}, {"kernels", flags.kernels}};
   document.update(counts_json(report.total()));
   document["kinds"] = std::move(kinds);
   document["cases"] = std::move(cases);
@@ -174,14 +175,12 @@ void declare(CLI::App& app, int& exit_code) {
       ->add_option("--atol", flags->tolerance.absolute, "Absolute tolerance of cases that no manifest lists")
       ->check(number(0, 1e30))
       ->capture_default_str();
-  const std::map<std::string, KernelChoice> choices = {{"best", KernelChoice::kBest},
-                                                       {"reference", KernelChoice::kReference}};
   command
       ->add_option(
           "--kernels", flags->kernels,
           "best: those that oag infer runs; reference: each operator's plain definition, which is slow")
-      ->transform(CLI::CheckedTransformer(choices))
-      ->default_str("best");
+      ->check(CLI::IsMember({kBest, kReference}))
+      ->capture_default_str();
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a case fails")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
