@@ -30,13 +30,20 @@ constexpr std::array kSignatures = {
     Signature{"PNG", 0, std::string_view("\x89PNG\r\n\x1a\n", 8), decode_png, png_pixels},
     Signature{"JPEG", 0, "\xff\xd8\xff", decode_jpeg, jpeg_pixels},
     Signature{"WebP", 8, "WEBP", decode_webp, webp_pixels},  // after "RIFF" and a size
+    Signature{"BMP", 0, "BM", decode_bmp, bmp_pixels},
+    Signature{"PNM", 0, "P1", decode_pnm, pnm_pixels},
+    Signature{"PNM", 0, "P2", decode_pnm, pnm_pixels},
+    Signature{"PNM", 0, "P3", decode_pnm, pnm_pixels},
+    Signature{"PNM", 0, "P4", decode_pnm, pnm_pixels},
+    Signature{"PNM", 0, "P5", decode_pnm, pnm_pixels},
+    Signature{"PNM", 0, "P6", decode_pnm, pnm_pixels},
     Signature{"GIF", 0, "GIF8"},
-    Signature{"BMP", 0, "BM"},
     Signature{"TIFF", 0, std::string_view("II*\0", 4)},
     Signature{"TIFF", 0, std::string_view("MM\0*", 4)},
     Signature{"JPEG XL", 0, "\xff\x0a"},
     Signature{"JPEG XL", 4, "JXL "},
     Signature{"JPEG 2000", 4, "jP  "},
+    Signature{"JPEG 2000", 0, "\xff\x4f\xff\x51"},
     Signature{"AVIF", 4, "ftypavif"},
     Signature{"HEIC", 4, "ftyphei"},
     Signature{"HEIF", 4, "ftypmif1"},
@@ -46,18 +53,19 @@ constexpr std::array kSignatures = {
 
 // The format of a file. It is one that can be decoded.
 const Signature& signature_of(std::span<const std::byte> bytes, std::string_view where) {
-  if (bytes.empty()) fail(ErrorCode::kCorruptData, where, "is empty, a PNG, JPEG or WebP file was expected");
+  if (bytes.empty())
+    fail(ErrorCode::kCorruptData, where, "is empty, a PNG, JPEG, WebP, BMP or PNM file was expected");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   for (const Signature& signature : kSignatures) {
     if (text.size() < signature.at || !text.substr(signature.at).starts_with(signature.magic)) continue;
     if (signature.decode) return signature;
-    fail(ErrorCode::kUnsupported, where, "is a {} file; PNG, JPEG and WebP can be read: convert it",
+    fail(ErrorCode::kUnsupported, where, "is a {} file; PNG, JPEG, WebP, BMP and PNM can be read: convert it",
          signature.name);
   }
   std::string start;
   for (const std::byte byte : bytes.first(std::min<size_t>(bytes.size(), 8)))
     start += fmt::format("{:02x}", static_cast<unsigned>(byte));
-  fail(ErrorCode::kCorruptData, where, "is no PNG, JPEG or WebP file: its {} bytes start with {}",
+  fail(ErrorCode::kCorruptData, where, "is no PNG, JPEG, WebP, BMP or PNM file: its {} bytes start with {}",
        bytes.size(), start);
 }
 
@@ -106,6 +114,15 @@ RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where, 
   try {
     DecodedImage decoded = signature_of(bytes, where).decode(bytes, where, limits);
     return upright(std::move(decoded.image), decoded.orientation);
+  } catch (const std::bad_alloc&) {
+    fail_for_memory(bytes, where);
+  }
+}
+
+RgbImage decode_stored_image(std::span<const std::byte> bytes, std::string_view where,
+                             const ImageLimits& limits) {
+  try {
+    return signature_of(bytes, where).decode(bytes, where, limits).image;
   } catch (const std::bad_alloc&) {
     fail_for_memory(bytes, where);
   }

@@ -24,16 +24,20 @@ struct ImageLimits {
   size_t max_bytes = size_t{64} << 20;     // of a file inside a data URI
 };
 
-// Decodes a PNG, JPEG or WebP file, told apart by its first bytes. The pixels are those of Pillow's
-// ImageOps.exif_transpose(image).convert("RGB"), which is how transformers loads a picture: alpha, tRNS,
-// colour profiles and gamma are dropped; 16-bit samples keep their upper byte, but grey without alpha is
-// clipped to 255; CMYK is taken as Adobe writes it (inverted); EXIF (or, where that has none, XMP)
+// Decodes a PNG, JPEG, WebP, BMP or PNM (P1 to P6) file, told apart by its first bytes. The pixels are those
+// of Pillow's ImageOps.exif_transpose(image).convert("RGB"), which is how transformers loads a picture:
+// alpha, tRNS, colour profiles and gamma are dropped; 16-bit samples keep their upper byte, but grey without
+// alpha is clipped to 255; CMYK is taken as Adobe writes it (inverted); EXIF (or, where that has none, XMP)
 // orientation is applied in every format; of an animation the first frame on its canvas is taken. A JPEG that
 // lacks nothing but its end marker is whole; any other file that is cut off is refused. `where` names the
 // picture in errors. Errors: kCorruptData (broken or cut off), kUnsupported (another format, a kind of JPEG
 // that the library cannot read), kInvalidArgument (larger than `limits`), kOutOfMemory.
 RgbImage decode_image(std::span<const std::byte> bytes, std::string_view where,
                       const ImageLimits& limits = {});
+
+// The same picture as it is stored, whatever its orientation says. Errors as above.
+RgbImage decode_stored_image(std::span<const std::byte> bytes, std::string_view where,
+                             const ImageLimits& limits = {});
 
 // Decodes "data:[type][;parameter…];base64,…" (RFC 2397); the type is not believed. Errors as above, and
 // kInvalidArgument when the text is no such URI.

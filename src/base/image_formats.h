@@ -19,11 +19,15 @@ struct DecodedImage {
 DecodedImage decode_png(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 DecodedImage decode_jpeg(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 DecodedImage decode_webp(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
+DecodedImage decode_bmp(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
+DecodedImage decode_pnm(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 
 // Width times height by the header, which is checked as above.
 int64_t png_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 int64_t jpeg_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 int64_t webp_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
+int64_t bmp_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
+int64_t pnm_pixels(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits);
 
 // Refuses an empty picture (kCorruptData) and one past the limits (kInvalidArgument).
 void check_image_size(int64_t width, int64_t height, std::string_view where, const ImageLimits& limits);

@@ -161,19 +161,21 @@ TEST(Image, AJpegOfVeryManyScansIsRefused) {
 
 TEST(Image, OtherFormatsAreNamed) {
   EXPECT_EQ(refusal("GIF89a..."),
-            "unsupported: picture: is a GIF file; PNG, JPEG and WebP can be read: convert it");
+            "unsupported: picture: is a GIF file; PNG, JPEG, WebP, BMP and PNM can be read: convert it");
   EXPECT_EQ(refusal(std::string("\0\0\0\x1c"
                                 "ftypheic",
                                 12)),
-            "unsupported: picture: is a HEIC file; PNG, JPEG and WebP can be read: convert it");
-  EXPECT_EQ(refusal(""), "corrupt data: picture: is empty, a PNG, JPEG or WebP file was expected");
-  EXPECT_EQ(refusal("hello"),
-            "corrupt data: picture: is no PNG, JPEG or WebP file: its 5 bytes start with 68656c6c6f");
+            "unsupported: picture: is a HEIC file; PNG, JPEG, WebP, BMP and PNM can be read: convert it");
+  EXPECT_EQ(refusal(""), "corrupt data: picture: is empty, a PNG, JPEG, WebP, BMP or PNM file was expected");
+  EXPECT_EQ(
+      refusal("hello"),
+      "corrupt data: picture: is no PNG, JPEG, WebP, BMP or PNM file: its 5 bytes start with 68656c6c6f");
 }
 
 TEST(Image, AnAnswerOfAWebServerIsNamedAsSuch) {
   EXPECT_EQ(refusal("<html>404</html>"),
-            "unsupported: picture: is a SVG, XML or HTML file; PNG, JPEG and WebP can be read: convert it");
+            "unsupported: picture: is a SVG, XML or HTML file; PNG, JPEG, WebP, BMP and PNM can be read: "
+            "convert it");
 }
 
 TEST(Image, ADataUriIsDecodedWhateverItsLabelSays) {
@@ -197,7 +199,7 @@ TEST(Image, ABadDataUriIsRefused) {
   EXPECT_EQ(line("data:image/png;base64"), "is no data URI: \"data:image/png;base64,…\" was expected");
   EXPECT_EQ(line("data:image/png,abcd"),
             "the data URI is not in base64: \";base64\" was expected before the comma");
-  EXPECT_EQ(line("data:image/png;base64,"), "is empty, a PNG, JPEG or WebP file was expected");
+  EXPECT_EQ(line("data:image/png;base64,"), "is empty, a PNG, JPEG, WebP, BMP or PNM file was expected");
   EXPECT_EQ(line("data:image/png;base64,iVBO", {.max_bytes = 2}),
             "base64 text holds 3 bytes, the limit is 2");
 }

@@ -1,4 +1,4 @@
-// Pictures from outside, PNG, JPEG and WebP, as bytes and as data URIs: a picture within the limits or
+// Pictures from outside, PNG, JPEG, WebP, BMP and PNM, as bytes and as data URIs: a picture within the limits or
 // oag::Error.
 #include <cstddef>
 #include <cstdint>

@@ -20,10 +20,11 @@ ValueId aligned(OldNode& old, ValueId a, ValueId b, int64_t axis) {
     for (int64_t i = 0; i < trailing; ++i) axes.push_back(*rank_b + i);
     return old.add("Unsqueeze", {b, old.ints("axes", axes)});
   }
-  const ValueId from = axis < 0 ? old.ints("from_end", {-axis})
-                                : old.add("Sub", {old.rank_of(a), old.ints("axis", {axis})});
+  const ValueId from =
+      axis < 0 ? old.ints("from_end", {-axis}) : old.add("Sub", {old.rank_of(a), old.ints("axis", {axis})});
   const ValueId trailing = old.add("Max", {old.add("Sub", {from, old.rank_of(b)}), old.ints("none", {0})});
-  const ValueId shape = old.add("Concat", {old.add("Shape", {b}), old.ones(trailing)}, {{"axis", int64_t{0}}});
+  const ValueId shape =
+      old.add("Concat", {old.add("Shape", {b}), old.ones(trailing)}, {{"axis", int64_t{0}}});
   return old.add("Reshape", {b, shape}, {{"allowzero", int64_t{1}}});
 }
 

@@ -1,0 +1,1 @@
+2katze2hund2_Unused2_UnusedBy0

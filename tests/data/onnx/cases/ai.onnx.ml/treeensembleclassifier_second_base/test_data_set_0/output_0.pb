@@ -1,0 +1,1 @@
+	2label 12label 12label 12label 12label 12label 12label 12label 12label 1By0

@@ -1,0 +1,1 @@
+	2label 02label 02label 02label 02label 02label 02label 02label 02label 0By0

@@ -1,0 +1,1 @@
+	2label 12label 12label 12label 12label 12label 12label 12label 12label 0By0
