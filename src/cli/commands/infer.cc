@@ -124,13 +124,13 @@ int infer(const InferFlags& flags) {
   }
   const TimePoint start = Clock::now();
   run_once(flags, session, {inputs, {}, trace ? &*trace : nullptr}, run.renew(deadline_of(flags)), outputs);
+  if (trace) trace->finish();
   inference.run_ms = elapsed_ms(start, Clock::now());
   for (const auto& file : model.files) {
     if (file->damaged()) fail(ErrorCode::kIo, file->path().string(), "became shorter while it was read");
   }
   for (size_t i = 0; i < outputs.size(); ++i)
     inference.outputs.push_back({model.outputs[i].name, outputs[i]});
-  if (trace) trace->finish();
   if (!flags.output.empty()) write_outputs(flags.output, inference.outputs);
   if (trace) trace->write_chrome_trace(trace_path(flags));
   tell(flags, inference, session, trace);
@@ -141,9 +141,10 @@ void declare_inputs(CLI::App& command, InputOptions& inputs) {
   command
       .add_option(
           "--input", inputs.files,
-          "NAME=FILE: the values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
+          "The values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
           "OptionalProto or MapProto, as the input's type is), or a picture (.png, .jpg, .webp) of the size\n"
           "that the input has: its RGB values, 0 to 255, with channels first or last as the input has them")
+      ->type_name("NAME=FILE")
       ->allow_extra_args(false);
   auto* random =
       command.add_flag("--random", inputs.random,
@@ -155,8 +156,9 @@ void declare_inputs(CLI::App& command, InputOptions& inputs) {
   command
       .add_option(
           "--shape", inputs.shapes,
-          "NAME=1,3,480,640: dims of an input that is drawn (default: as the model says, 1 where it leaves\n"
-          "them open)")
+          "Dims of an input that is drawn, such as x=1,3,480,640 (default: as the model says, 1 where it\n"
+          "leaves them open)")
+      ->type_name("NAME=DIMS")
       ->allow_extra_args(false)
       ->needs(random);
 }
@@ -165,17 +167,16 @@ void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<InferFlags>();
   CLI::App* command = app.add_subcommand("infer", "Run an ONNX model once");
   command->footer(
-      "Without --output the outputs are shown in a table. With it each is written to DIR/NAME.npy, where a / "
-      "of\n"
-      "the name is a _ and a taken name gets _2; types that .npy lacks (bfloat16, floats and integers of "
-      "less\n"
-      "than 8 bits, strings, sequences, optionals, maps) are protobuf messages, NAME.pb. DIR/outputs.json "
-      "lists\n"
-      "name, file, dtype and shape.");
+      "Without --output the outputs are shown in a table. With it each is written to DIR/NAME.npy, where a "
+      "/\n"
+      "of the name is a _ and a taken name gets _2; types that .npy lacks (bfloat16, floats of 8 bits and\n"
+      "less, integers of less, strings, sequences, optionals, maps) are protobuf messages, NAME.pb.\n"
+      "DIR/outputs.json lists name, file, dtype and shape.");
   command->add_option("MODEL", flags->place.model, "An ONNX file; its external data lie in its folder")
       ->check(not_empty());
   declare_inputs(*command, flags->inputs);
   command->add_option("-o,--output", flags->output, "Folder for the outputs; made where it is missing")
+      ->type_name("DIR")
       ->check(not_empty());
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/infer.json)");
   flags->place.declare_explain(*command);
@@ -185,6 +186,7 @@ void declare(CLI::App& app, int& exit_code) {
       "profile.json in --output's folder, else MODEL.profile.json here)");
   profile->expected(0, 1)->type_name("[FILE]");
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a run is stopped; 0: never")
+      ->type_name("S")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
   flags->place.declare_place(*command);

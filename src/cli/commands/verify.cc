@@ -150,15 +150,11 @@ void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command = app.add_subcommand("verify", "Check ONNX models against stored inputs and outputs");
   command->footer(
-      "A case is a folder with model.onnx and test_data_set_N/input_K.pb, output_K.pb, as ONNX's own tests "
-      "are\n"
-      "laid out; input K is the model's K-th input that is no initializer. Types and shapes have to be "
-      "equal,\n"
-      "numbers near: |x - y| <= ATOL + RTOL * |y|, for bfloat16 with an RTOL of at least 2^-6. A "
-      "manifest.json\n"
-      "gives tolerances by case and says whose values are random, of which type and shape alone are "
-      "compared.\n"
-      "The exit code is 3 when a case fails.");
+      "A case is a folder with model.onnx and test_data_set_N/input_K.pb, output_K.pb, as ONNX's own tests\n"
+      "are laid out; input K is the model's K-th input that is no initializer. Types and shapes have to be\n"
+      "equal, numbers near: |x - y| <= ATOL + RTOL * |y|, for bfloat16 with an RTOL of at least 2^-6. A\n"
+      "manifest.json gives tolerances by case and says whose values are random, of which type and shape\n"
+      "alone are compared. The exit code is 3 when a case fails.");
   command->add_option("CASE_DIR", flags->folders, "Folders of cases, or folders that hold such at any depth")
       ->required()
       ->check(not_empty());
@@ -166,6 +162,7 @@ void declare(CLI::App& app, int& exit_code) {
   command
       ->add_option("--manifest", flags->manifest,
                    "The manifest (default: the nearest manifest.json from the case's folder upwards)")
+      ->type_name("FILE")
       ->check(not_empty());
   command
       ->add_option("--rtol", flags->tolerance.relative, "Relative tolerance of cases that no manifest lists")
@@ -182,6 +179,7 @@ void declare(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({kBest, kReference}))
       ->capture_default_str();
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a case fails")
+      ->type_name("S")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
   flags->place.declare_place(*command);
