@@ -87,6 +87,7 @@ std::string run_data_sets(const ModelCase& model_case, const std::shared_ptr<Run
 
 // The case's name says where it is: its folder is taken out of what is told about its files.
 std::string without_folder(std::string text, const std::string& folder) {
+  if (text.starts_with(folder + ": ")) text.erase(0, folder.size() + 2);
   const std::string prefix = folder + "/";
   for (size_t at = 0; (at = text.find(prefix, at)) != std::string::npos;) text.erase(at, prefix.size());
   return text;
