@@ -1,5 +1,5 @@
-// Matches follow from RE2's syntax (https://github.com/google/re2/wiki/Syntax); the stored cases of RegexFullMatch
-// compare with RE2 itself.
+// Matches follow from RE2's syntax (https://github.com/google/re2/wiki/Syntax); the stored cases of
+// RegexFullMatch compare with RE2 itself.
 #include "engine/ops/regex.h"
 
 #include <gtest/gtest.h>
@@ -63,8 +63,9 @@ TEST(Regex, TakesLinearTimeWhereBacktrackingWouldNotEnd) {
 }
 
 TEST(Regex, RefusesWhatIsNoExpression) {
-  for (const char* pattern : {"(", ")", "[a", "[z-a]", "*", "a**", "a{2}{3}", "a{1001}", "a{2,1}", R"(\1)", R"(\y)",
-                              "(?=a)", "(?P=n)", R"(\p{Foo})", "[[:foo:]]", R"(\x{110000})", "\\", "\xFF"})
+  for (const char* pattern :
+       {"(", ")", "[a", "[z-a]", "*", "a**", "a{2}{3}", "a{1001}", "a{2,1}", R"(\1)", R"(\y)", "(?=a)",
+        "(?P=n)", R"(\p{Foo})", "[[:foo:]]", R"(\x{110000})", "\\", "\xFF"})
     EXPECT_NE(refusal(pattern), "accepted") << pattern;
 }
 
