@@ -60,11 +60,12 @@ def judge(results, misses, whole):
     found = set()
     for case in results:
         name = listed(case["path"], misses)
+        shown = "/".join(pathlib.Path(case["path"]).parts[-2:])
         found.add(name)
         if case["status"] != "passed" and name is None:
-            yield f'{case["name"]} {case["status"]}: {case["reason"]}'
+            yield f'{shown} {case["status"]}: {case["reason"]}'
         elif case["status"] == "passed" and name is not None:
-            yield f'{case["name"]} passes, but is listed as failing: "{misses[name]}"'
+            yield f'{shown} passes, but is listed as failing: "{misses[name]}"'
     if whole:
         for name in sorted(misses.keys() - found):
             yield f"{name} is listed as failing, but is not there"

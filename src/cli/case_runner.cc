@@ -31,12 +31,12 @@ struct LoadedModel {
 // `output "y" of Relu "n0"`: which output it is, and the node that makes it.
 std::string output_text(const LoadedModel& model, size_t index) {
   const Graph& graph = model.session.program().graph;
-  std::string text = fmt::format("output {}", quoted(model.outputs[index].name));
+  std::string text = fmt::format("output {}", cli::quoted(model.outputs[index].name));
   for (const Node& node : graph.nodes) {
     if (std::find(node.outputs.begin(), node.outputs.end(), graph.outputs[index]) == node.outputs.end())
       continue;
     text += fmt::format(" of {}", node.full_op());
-    if (!node.name.empty()) text += " " + quoted(node.name);
+    if (!node.name.empty()) text += " " + cli::quoted(node.name);
   }
   return text;
 }
@@ -87,6 +87,7 @@ std::string run_data_sets(const ModelCase& model_case, const std::shared_ptr<Run
 
 // The case's name says where it is: its folder is taken out of what is told about its files.
 std::string without_folder(std::string text, const std::string& folder) {
+  if (text.starts_with(folder + ": ")) text.erase(0, folder.size() + 2);
   const std::string prefix = folder + "/";
   for (size_t at = 0; (at = text.find(prefix, at)) != std::string::npos;) text.erase(at, prefix.size());
   return text;

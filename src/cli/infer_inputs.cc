@@ -43,9 +43,9 @@ std::pair<const OnnxPort*, std::string> split(Ports inputs, std::string_view opt
     }
   }
   const size_t at = text.find('=');
-  if (at == std::string::npos) usage_error(option, "{} is not NAME=VALUE", quoted(text));
+  if (at == std::string::npos) usage_error(option, "{} is not NAME=VALUE", cli::quoted(text));
   fail(ErrorCode::kNotFound, fmt::format("{} {}", option, text), "the model has no input {}; it has: {}",
-       quoted(text.substr(0, at)), input_list(inputs));
+       cli::quoted(text.substr(0, at)), input_list(inputs));
 }
 
 Dims read_dims(const std::string& text) {
@@ -54,7 +54,7 @@ Dims read_dims(const std::string& text) {
     int64_t dim = -1;
     const auto [next, error] = std::from_chars(at, end, dim);
     if (error != std::errc() || dim < 0 || (next != end && (*next != ',' || next + 1 == end)))
-      usage_error("--shape", "{} is no list of dims such as 1,3,480,640", quoted(text));
+      usage_error("--shape", "{} is no list of dims such as 1,3,480,640", cli::quoted(text));
     dims.push_back(dim);
     at = next == end ? end : next + 1;
   }
@@ -119,7 +119,7 @@ Tensor picture_tensor(const OnnxPort& input, const std::string& file) {
        "is a picture of 3 channels, {} rows and {} columns, and the input {} takes {}; bring it to that "
        "size, or give "
        "the values as .npy",
-       image.height, image.width, quoted(input.name), to_string(type));
+       image.height, image.width, cli::quoted(input.name), to_string(type));
 }
 
 Tensor read_input(const OnnxPort& input, const std::string& file) {
@@ -141,11 +141,12 @@ class Given {
   Given(Ports inputs, const InputOptions& options) : inputs_(inputs) {
     for (const std::string& text : options.files) {
       const auto [input, file] = split(inputs, "--input", text);
-      if (tensors_.contains(input->name)) usage_error("--input", "{} is given twice", quoted(input->name));
+      if (tensors_.contains(input->name))
+        usage_error("--input", "{} is given twice", cli::quoted(input->name));
       Tensor tensor = read_input(*input, file);
       if (!fits(input->type, tensor)) {
         fail(ErrorCode::kInvalidArgument, file, "holds {}, and the input {} takes {}", type_text(tensor),
-             quoted(input->name), to_string(input->type));
+             cli::quoted(input->name), to_string(input->type));
       }
       learn(*input, tensor.dims());
       tensors_[input->name] = std::move(tensor);
@@ -184,15 +185,15 @@ class Given {
   void add_shape(const std::string& text, bool random) {
     const auto [input, list] = split(inputs_, "--shape", text);
     if (!random || tensors_.contains(input->name))
-      usage_error("--shape", "{} is of an input that is not drawn: it goes with --random", quoted(text));
+      usage_error("--shape", "{} is of an input that is not drawn: it goes with --random", cli::quoted(text));
     Dims dims = read_dims(list);
     if (input->type.shape && !fits(*input->type.shape, dims)) {
-      fail(ErrorCode::kInvalidArgument, "--shape " + text, "the input {} takes {}", quoted(input->name),
+      fail(ErrorCode::kInvalidArgument, "--shape " + text, "the input {} takes {}", cli::quoted(input->name),
            to_string(input->type));
     }
     learn(*input, dims);
     if (!shapes_.emplace(input->name, std::move(dims)).second)
-      usage_error("--shape", "{} is given twice", quoted(input->name));
+      usage_error("--shape", "{} is given twice", cli::quoted(input->name));
   }
 
   // Other inputs may have dims of the same name.

@@ -7,14 +7,6 @@
 #include "engine/ops/element.h"
 
 namespace oag::cli {
-namespace {
-
-bool is_packed(DType dtype) {
-  return dtype_info(dtype).block_values > 1;
-}
-
-}  // namespace
-
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 uint64_t RandomValues::next() {
   uint64_t z = state_ += 0x9e3779b97f4a7c15u;

@@ -90,7 +90,7 @@ AnyNumber number_at(const Tensor& tensor, int64_t i) {
 }
 
 std::string element_text(const Tensor& tensor, int64_t i) {
-  if (tensor.dtype() == DType::kString) return quoted(strings_of(tensor)[static_cast<size_t>(i)]);
+  if (tensor.dtype() == DType::kString) return cli::quoted(strings_of(tensor)[static_cast<size_t>(i)]);
   if (is_container(tensor.dtype())) return type_text(elements_of(tensor)[static_cast<size_t>(i)]);
   return number_text(tensor.dtype(), number_at(tensor, i));
 }

@@ -21,13 +21,14 @@ namespace oag::cli {
 namespace {
 
 constexpr double kLongestTimeout = 86400;
-constexpr const char* kBesideTheModel = "*";  // of --profile without a file
 
 struct InferFlags {
   ModelOptions place;  // and the model's path
   InputOptions inputs;
-  std::string output, profile;
-  double timeout_s = 0;  // 0: none
+  std::string output;
+  bool profile = false;
+  std::string trace_file;  // empty: where trace_path says
+  double timeout_s = 0;    // 0: none
   bool json = false;
 };
 
@@ -46,8 +47,8 @@ void run_once(const InferFlags& flags, const Session& session, const RunBindings
   }
 }
 
-std::filesystem::path trace_file(const InferFlags& flags) {
-  if (flags.profile != kBesideTheModel) return flags.profile;
+std::filesystem::path trace_path(const InferFlags& flags) {
+  if (!flags.trace_file.empty()) return flags.trace_file;
   if (!flags.output.empty()) return std::filesystem::path(flags.output) / "profile.json";
   return std::filesystem::path(flags.place.model).stem().string() + ".profile.json";
 }
@@ -75,7 +76,7 @@ Json inference_json(const InferFlags& flags, const Inference& inference, const S
                    {"outputs", std::move(outputs)}};
   if (trace) {
     document["profile"] = trace->json();
-    document["profile"]["trace"] = trace_file(flags).string();
+    document["profile"]["trace"] = trace_path(flags).string();
   }
   return document;
 }
@@ -88,11 +89,11 @@ void tell(const InferFlags& flags, const Inference& inference, const Session& se
   }
   fmt::print("{}", outputs_table(inference.outputs));
   if (trace) fmt::print("\n{}", trace->table());
-  fmt::print("\nloaded in {:.1f} ms, ran in {:.1f} ms\n", inference.load_ms, inference.run_ms);
+  fmt::print("\nloaded in {:.1f} ms, ran in {:.2f} ms\n", inference.load_ms, inference.run_ms);
   if (!flags.output.empty()) fmt::print("outputs are in {}\n", printable(flags.output));
   if (trace)
     fmt::print("the trace is in {}, for chrome://tracing or ui.perfetto.dev\n",
-               printable(trace_file(flags).string()));
+               printable(trace_path(flags).string()));
 }
 
 std::optional<TimePoint> deadline_of(const InferFlags& flags) {
@@ -115,7 +116,7 @@ int infer(const InferFlags& flags) {
   InterruptibleRun run;
   std::vector<Tensor> outputs;
   std::optional<RunTrace> trace;
-  if (!flags.profile.empty()) {
+  if (flags.profile) {
     run_once(flags, session, {inputs, {}}, run.renew(deadline_of(flags)),
              outputs);  // touches memory, makes the plan
     outputs.clear();
@@ -123,15 +124,15 @@ int infer(const InferFlags& flags) {
   }
   const TimePoint start = Clock::now();
   run_once(flags, session, {inputs, {}, trace ? &*trace : nullptr}, run.renew(deadline_of(flags)), outputs);
+  if (trace) trace->finish();
   inference.run_ms = elapsed_ms(start, Clock::now());
   for (const auto& file : model.files) {
     if (file->damaged()) fail(ErrorCode::kIo, file->path().string(), "became shorter while it was read");
   }
   for (size_t i = 0; i < outputs.size(); ++i)
     inference.outputs.push_back({model.outputs[i].name, outputs[i]});
-  if (trace) trace->finish();
   if (!flags.output.empty()) write_outputs(flags.output, inference.outputs);
-  if (trace) trace->write_chrome_trace(trace_file(flags));
+  if (trace) trace->write_chrome_trace(trace_path(flags));
   tell(flags, inference, session, trace);
   return kExitOk;
 }
@@ -140,9 +141,10 @@ void declare_inputs(CLI::App& command, InputOptions& inputs) {
   command
       .add_option(
           "--input", inputs.files,
-          "NAME=FILE: the values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
+          "The values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
           "OptionalProto or MapProto, as the input's type is), or a picture (.png, .jpg, .webp) of the size\n"
           "that the input has: its RGB values, 0 to 255, with channels first or last as the input has them")
+      ->type_name("NAME=FILE")
       ->allow_extra_args(false);
   auto* random =
       command.add_flag("--random", inputs.random,
@@ -154,8 +156,9 @@ void declare_inputs(CLI::App& command, InputOptions& inputs) {
   command
       .add_option(
           "--shape", inputs.shapes,
-          "NAME=1,3,480,640: dims of an input that is drawn (default: as the model says, 1 where it leaves\n"
-          "them open)")
+          "Dims of an input that is drawn, such as x=1,3,480,640 (default: as the model says, 1 where it\n"
+          "leaves them open)")
+      ->type_name("NAME=DIMS")
       ->allow_extra_args(false)
       ->needs(random);
 }
@@ -164,31 +167,36 @@ void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<InferFlags>();
   CLI::App* command = app.add_subcommand("infer", "Run an ONNX model once");
   command->footer(
-      "Without --output the outputs are shown in a table. With it each is written to DIR/NAME.npy, where a / "
-      "of\n"
-      "the name is a _ and a taken name gets _2; types that .npy lacks (bfloat16, floats and integers of "
-      "less\n"
-      "than 8 bits, strings, sequences, optionals, maps) are protobuf messages, NAME.pb. DIR/outputs.json "
-      "lists\n"
-      "name, file, dtype and shape.");
+      "Without --output the outputs are shown in a table. With it each is written to DIR/NAME.npy, where a "
+      "/\n"
+      "of the name is a _ and a taken name gets _2; types that .npy lacks (bfloat16, floats of 8 bits and\n"
+      "less, integers of less, strings, sequences, optionals, maps) are protobuf messages, NAME.pb.\n"
+      "DIR/outputs.json lists name, file, dtype and shape.");
   command->add_option("MODEL", flags->place.model, "An ONNX file; its external data lie in its folder")
-      ->required()
       ->check(not_empty());
   declare_inputs(*command, flags->inputs);
   command->add_option("-o,--output", flags->output, "Folder for the outputs; made where it is missing")
+      ->type_name("DIR")
       ->check(not_empty());
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/infer.json)");
   flags->place.declare_explain(*command);
-  command
-      ->add_flag(fmt::format("--profile{{{}}}", kBesideTheModel), flags->profile,
-                 "Run twice and show the second run's time by operator, and write it as a Chrome trace:\n"
-                 "--profile=FILE (default: profile.json in --output's folder, else MODEL.profile.json here)")
-      ->type_name("[=FILE]");
+  auto* profile = command->add_option(
+      "--profile", flags->trace_file,
+      "Run twice, show the second run's time by operator and write it as a Chrome trace (default FILE:\n"
+      "profile.json in --output's folder, else MODEL.profile.json here)");
+  profile->expected(0, 1)->type_name("[FILE]");
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a run is stopped; 0: never")
+      ->type_name("S")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
   flags->place.declare_place(*command);
-  command->callback([flags, &exit_code] { exit_code = infer(*flags); });
+  command->callback([flags, profile, &exit_code] {
+    flags->profile = profile->count() > 0;
+    // What follows --profile is taken for its file, the model itself where nothing else is left to be it.
+    if (flags->place.model.empty()) std::swap(flags->place.model, flags->trace_file);
+    if (flags->place.model.empty()) throw CLI::RequiredError("MODEL");
+    exit_code = infer(*flags);
+  });
 }
 
 }  // namespace

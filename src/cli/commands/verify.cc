@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 
 #include "cli/case_runner.h"
 #include "cli/command.h"
@@ -19,13 +18,15 @@ namespace {
 using Status = CaseResult::Status;
 
 constexpr double kLongestTimeout = 86400;
+constexpr const char* kBest = "best";
+constexpr const char* kReference = "reference";
 
 struct VerifyFlags {
   ModelOptions place;
   std::vector<std::string> folders;
   std::string manifest;
   Tolerance tolerance;
-  KernelChoice kernels = KernelChoice::kBest;
+  std::string kernels = kBest;
   double timeout_s = 60;
   bool json = false;
 };
@@ -74,13 +75,14 @@ Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));
   Report report{std::move(cases), {}};
+  const auto kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   InterruptibleRun run;
   ProgressBar progress;
   for (const ModelCase& each : report.cases) {
     progress.update_count("verifying", report.results.size(), report.cases.size());
     report.results.push_back(InterruptScope::interrupted()
                                  ? CaseResult{}
-                                 : run_case(each, runtime, flags.kernels, run.renew(Clock::now() + limit)));
+                                 : run_case(each, runtime, kernels, run.renew(Clock::now() + limit)));
   }
   progress.clear();
   return report;
@@ -124,8 +126,7 @@ void print_json_report(const VerifyFlags& flags, const Report& report) {
                      {"reason", result.reason.empty() ? Json(nullptr) : Json(result.reason)},
                      {"ms", result.ms}});
   }
-  Json document = {{"schema", "oag.verify/1"},
-                   {"kernels", flags.kernels == KernelChoice::kBest ? "best" : "reference"}};
+  Json document = {{"schema", "oag.verify/1"}, {"kernels", flags.kernels}};
   document.update(counts_json(report.total()));
   document["kinds"] = std::move(kinds);
   document["cases"] = std::move(cases);
@@ -149,15 +150,11 @@ void declare(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<VerifyFlags>();
   CLI::App* command = app.add_subcommand("verify", "Check ONNX models against stored inputs and outputs");
   command->footer(
-      "A case is a folder with model.onnx and test_data_set_N/input_K.pb, output_K.pb, as ONNX's own tests "
-      "are\n"
-      "laid out; input K is the model's K-th input that is no initializer. Types and shapes have to be "
-      "equal,\n"
-      "numbers near: |x - y| <= ATOL + RTOL * |y|, for bfloat16 with an RTOL of at least 2^-6. A "
-      "manifest.json\n"
-      "gives tolerances by case and says whose values are random, of which type and shape alone are "
-      "compared.\n"
-      "The exit code is 3 when a case fails.");
+      "A case is a folder with model.onnx and test_data_set_N/input_K.pb, output_K.pb, as ONNX's own tests\n"
+      "are laid out; input K is the model's K-th input that is no initializer. Types and shapes have to be\n"
+      "equal, numbers near: |x - y| <= ATOL + RTOL * |y|, for bfloat16 with an RTOL of at least 2^-6. A\n"
+      "manifest.json gives tolerances by case and says whose values are random, of which type and shape\n"
+      "alone are compared. The exit code is 3 when a case fails.");
   command->add_option("CASE_DIR", flags->folders, "Folders of cases, or folders that hold such at any depth")
       ->required()
       ->check(not_empty());
@@ -165,6 +162,7 @@ void declare(CLI::App& app, int& exit_code) {
   command
       ->add_option("--manifest", flags->manifest,
                    "The manifest (default: the nearest manifest.json from the case's folder upwards)")
+      ->type_name("FILE")
       ->check(not_empty());
   command
       ->add_option("--rtol", flags->tolerance.relative, "Relative tolerance of cases that no manifest lists")
@@ -174,15 +172,14 @@ void declare(CLI::App& app, int& exit_code) {
       ->add_option("--atol", flags->tolerance.absolute, "Absolute tolerance of cases that no manifest lists")
       ->check(number(0, 1e30))
       ->capture_default_str();
-  const std::map<std::string, KernelChoice> choices = {{"best", KernelChoice::kBest},
-                                                       {"reference", KernelChoice::kReference}};
   command
       ->add_option(
           "--kernels", flags->kernels,
           "best: those that oag infer runs; reference: each operator's plain definition, which is slow")
-      ->transform(CLI::CheckedTransformer(choices))
-      ->default_str("best");
+      ->check(CLI::IsMember({kBest, kReference}))
+      ->capture_default_str();
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a case fails")
+      ->type_name("S")
       ->check(number(0, kLongestTimeout))
       ->capture_default_str();
   flags->place.declare_place(*command);

@@ -7,9 +7,9 @@
 
 #include "engine/ops/attention_sizes.h"
 #include "engine/ops/element.h"
+#include "engine/ops/half_steps.h"
 #include "engine/ops/onnx_dtype.h"
 #include "engine/ops/schema.h"
-#include "engine/tensor/float16.h"
 
 namespace oag {
 namespace {
@@ -89,14 +89,6 @@ void infer_attention(InferenceContext& context) {
 
 // --- reference
 
-// To what a value of `dtype` can be: halves are rounded after each step of the definition, as their steps
-// are operators of their own there; wider types are not.
-double rounded(DType dtype, double value) {
-  if (dtype == DType::kF16) return static_cast<double>(f32_from_f16(f16_from_f32(narrow_to_odd(value))));
-  if (dtype == DType::kBF16) return static_cast<double>(f32_from_bf16(bf16_from_f32(narrow_to_odd(value))));
-  return value;
-}
-
 // Rows [keys, width] of one head: those of the past, then the new ones.
 std::vector<double> head_rows(const KernelContext& context, const AttentionSizes& sizes, AttentionInput past,
                               AttentionInput fresh, AttentionSizes::Rows rows, int64_t b, int64_t head,
@@ -163,15 +155,15 @@ void take_softmax(DType dtype, std::span<const double> bias, std::span<double> r
     std::fill(row.begin(), row.end(), 0.0);
     return;
   }
-  for (double& value : row) value = rounded(dtype, value);
+  for (double& value : row) value = after_step(dtype, value);
   double top = kMasked, total = 0;
   for (const double value : row) top = std::isnan(value) ? value : std::max(top, value);
   for (double& value : row) {
-    value = rounded(dtype, std::exp(rounded(dtype, value - top)));
+    value = after_step(dtype, std::exp(after_step(dtype, value - top)));
     total += value;
   }
-  total = rounded(dtype, total);
-  for (double& value : row) value = rounded(dtype, value / total);
+  total = after_step(dtype, total);
+  for (double& value : row) value = after_step(dtype, value / total);
 }
 
 // One head: scores, probabilities and sums of values, in double.
@@ -185,7 +177,7 @@ class HeadReference {
         softmax_dtype_(dtype_),
         mode_(context.node().int_attribute("qk_matmul_output_mode", 0)),
         softcap_(static_cast<double>(context.node().float_attribute("softcap", 0.0f))),
-        factor_(rounded(dtype_, std::sqrt(static_cast<double>(sizes.scale)))) {
+        factor_(after_step(dtype_, std::sqrt(static_cast<double>(sizes.scale)))) {
     if (const int64_t code = context.node().int_attribute("softmax_precision", 0); code != 0) {
       const auto dtype = dtype_from_onnx(code);
       if (!dtype || !kFloatTypes.contains(*dtype)) context.refuse("softmax_precision {} is no float", code);
@@ -211,14 +203,15 @@ class HeadReference {
       keep(0, scores_at, row);
       if (softcap_ > 0) {
         for (double& value : row)
-          value = rounded(dtype_, softcap_ * rounded(dtype_, std::tanh(rounded(dtype_, value / softcap_))));
+          value = after_step(dtype_,
+                             softcap_ * after_step(dtype_, std::tanh(after_step(dtype_, value / softcap_))));
       }
       keep(1, scores_at, row);
       bias_.fill(b, head, query, bias);
-      for (size_t i = 0; i < keys; ++i) row[i] = rounded(dtype_, row[i] + bias[i]);
+      for (size_t i = 0; i < keys; ++i) row[i] = after_step(dtype_, row[i] + bias[i]);
       keep(2, scores_at, row);
       take_softmax(softmax_dtype_, bias, row);
-      for (double& value : row) value = rounded(dtype_, value);
+      for (double& value : row) value = after_step(dtype_, value);
       keep(3, scores_at, row);
       std::fill(y.begin(), y.end(), 0.0);
       for (size_t i = 0; i < keys; ++i) {
@@ -233,8 +226,8 @@ class HeadReference {
     for (size_t i = 0; i < row.size(); ++i) {
       double sum = 0;
       for (size_t c = 0; c < q.size(); ++c)
-        sum += rounded(dtype_, q[c] * factor_) * rounded(dtype_, k[i * q.size() + c] * factor_);
-      row[i] = rounded(dtype_, sum);
+        sum += after_step(dtype_, q[c] * factor_) * after_step(dtype_, k[i * q.size() + c] * factor_);
+      row[i] = after_step(dtype_, sum);
     }
   }
   void keep(int64_t mode, int64_t first, std::span<const double> row) const {

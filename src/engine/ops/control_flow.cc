@@ -20,7 +20,20 @@ Dims empty_dims(const ValueType& type) {
   return dims;
 }
 
+// The type of a state that begins as `state` and that a round makes `next`. An optional one takes elements as
+// they are.
+std::optional<ValueType> join_states(const ValueType& state, const ValueType& next, const std::string& hint) {
+  if (!gives_element(state, next) || state.element == nullptr) return join_types(state, next, hint);
+  auto element = join_types(*state.element, next, hint);
+  if (!element) return std::nullopt;
+  return ValueType::optional(std::move(*element));
+}
+
 }  // namespace
+
+bool gives_element(const ValueType& state, const ValueType& next) {
+  return state.kind == TypeKind::kOptional && next.kind != TypeKind::kOptional;
+}
 
 void append_captures(const InferenceContext& context, size_t own, std::vector<BodyInput>& inputs) {
   for (size_t i = own; i < context.input_count(); ++i) inputs.push_back(context.body_input(i));
@@ -43,7 +56,7 @@ std::vector<ValueType> settle_states(const InferenceContext& context, Body& body
       ValueType& state = body.inputs[first + i].type;
       const ValueType& next = outputs[first_output + i];
       if (state.includes(next)) continue;
-      auto joined = join_types(state, next, context.fresh_dim("state" + std::to_string(i)).to_string());
+      auto joined = join_states(state, next, context.fresh_dim("state" + std::to_string(i)).to_string());
       if (!joined)
         context.refuse("state {} is {}, but its {} makes it {}", i, to_string(state), body.attribute,
                        to_string(next));

@@ -27,6 +27,9 @@ size_t own_input_count(const Context& context, size_t least) {
 void append_captures(const InferenceContext& context, size_t own, std::vector<BodyInput>& inputs);
 void append_captures(const KernelContext& context, size_t own, std::vector<Tensor>& inputs);
 
+// Whether a state is optional and its body makes what it holds: the body then takes the optional of it.
+bool gives_element(const ValueType& state, const ValueType& next);
+
 // Makes inputs first … first + count - 1 of `body` types that hold for what goes in and for what its outputs
 // from `first_output` on bring back, round after round. Returns the types of its outputs.
 std::vector<ValueType> settle_states(const InferenceContext& context, Body& body, size_t first, size_t count,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <complex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/ops/element.h"

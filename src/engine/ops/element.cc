@@ -156,11 +156,7 @@ int narrow_code(DType dtype, Wide wide) {
   if constexpr (std::is_integral_v<Wide>) {
     return static_cast<int>(static_cast<uint64_t>(wide) & 0xf);
   } else {
-    const bool is_signed = dtype == DType::kI4 || dtype == DType::kI2;
-    const int levels = dtype == DType::kI4 || dtype == DType::kU4 ? 16 : 4;
-    const double low = is_signed ? -levels / 2 : 0;
-    if (std::isnan(wide)) return 0;
-    return static_cast<int>(std::clamp(wide, low, low + levels - 1));
+    return narrow_code(dtype, integer_from_float<int64_t>(wide));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/ops/control_flow.h"
+#include "engine/tensor/container.h"
 
 namespace oag {
 namespace {
@@ -43,7 +44,10 @@ void infer_loop(InferenceContext& context) {
   if (outputs.size() != context.output_count() + 1)
     context.refuse("has {} outputs, its body {} besides the condition", context.output_count(),
                    outputs.size() - 1);
-  for (size_t i = 0; i < states; ++i) context.set_output_type(i, body.inputs[kGiven + i].type);
+  for (size_t i = 0; i < states; ++i) {
+    const ValueType& state = body.inputs[kGiven + i].type;
+    context.set_output_type(i, gives_element(state, outputs[1 + i]) ? outputs[1 + i] : state);
+  }
   for (size_t o = states; o < context.output_count(); ++o) {
     const ValueType& slice = outputs[o + 1];
     if (slice.kind != TypeKind::kTensor)
@@ -66,6 +70,19 @@ Tensor scalar(DType dtype, T value) {
   return Tensor::of<T>(dtype, {}, {&value, 1});
 }
 
+// A state as the body takes it, whose first one was `initial`.
+Tensor as_input(const Tensor& initial, const Tensor& state) {
+  return initial.dtype() == DType::kOptional && state.dtype() != DType::kOptional ? make_optional(state)
+                                                                                  : state;
+}
+
+// What the body would have made of a state if there had been a round.
+Tensor as_output(const KernelContext& context, const ValueType& declared, const Tensor& state, size_t i) {
+  if (state.dtype() != DType::kOptional || declared.kind == TypeKind::kOptional) return state;
+  if (elements_of(state).empty()) context.refuse("state {} begins empty and no round gives it a value", i);
+  return deep_copy(elements_of(state)[0]);
+}
+
 void loop_reference(KernelContext& context) {
   const size_t states = own_input_count(context, kGiven) - kGiven;
   const int64_t rounds = context.has_input(0) ? single<int64_t>(context, context.input(0), "M")
@@ -77,15 +94,17 @@ void loop_reference(KernelContext& context) {
   for (int64_t round = 0; round < rounds && goes_on; ++round) {
     if (context.env().should_stop()) return;
     std::vector<Tensor> inputs = {scalar(DType::kI64, round), scalar(DType::kBool, goes_on)}, outputs;
-    inputs.insert(inputs.end(), state.begin(), state.end());
+    for (size_t i = 0; i < states; ++i) inputs.push_back(as_input(context.input(kGiven + i), state[i]));
     append_captures(context, kGiven + states, inputs);
     if (!context.run_body(kBody, inputs, outputs)) return;
     goes_on = single<bool>(context, outputs[0], "the body's condition");
     for (size_t i = 0; i < states; ++i) state[i] = outputs[1 + i];
     for (size_t k = 0; k < stacks.size(); ++k) stacks[k].add(outputs[1 + states + k]);
   }
-  set_states(context, kGiven, state);
   const Graph& body = *context.node().graph_attribute(kBody);
+  for (size_t i = 0; i < states; ++i)
+    state[i] = as_output(context, body.value(body.outputs[1 + i]).type, state[i], i);
+  set_states(context, kGiven, state);
   for (size_t k = 0; k < stacks.size(); ++k) {
     if (!context.wants_output(states + k)) continue;
     const ValueType& declared = body.value(body.outputs[1 + states + k]).type;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -39,7 +40,9 @@ std::string laid_out(std::string_view scientific) {
 
 template <typename Float>
 std::string shortest(Float value) {
-  return laid_out(fmt::format("{:e}", value));
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.begin(), text.end(), value, std::chars_format::scientific).ptr;
+  return laid_out({text.begin(), static_cast<size_t>(end - text.begin())});
 }
 
 // Digits for f16, bf16 and smaller types: the fewest that come back as the same value.

@@ -28,7 +28,9 @@ class ScalePlaces {
  public:
   ScalePlaces(const KernelContext& context, const Dims& dims, const Tensor& scale, bool has_zero_point) {
     const Node& node = context.node();
-    if (has_zero_point && context.input(2).dims() != scale.dims()) {
+    // A scalar and a vector of one value are the same here.
+    const bool both_single = scale.count() == 1 && has_zero_point && context.input(2).count() == 1;
+    if (has_zero_point && !both_single && context.input(2).dims() != scale.dims()) {
       context.refuse("scale {} and zero point {} differ", to_string(scale.dims()),
                      to_string(context.input(2).dims()));
     }

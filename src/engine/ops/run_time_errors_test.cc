@@ -223,6 +223,74 @@ TEST(Views, ShareTheInputsMemoryUnlessPlannedElsewhere) {
   EXPECT_EQ(run("Flatten", {data})[0].data(), data.data());
 }
 
+TEST(RunTimeErrors, IndicesAndLengthsOutsideTheDataAreRefused) {
+  const Tensor lengths = i64({3, 1});
+  EXPECT_NE(
+      refusal("ReverseSequence", {f32({2, 2}, {1, 2, 3, 4}), lengths}).find("length 3 is outside [0, 2]"),
+      std::string::npos);
+  EXPECT_NE(refusal("Compress", {f32({1}, {1}), make<uint8_t>(DType::kBool, {2}, {1, 1})})
+                .find("picks slice 1 of 1"),
+            std::string::npos);
+  EXPECT_NE(refusal("OneHot", {i64({0}), i64({-2}), f32({2}, {0, 1})}).find("depth is -2"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("STFT", {f32({1, 2, 1}, {1, 2}), i64({1}), f32({3}, {1, 1, 1})}).find("shorter than a frame"),
+      std::string::npos);
+  EXPECT_NE(refusal("DFT", {f32({2, 1}, {1, 2}), i64({0})}).find("dft_length is 0"), std::string::npos);
+}
+
+TEST(RunTimeErrors, EquationsThatDoNotFitAreRefused) {
+  const Tensor matrix = f32({1, 2}, {1, 2});
+  const auto einsum = [&](const char* equation) {
+    return refusal("Einsum", {matrix, matrix}, {{"equation", std::string(equation)}});
+  };
+  EXPECT_NE(einsum("ij->i").find("1 terms for 2 inputs"), std::string::npos);
+  EXPECT_NE(einsum("ij,jkl->i").find("does not fit an input of rank 2"), std::string::npos);
+  EXPECT_NE(einsum("ij,ij->k").find("one of the inputs'"), std::string::npos);
+  EXPECT_NE(einsum("i$,ij").find("has a $"), std::string::npos);
+  EXPECT_NE(refusal("Einsum", {matrix, f32({3, 1}, {1, 2, 3})}, {{"equation", std::string("ij,jk")}})
+                .find("do not broadcast"),
+            std::string::npos);
+}
+
+TEST(RunTimeErrors, ScalesThatDoNotFitAreRefused) {
+  EXPECT_NE(refusal("QuantizeLinear", {f32({1, 3}, {1, 2, 3}), f32({2}, {1, 1})})
+                .find("scale [2] does not fit [1, 3]"),
+            std::string::npos);
+  EXPECT_NE(refusal("QuantizeLinear", {f32({1, 4}, {1, 2, 3, 4}), f32({1, 3}, {1, 1, 1})},
+                    {{"block_size", int64_t{3}}})
+                .find("does not fit"),
+            std::string::npos);
+}
+
+TEST(PackedElements, KeepEveryCode) {
+  for (const DType dtype : {DType::kI4, DType::kU4, DType::kI2, DType::kU2, DType::kF4E2M1}) {
+    const Tensor codes = Tensor::host(DType::kU8, {17});
+    const int per_type = dtype == DType::kI2 || dtype == DType::kU2 ? 4 : 16;
+    for (size_t i = 0; i < 17; ++i)
+      codes.values<uint8_t>()[i] = static_cast<uint8_t>(i % static_cast<size_t>(per_type));
+    const Tensor packed = Tensor::host(dtype, {17}), back = Tensor::host(dtype, {17});
+    pack_codes(codes, packed);
+    std::vector<double> values(17);
+    load_elements<double>(packed, 0, 1, values);
+    store_elements<double>(back, 0, 1, values);
+    EXPECT_EQ(values_of<uint8_t>(unpack_codes(back)), values_of<uint8_t>(codes)) << dtype_name(dtype);
+  }
+}
+
+TEST(Float8, PowersOfTwoRoundAsAsked) {
+  using enum PowerRounding;
+  EXPECT_EQ(e8m0_from_double(3.0, true, kUp), 129);
+  EXPECT_EQ(e8m0_from_double(3.0, true, kDown), 128);
+  EXPECT_EQ(e8m0_from_double(2.9, true, kNearest), 128);
+  EXPECT_EQ(e8m0_from_double(3.0, true, kNearest), 129);
+  EXPECT_EQ(e8m0_from_double(1e39, true, kUp), 0xfe);
+  EXPECT_EQ(e8m0_from_double(1e39, false, kUp), 0xff);
+  EXPECT_EQ(e8m0_from_double(0.0, true, kUp), 0);
+  for (int code = 0; code < 0xff; ++code)
+    EXPECT_EQ(e8m0_from_double(f32_from_float8(DType::kF8E8M0, static_cast<uint8_t>(code)), true, kUp), code);
+}
+
 // What the shape rule cannot see where the state's dims are symbols.
 TEST(RunTimeErrors, AttentionOverAStateOfOtherHeadsIsRefused) {
   Graph graph;

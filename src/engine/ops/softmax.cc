@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/ops/element.h"
+#include "engine/ops/half_steps.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/strided.h"
 
@@ -29,9 +30,14 @@ void softmax_reference(KernelContext& context) {
     std::vector<double> values(static_cast<size_t>(lanes.length));
     load_elements<double>(in, lanes.start(lane), lanes.step, values);
     const double top = *std::max_element(values.begin(), values.end());
+    const auto step = [&](double value) { return after_step(in.dtype(), value); };
     double total = 0;
-    for (const double value : values) total += std::exp(value - top);
-    for (double& value : values) value = kLog ? value - top - std::log(total) : std::exp(value - top) / total;
+    for (double& value : values) {
+      value = step(value - top);
+      total += step(std::exp(value));
+    }
+    total = step(kLog ? std::log(step(total)) : total);
+    for (double& value : values) value = kLog ? value - total : step(std::exp(value)) / total;
     store_elements<double>(out, lanes.start(lane), lanes.step, values);
   });
 }

@@ -119,7 +119,8 @@ void OldNode::push_through_double() {
 
 void OldNode::add_as(ValueId output, std::string_view op, std::vector<ValueId> inputs,
                      Attributes attributes) {
-  graph.nodes.push_back({"", std::string(op), name_for(op), std::move(inputs), {output}, std::move(attributes)});
+  graph.nodes.push_back(
+      {"", std::string(op), name_for(op), std::move(inputs), {output}, std::move(attributes)});
 }
 
 ValueId OldNode::detach_output(size_t i) {

@@ -14,8 +14,8 @@
 
 namespace oag {
 
-// A node of an older opset on its way into the graph. An upgrade changes `node` and appends it with push(), or
-// appends other nodes that make its outputs.
+// A node of an older opset on its way into the graph. An upgrade changes `node` and appends it with push(),
+// or appends other nodes that make its outputs.
 class OldNode {
  public:
   OldNode(Graph& target, Node old, int64_t its_opset)

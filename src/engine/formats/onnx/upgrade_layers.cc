@@ -38,7 +38,7 @@ void upgrade_gemm(OldNode& old) {
 // The modes got names that fit any number of dims.
 void upgrade_grid_sample(OldNode& old) {
   const std::string mode = old.node.string_attribute("mode", "bilinear");
-  old.node.attributes["mode"] = mode == "bilinear" ? std::string("linear")
+  old.node.attributes["mode"] = mode == "bilinear"  ? std::string("linear")
                                 : mode == "bicubic" ? std::string("cubic")
                                                     : mode;
   old.push();

@@ -13,10 +13,12 @@ bool maps_from_strings(const OldNode& old) {
   if (from != DType::kUndefined) return from == DType::kString;
   const DType to = old.has_output(0) ? old.dtype(old.node.outputs[0]) : DType::kUndefined;
   if (to != DType::kUndefined) return to != DType::kString;
-  const bool to_int = old.node.has_attribute("default_int64"), to_string = old.node.has_attribute("default_string");
+  const bool to_int = old.node.has_attribute("default_int64"),
+             to_string = old.node.has_attribute("default_string");
   if (to_int == to_string) {
-    old.refuse("the types of input and output are unknown; exactly one of the attributes default_int64 and "
-               "default_string has to be there");
+    old.refuse(
+        "the types of input and output are unknown; exactly one of the attributes default_int64 and "
+        "default_string has to be there");
   }
   return to_int;
 }

@@ -39,14 +39,15 @@ bool is_absent(const OldNode& old, size_t i) {
   return !old.has_input(i) || (constant != nullptr && constant->count() == 0);
 }
 
-// tf_half_pixel_for_nn, (x + 0.5) / scale, is half_pixel plus 0.5: what rounds the one down rounds the other to
-// the nearest.
+// tf_half_pixel_for_nn, (x + 0.5) / scale, is half_pixel plus 0.5: what rounds the one down rounds the other
+// to the nearest.
 void replace_half_pixel_for_nn(OldNode& old) {
   const std::string mode = old.node.string_attribute("mode", "nearest");
   const std::string rounding = old.node.string_attribute("nearest_mode", "round_prefer_floor");
   if (mode != "nearest" || (rounding != "floor" && rounding != "round_prefer_floor")) {
     old.refuse(
-        "attribute coordinate_transformation_mode is tf_half_pixel_for_nn, which goes with nearest_mode floor "
+        "attribute coordinate_transformation_mode is tf_half_pixel_for_nn, which goes with nearest_mode "
+        "floor "
         "or round_prefer_floor only; mode is {}, nearest_mode {}",
         mode, rounding);
   }

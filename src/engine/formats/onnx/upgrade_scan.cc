@@ -17,12 +17,10 @@ struct BatchedScan {
 
 BatchedScan read_scan(const OldNode& old) {
   BatchedScan scan;
-  const auto found = old.node.attributes.find("body");
-  const GraphPtr* body = found == old.node.attributes.end() ? nullptr : std::get_if<GraphPtr>(&found->second);
-  if (body == nullptr || *body == nullptr) old.refuse("attribute body is absent or no graph");
-  scan.body = *body;
+  scan.body = old.node.graph_attribute("body");
   scan.directions = old.node.ints_attribute("directions");
-  const int64_t scans = old.node.int_attribute("num_scan_inputs"), captures = old.node.int_attribute("captures", 0);
+  const int64_t scans = old.node.int_attribute("num_scan_inputs"),
+                captures = old.node.int_attribute("captures", 0);
   const auto inputs = std::ssize(old.node.inputs) - 1;
   if (scans < 1 || captures < 0 || scans > inputs || captures > inputs - scans) {
     old.refuse("attribute num_scan_inputs is {}; the node has {} inputs behind sequence_lens", scans, inputs);
@@ -64,7 +62,8 @@ Graph element_graph(const BatchedScan& scan, bool has_lengths) {
     if (has_lengths && i >= scan.states && i < scan.states + scan.scans) {
       if (missing == kNoValue) {
         const ValueId longest = graph.add("", "Shape", {input}, {{"start", int64_t{0}}, {"end", int64_t{1}}});
-        missing = graph.add("", "Concat", {zero, graph.add("", "Sub", {longest, length})}, {{"axis", int64_t{0}}});
+        missing =
+            graph.add("", "Concat", {zero, graph.add("", "Sub", {longest, length})}, {{"axis", int64_t{0}}});
       }
       input = graph.add("", "Slice", {input, zero, length, zero});
     }
