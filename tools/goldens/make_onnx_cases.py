@@ -4,20 +4,23 @@ operators that the suite leaves out or tests by one case only.
 
 The answers are those of ONNX Runtime, which implements ai.onnx.ml and com.microsoft, but where it differs from
 ONNX's text. Run it with onnx 1.23.2,
-onnxruntime 1.32.0 and numpy:
+onnxruntime 1.32.0, Pillow 13.0 and numpy:
 
   make_onnx_cases.py [FOLDER]
 
 Layout: FOLDER/<domain>/<case>/model.onnx, test_data_set_0/{input,output}_K.pb, and FOLDER/manifest.json.
 """
+import io
 import json
 import pathlib
 import shutil
+import struct
 import sys
 
 import numpy as np
 import onnx
 import onnxruntime
+import PIL.Image
 from onnx import TensorProto as T
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -511,13 +514,63 @@ def multi_head_attention(cases, random):
 
 
 
+def bitmap(width, height, bits, compression, body, palette=b"", masks=b""):
+    """A BMP file with a header of 40 bytes."""
+    offset = 54 + len(masks) + len(palette)
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(body), 0, 0, len(palette) // 4, 0)
+    return b"BM" + struct.pack("<IHHI", offset + len(body), 0, 0, offset) + header + masks + palette + body
+
+
+def pictures(cases, random):
+    """Pictures of 7x5 pixels as Pillow decodes them; it writes some of the files itself."""
+    pixels = random.integers(0, 256, size=(5, 7, 3), dtype=np.uint8)
+    colour = PIL.Image.fromarray(pixels)
+    files = {}
+    for mode in ("1", "L", "P", "RGB", "RGBA"):
+        stream = io.BytesIO()
+        colour.convert(mode).save(stream, "BMP")
+        files[f"bmp_{mode}"] = stream.getvalue()
+    for mode in ("1", "L", "RGB"):
+        stream = io.BytesIO()
+        colour.convert(mode).save(stream, "PPM")
+        files[f"pnm_{mode}"] = stream.getvalue()
+    palette = random.integers(0, 256, size=64, dtype=np.uint8).tobytes()
+    wide = random.integers(0, 256, size=80, dtype=np.uint8).tobytes()
+    files["bmp_555"] = bitmap(7, 5, 16, 0, wide)
+    files["bmp_565"] = bitmap(7, -5, 16, 3, wide, masks=struct.pack("<III", 0xF800, 0x07E0, 0x001F))
+    files["bmp_4bits"] = bitmap(7, 5, 4, 0, wide[:20], palette)
+    row = b"\x07\x03\x00\x00"
+    runs = (row + b"\x02\x01\x00\x05\x01\x02\x03\x04\x05\x00\x00\x00"  # a run, five pixels as they are, the row's end
+            b"\x00\x02\x02\x01\x05\x09\x00\x00" + row + b"\x00\x01")  # a step to the right and up
+    files["bmp_rle8"] = bitmap(7, 5, 8, 1, runs, palette)
+    runs = b"\x07\x12\x00\x00" * 3 + b"\x00\x07\x12\x34\x56\x70\x00\x00" + b"\x04\xAB\x03\xC0\x00\x01"
+    files["bmp_rle4"] = bitmap(7, 5, 4, 2, runs, palette)
+    samples = " ".join(str(value) for value in random.integers(0, 101, size=35))
+    files["pnm_p1"] = b"P1 # bits\n7 5\n" + b"".join(b"%d" % bit for bit in random.integers(0, 2, size=35))
+    files["pnm_p2"] = b"P2\n7\t5 100\n" + samples.encode()
+    files["pnm_p3"] = b"P3\n# a comment\n1 5\n# and one\n100\n" + " ".join(samples.split()[:15]).encode()
+    files["pnm_p5_100"] = b"P5 7 5 100\n" + bytes(int(value) for value in samples.split())
+    files["pnm_p6_1000"] = b"P6\n3 2\n1000\n" + random.integers(0, 1000, size=18).astype(">u2").tobytes()
+    for name, file in files.items():
+        stream = np.frombuffer(file, dtype=np.uint8)
+        for form in ("RGB", "Grayscale") if name in ("bmp_P", "bmp_565") else ("RGB",):
+            cases.add("", f"{name}_{form}", "ImageDecoder", [stream], oracle=pillow, pixel_format=form, atol=0)
+
+
+def pillow(model, feeds):
+    image = PIL.Image.open(io.BytesIO(feeds["x0"].tobytes()))
+    if model.graph.node[0].attribute[0].s == b"RGB":
+        return [np.array(image.convert("RGB"))]
+    return [np.array(image.convert("L"))[:, :, None]]
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                           pathlib.Path(__file__).parents[2] / "tests/data/onnx/cases")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     cases = Cases(folder)
-    for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts,
+    for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts, pictures,
                                activations, normalizations, few_bits, group_attention, multi_head_attention)):
         group(cases, np.random.default_rng(i))
     cases.finish()
