@@ -402,6 +402,14 @@ def activations(cases, random):
     cases.add(MS, "alpha", "QuickGelu", [x], alpha=0.5)
 
 
+def products(cases, random):
+    a, b = normal(random, 2, 3, 4), normal(random, 2, 4, 5)
+    cases.add(MS, "scaled", "FusedMatMul", [a, b], alpha=0.5)
+    cases.add(MS, "first", "FusedMatMul", [np.swapaxes(a, 1, 2).copy(), b], transA=1)
+    cases.add(MS, "both", "FusedMatMul", [np.swapaxes(a, 1, 2).copy(), np.swapaxes(b, 1, 2)[:1].copy()], transA=1, transB=1,
+              alpha=-2.0)
+
+
 def normalizations(cases, random):
     x, skip, gamma, beta, bias = (normal(random, 2, 3, 4), normal(random, 2, 3, 4), normal(random, 4), normal(random, 4),
                                   normal(random, 4))
@@ -571,7 +579,7 @@ def main():
     folder.mkdir(parents=True)
     cases = Cases(folder)
     for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts, pictures,
-                               activations, normalizations, few_bits, group_attention, multi_head_attention)):
+                               activations, products, normalizations, few_bits, group_attention, multi_head_attention)):
         group(cases, np.random.default_rng(i))
     cases.finish()
 
