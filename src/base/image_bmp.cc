@@ -21,8 +21,8 @@ class BmpDecoder {
     const bool old = header == 12;  // of OS/2 1
     if (!old && (header < 40 || header > 256)) broken("its header has an unknown size");
     data_at_ = read(10, 4);
-    width_ = old ? read(18, 2) : static_cast<int32_t>(read(18, 4));
-    height_ = old ? read(20, 2) : static_cast<int32_t>(read(22, 4));
+    width_ = old ? int64_t{read(18, 2)} : static_cast<int32_t>(read(18, 4));
+    height_ = old ? int64_t{read(20, 2)} : static_cast<int32_t>(read(22, 4));
     top_down_ = height_ < 0;
     height_ = top_down_ ? -height_ : height_;
     bits_ = read(old ? 24 : 28, 2);

@@ -1,5 +1,5 @@
-// Pictures from outside, PNG, JPEG, WebP, BMP and PNM, as bytes and as data URIs: a picture within the limits or
-// oag::Error.
+// Pictures from outside, PNG, JPEG, WebP, BMP and PNM, as bytes and as data URIs: a picture within the limits
+// or oag::Error.
 #include <cstddef>
 #include <cstdint>
 #include <span>

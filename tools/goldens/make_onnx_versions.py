@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Every operator of ai.onnx and ai.onnx.ml with all versions that ONNX's own schemas have.
 
-Writes a line for each: domain, operator, the opsets that defined it (comma-separated), and the first of them
-from which on a node is well formed, with the same defaults, under the newest definition: it has no attribute
-and no default that is gone, and all inputs that are demanded. (Whether it also means the same takes reading.)
+Writes a line for each: domain, operator, the opsets that defined it (comma-separated, without the one that
+deprecated it for good), and the first of them from which on a node is well formed, with the same defaults,
+under the newest definition: it has no attribute and no default that is gone, and all inputs that are demanded.
+(Whether it also means the same takes reading.)
 Needs onnx 1.23.2. Usage: make_onnx_versions.py > tests/data/onnx/versions.tsv
 """
 
@@ -47,6 +48,8 @@ def main():
             versions[schema.domain, schema.name].append(schema)
     for (domain, name), schemas in sorted(versions.items()):
         schemas.sort(key=lambda schema: schema.since_version)
+        if schemas[-1].deprecated:
+            schemas.pop()
         first = schemas[-1]
         for schema in reversed(schemas):
             if not well_formed(schema, schemas[-1]):

@@ -22,21 +22,31 @@ int64_t covering(const WindowAxis& axis, int64_t windows, int64_t index, int64_t
 
 WindowColumns::WindowColumns(const Dims& x, const Dims& out_spatial, const std::vector<WindowAxis>& axes,
                              int64_t groups, bool transposed)
-    : channels_(x[1] / groups), groups_(groups), out_(out_spatial) {
-  places_.resize(axes.size());
-  for (size_t d = axes.size(); d-- > 0;) {
-    const int64_t length = x[d + 2];
-    for (int64_t index = 0; index < out_[d]; ++index) {
-      for (int64_t tap = 0; tap < axes[d].kernel; ++tap) {
-        const int64_t place =
-            transposed ? covering(axes[d], length, index, tap) : covered(axes[d], length, index, tap);
-        places_[d].push_back(place < 0 ? -1 : place * plane_);
-      }
-    }
-    plane_ *= length;
-    taps_ *= axes[d].kernel;
+    : channels_(x[1] / groups),
+      groups_(groups),
+      in_(x.begin() + 2, x.end()),
+      out_(out_spatial),
+      axes_(axes),
+      transposed_(transposed) {
+  for (size_t d = 0; d < axes_.size(); ++d) {
+    plane_ *= in_[d];
+    taps_ *= axes_[d].kernel;
   }
-  for (const WindowAxis& axis : axes) kernel_.push_back(axis.kernel);
+}
+
+int64_t WindowColumns::place(int64_t tap, int64_t position) const {
+  int64_t place = 0, step = 1;
+  for (size_t d = axes_.size(); d-- > 0;) {
+    const int64_t index = position % out_[d], own_tap = tap % axes_[d].kernel;
+    const int64_t at =
+        transposed_ ? covering(axes_[d], in_[d], index, own_tap) : covered(axes_[d], in_[d], index, own_tap);
+    if (at < 0) return -1;
+    place += at * step;
+    step *= in_[d];
+    position /= out_[d];
+    tap /= axes_[d].kernel;
+  }
+  return place;
 }
 
 void WindowColumns::fill(std::span<const double> values, const ColumnProduct::Piece& piece,
@@ -45,18 +55,8 @@ void WindowColumns::fill(std::span<const double> values, const ColumnProduct::Pi
   const int64_t taps = std::min(taps_, piece.terms), first_tap = piece.terms < taps_ ? piece.k % taps_ : 0;
   std::vector<int64_t> places(static_cast<size_t>(taps * piece.count));
   for (int64_t i = 0; i < taps; ++i) {
-    int64_t* row = places.data() + i * piece.count;
-    for (int64_t j = 0; j < piece.count; ++j) {
-      int64_t tap_rest = (first_tap + i) % taps_, out_rest = piece.first + j, place = 0;
-      for (size_t d = out_.size(); d-- > 0 && place >= 0;) {
-        const int64_t part =
-            places_[d][static_cast<size_t>(out_rest % out_[d] * kernel_[d] + tap_rest % kernel_[d])];
-        place = part < 0 ? -1 : place + part;
-        out_rest /= out_[d];
-        tap_rest /= kernel_[d];
-      }
-      row[j] = place;
-    }
+    for (int64_t j = 0; j < piece.count; ++j)
+      places[static_cast<size_t>(i * piece.count + j)] = place((first_tap + i) % taps_, piece.first + j);
   }
   const double* channels = values.data() + (piece.image * groups_ + piece.group) * channels_ * plane_;
   for (int64_t k = 0; k < piece.terms; ++k) {

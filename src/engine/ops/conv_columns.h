@@ -19,12 +19,15 @@ class WindowColumns {
   void fill(std::span<const double> values, const ColumnProduct::Piece& piece, std::span<double> out) const;
 
  private:
+  // Within a channel's plane; -1 for none.
+  int64_t place(int64_t tap, int64_t position) const;
+
   int64_t channels_;  // of one group
   int64_t groups_;
   int64_t plane_ = 1, taps_ = 1;
-  Dims out_, kernel_;
-  // By spatial dim, [output index][tap]: what the element's place grows by, or -1 for none.
-  std::vector<std::vector<int64_t>> places_;
+  Dims in_, out_;
+  std::vector<WindowAxis> axes_;
+  bool transposed_;
 };
 
 }  // namespace oag

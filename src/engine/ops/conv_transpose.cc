@@ -26,9 +26,10 @@ class TransposedWindows {
     if (extra_.size() != rank || (!output_.empty() && output_.size() != rank))
       context.refuse("output_padding {} and output_shape {} must have {} entries", to_string(extra_),
                      to_string(output_), rank);
+    constexpr int64_t kMost = int64_t{1} << 40;  // sums with windows stay far from overflow
     for (const auto& list : {extra_, output_}) {
-      if (std::any_of(list.begin(), list.end(), [](int64_t v) { return v < 0; }))
-        context.refuse("{} has an entry below 0", to_string(list));
+      if (std::any_of(list.begin(), list.end(), [](int64_t v) { return v < 0 || v > kMost; }))
+        context.refuse("{} has an entry outside 0 … {}", to_string(list), kMost);
     }
   }
 
@@ -107,7 +108,8 @@ void conv_transpose_reference(KernelContext& context) {
   const Tensor& x = context.input(0);
   const Tensor& w = context.input(1);
   const int64_t groups = context.node().int_attribute("group", 1);
-  if (x.rank() < 2 || w.rank() != x.rank() || groups < 1 || w.dim(0) != x.dim(1) || x.dim(1) % groups != 0)
+  if (x.rank() < 2 || w.rank() != x.rank() || groups < 1 || groups > std::max<int64_t>(1, x.dim(1)) ||
+      w.dim(0) != x.dim(1) || x.dim(1) % groups != 0)
     context.refuse("X {} and W {} must be [N, C, spatial …] and [C, M / {}, kernel …]", to_string(x.dims()),
                    to_string(w.dims()), groups);
   const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());

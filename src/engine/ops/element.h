@@ -41,7 +41,8 @@ void load_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<
 
 // Element start + i * step of `tensor` = values[i]. Floats are rounded to nearest even, once; integers keep
 // their low bits; floats become integers by truncation, NaN to 0, and saturate, of which the integers of
-// 2 and 4 bits then keep their low bits; bool is "not 0"; floats of 8 and 4 bits saturate. Elements of types that share a byte must not be stored by two workers at a time.
+// 2 and 4 bits then keep their low bits; bool is "not 0"; floats of 8 and 4 bits saturate. Elements of types
+// that share a byte must not be stored by two workers at a time.
 template <typename Wide>
 void store_elements(const Tensor& tensor, int64_t start, int64_t step, std::span<const Wide> values);
 

@@ -103,7 +103,7 @@ void cast_map_reference(KernelContext& context) {
                                               {1, length.value_or(static_cast<int64_t>(keys.size()))});
   if (out.dtype() == DType::kString) {
     const auto strings = out.values<std::string>();
-    std::fill(strings.begin(), strings.end(), std::string());
+    std::fill(strings.begin(), strings.end(), "0.f");  // as ONNX Runtime fills them
   } else {
     std::fill(out.bytes().begin(), out.bytes().end(), std::byte{});
   }

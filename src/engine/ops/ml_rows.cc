@@ -95,8 +95,8 @@ void transform_scores(std::vector<double>& scores, PostTransform transform, Seco
     const double score = scores[0];
     if (second == SecondClass::kComplement) scores = {1 - score, score};
     if (second == SecondClass::kOpposite) scores = {-score, score};
-    if (second == SecondClass::kOpposite && transform == PostTransform::kLogistic)
-      std::transform(scores.begin(), scores.end(), scores.begin(), logistic);
+    if (second != SecondClass::kNone && transform == PostTransform::kLogistic)
+      scores = {logistic(-score), logistic(score)};
   } else if (transform == PostTransform::kLogistic) {
     std::transform(scores.begin(), scores.end(), scores.begin(), logistic);
   } else if (transform != PostTransform::kNone) {

@@ -66,7 +66,7 @@ PostTransform read_post_transform(const Context& context) {
 enum class SecondClass { kNone, kComplement, kOpposite };
 
 // The scores of one row, transformed as ONNX Runtime does it: of a single score only PROBIT is taken, and
-// LOGISTIC where a class is added as its opposite. SOFTMAX_ZERO leaves scores of 0 out.
+// LOGISTIC where a class is added. SOFTMAX_ZERO leaves scores of 0 out.
 void transform_scores(std::vector<double>& scores, PostTransform transform, SecondClass second);
 
 }  // namespace oag

@@ -88,12 +88,15 @@ ClassLabels labels_of(const auto& context) {
   return ClassLabels(context, "classlabels_int64s", "classlabels_strings");
 }
 
-// How the scores of a classifier choose a class: as ONNX Runtime does it, where ONNX leaves it open.
+// How the scores of a classifier choose a class: where ONNX leaves it open, for two classes with votes for
+// one, as ONNX Runtime does it.
 struct ClassRule {
   ClassRule(const KernelContext& context, size_t label_count)
       : labels(label_count), base(read_floats_or_tensor(context.node(), "base_values")) {
     const auto ids = context.node().ints_attribute("class_ids");
-    one_class = labels == 2 && std::set<int64_t>(ids.begin(), ids.end()).size() == 1;
+    const std::set<int64_t> voted(ids.begin(), ids.end());
+    one_class = labels == 2 && voted.size() == 1;
+    first_class = one_class && *voted.begin() == 0;
     const std::vector<double> weights = read_floats_or_tensor(context.node(), "class_weights");
     all_positive = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight >= 0; });
     if (base.size() > labels) context.refuse("has {} base values for {} classes", base.size(), labels);
@@ -101,10 +104,11 @@ struct ClassRule {
 
   // Completes the scores and returns the index of the class, or 0 or 1 where `labels` is 1.
   size_t choose(TreeScores& result, SecondClass& second) const {
-    second = SecondClass::kNone;
     std::vector<double>& scores = result.scores;
-    if (labels > 2) {
-      for (size_t i = 0; i < base.size(); ++i) scores[i] += base[i];
+    for (size_t i = 0; i < base.size(); ++i) scores[i] += base[i];
+    second = SecondClass::kNone;
+    if (labels == 1) return scores[0] > 0 ? 1 : 0;
+    if (!one_class) {
       size_t best = labels;
       for (size_t i = 0; i < labels; ++i) {
         if (!result.voted[i] && i >= base.size()) continue;
@@ -112,28 +116,18 @@ struct ClassRule {
       }
       return best == labels ? 0 : best;
     }
-    add_base(result);
-    if (scores.size() == 2 && !result.voted[1] && base.size() < 2) scores.pop_back();
-    const bool two = scores.size() == 2;
-    const double positive = two && result.voted[1] ? scores[1] : scores[0];
-    if (!one_class) return two && base.size() < 2 ? (scores[1] > scores[0] ? 1 : 0) : (positive > 0 ? 1 : 0);
-    second = all_positive ? SecondClass::kComplement : SecondClass::kOpposite;
-    return positive > (all_positive ? 0.5 : 0) ? 1 : 0;
-  }
-
-  void add_base(TreeScores& result) const {
-    std::vector<double>& scores = result.scores;
-    if (base.size() == 2 && result.voted[1]) {
-      scores[1] = base[1] + scores[0];
-      scores[0] = -scores[1];
-    } else {
-      for (size_t i = 0; i < base.size(); ++i) scores[i] += base[i];
+    const double positive = scores[first_class ? 0 : 1];
+    if (first_class) {
+      scores.pop_back();
+      second = all_positive ? SecondClass::kComplement : SecondClass::kOpposite;
     }
+    return positive > (all_positive ? 0.5 : 0) ? 1 : 0;
   }
 
   size_t labels;
   std::vector<double> base;
-  bool one_class = false;     // two classes, votes for one of them only
+  bool one_class = false;     // two classes, votes for one of them only, which then stand for the second
+  bool first_class = false;   // and they are those of the first
   bool all_positive = false;  // no vote is below 0
 };
 

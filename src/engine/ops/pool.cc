@@ -115,7 +115,8 @@ void average_reference(KernelContext& context) {
       sum += plane[static_cast<size_t>(place)];
       ++seen;
     });
-    return sum / static_cast<double>(with_padding ? padded : seen);
+    const int64_t count = with_padding ? padded : seen;
+    return count == 0 ? 0.0 : sum / static_cast<double>(count);  // a window in the padding alone has no mean
   });
 }
 

@@ -66,7 +66,7 @@ Extent resized_extent(const Context& context, const Request& request, const Dims
     check_count(context, "scales", request.scales.size(), axes.size());
     for (size_t i = 0; i < axes.size(); ++i) {
       const double length = std::floor(static_cast<double>(in[axes[i]]) * request.scales[i]);
-      if (!(request.scales[i] > 0) || length > kMostElements)
+      if (!(request.scales[i] > 0) || !(length <= kMostElements))
         context.refuse("scale {} must be above 0, and the output must fit memory", request.scales[i]);
       extent.scales[axes[i]] = request.scales[i];
       extent.dims[axes[i]] = static_cast<int64_t>(length);

@@ -58,7 +58,7 @@ double ResizeRule::place_of(int64_t i, int64_t length, int64_t new_length, doubl
       const double adjustment = static_cast<double>(new_length) / exact_length;
       return static_cast<double>(length) / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5;
     }
-    case Transform::kPytorch: return exact_length == 1 ? -0.5 : (x + 0.5) / scale - 0.5;
+    case Transform::kPytorch: return new_length > 1 ? (x + 0.5) / scale - 0.5 : 0.0;
     case Transform::kAlignCorners: return exact_length == 1 ? 0.0 : x * last / (exact_length - 1);
     case Transform::kAsymmetric: return x / scale;
     case Transform::kCrop: {

@@ -22,7 +22,7 @@ void set_regions(InferenceContext& context, int64_t height, int64_t width) {
   context.set_output(0, context.dtype(0), Shape{context.shape(1)[0], context.shape(0)[1], height, width});
 }
 
-// rois [regions, columns] in double, all finite.
+// rois [regions, columns] in double, all finite, as spatial_scale has to be.
 std::vector<double> read_regions(const KernelContext& context, int64_t columns) {
   const Tensor& x = context.input(0);
   const Tensor& rois = context.input(1);
@@ -35,6 +35,8 @@ std::vector<double> read_regions(const KernelContext& context, int64_t columns) 
     if (!(std::abs(value) < 1e9))
       context.refuse("rois has {}; coordinates must be finite and below 1e9", value);
   }
+  const float scale = context.node().float_attribute("spatial_scale", 1.0f);
+  if (!std::isfinite(scale)) context.refuse("spatial_scale is {}; it must be finite", scale);
   return values;
 }
 
@@ -131,7 +133,7 @@ struct RegionDim {
     const int64_t ratio = context.node().int_attribute("sampling_ratio", 0);
     const double wanted =
         ratio > 0 ? static_cast<double>(ratio) : std::ceil(size / static_cast<double>(bins));
-    if (wanted > kMostSamples)
+    if (!(wanted <= kMostSamples))
       context.refuse("a region would be sampled {} times along a dim of a bin; {} are the most", wanted,
                      kMostSamples);
     grid = static_cast<int64_t>(std::max(wanted, 0.0));

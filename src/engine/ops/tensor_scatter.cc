@@ -47,6 +47,26 @@ std::vector<int64_t> first_rows(const KernelContext& context, int64_t batch, int
   return rows;
 }
 
+// present = past with the rows of `update` along `axis` from row first[batch] on.
+void scatter(KernelEnv& env, const Tensor& present, const Tensor& past, const Tensor& update, size_t axis,
+             std::span<const int64_t> first) {
+  copy_strided(env, present, past, 0, dense_strides(past.dims()));
+  if (update.count() == 0) return;
+  const int64_t length = past.dim(axis), fresh = update.dim(axis);
+  int64_t prefixes = 1, inner = 1;
+  for (size_t d = 0; d < past.rank(); ++d) {
+    if (d < axis) prefixes *= past.dim(d);
+    if (d > axis) inner *= past.dim(d);
+  }
+  const int64_t per_batch = prefixes / past.dim(0);
+  env.parallel_for(prefixes, fresh * inner, [&](int64_t prefix, int) {
+    const int64_t begin = first[static_cast<size_t>(prefix / per_batch)] % length;
+    for (int64_t i = 0; i < fresh; ++i)
+      copy_run(present, (prefix * length + (begin + i) % length) * inner, 1, update,
+               (prefix * fresh + i) * inner, 1, inner);
+  });
+}
+
 void tensor_scatter_reference(KernelContext& context) {
   const Tensor& past = context.input(0);
   const Tensor& update = context.input(1);
@@ -59,20 +79,10 @@ void tensor_scatter_reference(KernelContext& context) {
                    to_string(past.dims()), axis);
   const std::vector<int64_t> rows = first_rows(context, past.dim(0), fresh, length);
   const Tensor& present = context.allocate_output(0, past.dtype(), past.dims());
-  copy_strided(context.env(), present, past, 0, dense_strides(past.dims()));
-  if (update.count() == 0) return;
-  int64_t prefixes = 1, inner = 1;
-  for (size_t d = 0; d < past.rank(); ++d) {
-    if (d < axis) prefixes *= past.dim(d);
-    if (d > axis) inner *= past.dim(d);
-  }
-  const int64_t per_batch = prefixes / past.dim(0);
-  context.env().parallel_for(prefixes, fresh * inner, [&](int64_t prefix, int) {
-    const int64_t first = rows[static_cast<size_t>(prefix / per_batch)] % length;
-    for (int64_t i = 0; i < fresh; ++i)
-      copy_run(present, (prefix * length + (first + i) % length) * inner, 1, update,
-               (prefix * fresh + i) * inner, 1, inner);
-  });
+  if (!is_packed(past.dtype())) return scatter(context.env(), present, past, update, axis, rows);
+  const Tensor codes = Tensor::host(DType::kU8, past.dims());
+  scatter(context.env(), codes, unpack_codes(past), unpack_codes(update), axis, rows);
+  pack_codes(codes, present);
 }
 
 }  // namespace
@@ -83,10 +93,10 @@ extern constinit const OpSchema kTensorScatter = {
     .domain = "",
     .op = "TensorScatter",
     .since_version = 24,
-    .inputs = {{"past_cache", "T", kMovableTypes},
-               {"update", "T", kMovableTypes},
+    .inputs = {{"past_cache", "T", kViewableTypes},
+               {"update", "T", kViewableTypes},
                {"write_indices", "", {DType::kI64}, true}},
-    .outputs = {{"present_cache", "T", kMovableTypes}},
+    .outputs = {{"present_cache", "T", kViewableTypes}},
     .attributes = {{"axis", AttributeKind::kInt}, {"mode", AttributeKind::kString}},
     .infer = infer_tensor_scatter,
     .reference = tensor_scatter_reference,

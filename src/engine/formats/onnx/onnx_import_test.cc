@@ -163,7 +163,7 @@ TEST(OnnxImport, FunctionsBecomeTheirBodiesAsOnnxInlinesThem) {
   const auto constant = [&](const std::string& name) {
     return model.graph.value(model.graph.find_value(name).value()).constant->values<float>()[0];
   };
-  EXPECT_EQ(constant("second/inner_2/scale"), -3.0F);
+  EXPECT_EQ(constant("second/inner_4/scale"), -3.0F);
   EXPECT_EQ(constant("first/by"), 1.0F);
   EXPECT_EQ(constant("second/by"), 0.5F);
 }

@@ -69,7 +69,8 @@ TEST(OnnxTensor, ValuesOfEveryKindAreReadAndWritten) {
                                                   {"sequence", ValueType::sequence(number)},
                                                   {"optional", ValueType::optional(number)},
                                                   {"map", ValueType::map(DType::kI64, number)}};
-  for (const auto& [name, wanted] : stored("values.json").items()) {
+  const Json cases = stored("values.json");
+  for (const auto& [name, wanted] : cases.items()) {
     const ValueType& type = types.at(wanted["kind"].get<std::string>());
     const Tensor value = read_value_proto(bytes_of(read_file(data_path(name + ".pb"))), type, name);
     EXPECT_EQ(value.dtype(), wanted["kind"] == "tensor" ? value.dtype() : type.dtype) << name;

@@ -7,6 +7,8 @@
 namespace oag {
 namespace {
 
+constexpr int64_t kMaxRank = 64;  // more than any real array has
+
 // `b` under as many trailing dims of 1 as make its first dim meet dim `axis` of `a`.
 ValueId aligned(OldNode& old, ValueId a, ValueId b, int64_t axis) {
   const Tensor* constant = old.constant(b);
@@ -43,7 +45,9 @@ void upgrade_nothing_else(OldNode& old) {
 void upgrade_broadcast(OldNode& old) {
   const bool broadcast = old.erase_int("broadcast", 0) != 0;
   if (broadcast && old.node.has_attribute("axis")) {
-    old.set_input(1, aligned(old, old.input(0), old.input(1), old.node.int_attribute("axis")));
+    const int64_t axis = old.node.int_attribute("axis");
+    if (axis < -kMaxRank || axis > kMaxRank) old.refuse("attribute axis is {}", axis);
+    old.set_input(1, aligned(old, old.input(0), old.input(1), axis));
   }
   old.erase("axis");
   old.push();

@@ -53,7 +53,7 @@ void upgrade_batch_normalization(OldNode& old) {
   const std::vector<ValueId>& wanted = old.node.outputs;
   const bool statistics = wants_any(wanted, 1);
   if (spatial && !statistics) {
-    old.node.outputs.resize(1);
+    old.node.outputs.resize(1, kNoValue);
     return old.push();
   }
   const auto made =

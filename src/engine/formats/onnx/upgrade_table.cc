@@ -163,7 +163,7 @@ constexpr OperatorHistory kOperators[] = {
     {"Round", 22, 11},
     {"STFT", 17, 17},
     {"Scan", 25, 9, upgrade_scan},
-    {"Scatter", 11, kNeverCurrent, upgrade_scatter},
+    {"Scatter", 9, kNeverCurrent, upgrade_scatter},
     {"ScatterElements", 18, 11},
     {"ScatterND", 18, 11},
     {"Selu", 22, 6, upgrade_selu},
@@ -209,7 +209,7 @@ constexpr OperatorHistory kOperators[] = {
     {"Trilu", 14, 14},
     {"Unique", 28, 11},
     {"Unsqueeze", 25, 13, upgrade_axes},
-    {"Upsample", 10, kNeverCurrent, upgrade_upsample},
+    {"Upsample", 9, kNeverCurrent, upgrade_upsample},
     {"Where", 16, 9},
     {"Xor", 7, 7, upgrade_broadcast},
 };
@@ -231,8 +231,8 @@ constexpr OperatorHistory kMlOperators[] = {
     {"SVMRegressor", 1, 1},
     {"Scaler", 1, 1},
     {"TreeEnsemble", 5, 5},
-    {"TreeEnsembleClassifier", 5, 1},
-    {"TreeEnsembleRegressor", 5, 1},
+    {"TreeEnsembleClassifier", 3, 1},
+    {"TreeEnsembleRegressor", 3, 1},
     {"ZipMap", 1, 1},
 };
 // clang-format on

@@ -14,7 +14,7 @@ inline constexpr int64_t kNeverCurrent = std::numeric_limits<int64_t>::max();
 // How nodes of one operator become nodes of its newest definition.
 struct OperatorHistory {
   std::string_view op;
-  int64_t newest;        // the last opset that defined the operator anew
+  int64_t newest;        // the last opset that defined the operator; a deprecation defines nothing
   int64_t current_from;  // from this opset on, nodes mean what the newest definition says; kNeverCurrent: the
                          // operator is deprecated and always rewritten
   void (*upgrade)(OldNode&) = nullptr;  // for nodes of opsets below current_from; null when there are none

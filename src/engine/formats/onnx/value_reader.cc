@@ -81,9 +81,9 @@ class ValueReader {
     const DType dtype = element_type(key_type, reader.source().where, "keys of a map");
     if (dtype != DType::kString && !is_integer(dtype))
       reader.fail_here("a map has keys of type {}, expected integers or strings", dtype_name(dtype));
-    Tensor keys = dtype == DType::kString
-                      ? make_strings({static_cast<int64_t>(texts.size())}, std::move(texts))
-                      : integer_keys(reader, dtype, numbers);
+    const auto count = static_cast<int64_t>(texts.size());
+    Tensor keys = dtype == DType::kString ? make_strings({count}, std::move(texts))
+                                          : integer_keys(reader, dtype, numbers);
     if (static_cast<size_t>(keys.count()) != values.size())
       reader.fail_here("a map has {} keys and {} values, expected as many", keys.count(), values.size());
     return make_map(std::move(keys), join(std::move(values)));

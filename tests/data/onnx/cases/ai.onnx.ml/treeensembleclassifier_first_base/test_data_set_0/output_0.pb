@@ -1,1 +1,0 @@
-	2label 12label 12label 12label 02label 12label 12label 12label 12label 1By0

@@ -1,1 +1,0 @@
-	2label 12label 12label 12label 12label 12label 12label 12label 12label 0By0

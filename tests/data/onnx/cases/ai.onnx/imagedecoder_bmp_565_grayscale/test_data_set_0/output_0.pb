@@ -1,0 +1,1 @@
+By0J#P”œNG±n½>X¨§[Rkº„UL„›avŸvµpxWw‡T

@@ -1,0 +1,1 @@
+By0Ji‰‰‰‘‘‘ttt777qqqààà000dddIII¶¶¶ÒÒÒžžž˜˜˜‰‰‰+++'''rrrŸŸŸNNNfff•••FFF,,,TTT˜˜˜»»»zzz†††BBB///£££˜˜˜ZZZ>>>MMM

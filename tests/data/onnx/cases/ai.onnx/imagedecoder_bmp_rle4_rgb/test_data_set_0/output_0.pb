@@ -1,0 +1,1 @@
+By0Ji±–ÕëO›±–ÕëO›˜|×¡i˜|×KıZW›÷ÜˆH±Ç(„˜p»KıZW›KıZW›KıZW›KıZKıZW›KıZW›KıZW›KıZKıZW›KıZW›KıZW›KıZ
