@@ -26,7 +26,7 @@ TEST(Container, ElementsAreShared) {
   EXPECT_EQ(sequence.dtype(), DType::kSequence);
   EXPECT_EQ(sequence.dims(), Dims({2}));
   EXPECT_EQ(elements_of(sequence)[0].data(), element.data());
-  EXPECT_EQ(make_optional(std::nullopt).count(), 0);
+  EXPECT_EQ(oag::make_optional(std::nullopt).count(), 0);
   EXPECT_EQ(elements_of(make_optional(sequence))[0].count(), 2);
   const Tensor map = make_map(make_strings({1}, {"k"}), make_sequence({element}));
   EXPECT_EQ(strings_of(elements_of(map)[0])[0], "k");
