@@ -123,15 +123,17 @@ Tensor picture_tensor(const OnnxPort& input, const std::string& file) {
 }
 
 Tensor read_input(const OnnxPort& input, const std::string& file) {
+  constexpr std::string_view kPictures[] = {".png", ".jpg", ".jpeg", ".webp", ".bmp",
+                                            ".pnm", ".ppm", ".pgm",  ".pbm"};
   std::string extension = fs::path(file).extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return std::tolower(c); });
   if (extension == ".npy") return read_npy(file);
   if (extension == ".pb") return read_port_value(input, file);
-  if (extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".webp")
+  if (std::find(std::begin(kPictures), std::end(kPictures), extension) != std::end(kPictures))
     return picture_tensor(input, file);
   fail(is_there(file) ? ErrorCode::kUnsupported : ErrorCode::kNotFound, file,
-       "{}; inputs are .npy, .pb, .png, .jpg and .webp files",
+       "{}; inputs are .npy, .pb and pictures (.png, .jpg, .webp, .bmp, .pnm)",
        is_there(file) ? "is none that is read" : "is not there");
 }
 

@@ -142,8 +142,8 @@ void declare_inputs(CLI::App& command, InputOptions& inputs) {
       .add_option(
           "--input", inputs.files,
           "The values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
-          "OptionalProto or MapProto, as the input's type is), or a picture (.png, .jpg, .webp) of the size\n"
-          "that the input has: its RGB values, 0 to 255, with channels first or last as the input has them")
+          "OptionalProto or MapProto, as the input's type is), or a picture (PNG, JPEG, WebP, BMP, PNM) of\n"
+          "the size that the input has: RGB from 0 to 255, channels first or last as the input has them")
       ->type_name("NAME=FILE")
       ->allow_extra_args(false);
   auto* random =
