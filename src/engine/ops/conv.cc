@@ -6,9 +6,9 @@
 
 #include "engine/ops/column_product.h"
 #include "engine/ops/conv_columns.h"
+#include "engine/ops/conv_sizes.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
-#include "engine/ops/sliding_window.h"
 #include "engine/ops/widened.h"
 
 namespace oag {
@@ -54,33 +54,12 @@ void infer_qlinear_conv(InferenceContext& context) {
   infer_output(context, kQLinearWeights, context.dtype(7));
 }
 
-// One convolution of input 0, with everything checked.
-struct Convolution {
-  Convolution(const KernelContext& context, size_t weights) : x(context.input(0)), w(context.input(weights)) {
-    const int64_t groups = context.node().int_attribute("group", 1);
-    const bool fits = x.rank() >= 2 && w.rank() == x.rank() && groups >= 1 && x.dim(1) % groups == 0 &&
-                      w.dim(0) % groups == 0 && w.dim(1) == x.dim(1) / groups;
-    if (!fits)
-      context.refuse("x {} and weights {} must be [N, C, spatial …] and [M, C / {}, kernel …]",
-                     to_string(x.dims()), to_string(w.dims()), groups);
-    const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());
-    if (context.node().has_attribute("kernel_shape") &&
-        context.node().ints_attribute("kernel_shape") != kernel)
-      context.refuse("kernel_shape {} does not fit the weights {}",
-                     to_string(context.node().ints_attribute("kernel_shape")), to_string(w.dims()));
-    const Windows windows(context.node(), kernel);
-    const Dims spatial = windows.spatial_counts(x.dims());
-    axes = windows.settled(x.dims());
-    out_dims = {x.dim(0), w.dim(0)};
-    out_dims.insert(out_dims.end(), spatial.begin(), spatial.end());
+// One convolution of input 0.
+struct Convolution : ConvSizes {
+  Convolution(const KernelContext& context, size_t weights)
+      : ConvSizes(context, weights), x(context.input(0)), w(context.input(weights)) {
     product = {x.dim(0), groups, w.dim(0) / groups, element_count(Dims(w.dims().begin() + 1, w.dims().end())),
-               element_count(spatial)};
-  }
-
-  // Errors: kInvalidArgument when input i, of one value for each output channel, is not.
-  void check_channels(const KernelContext& context, size_t i) const {
-    if (context.has_input(i) && context.input(i).dims() != Dims{w.dim(0)})
-      context.refuse("input {} is {}; it must be [{}]", i, to_string(context.input(i).dims()), w.dim(0));
+               element_count(Dims(out_dims.begin() + 2, out_dims.end()))};
   }
 
   void run(KernelEnv& env, std::span<const double> values, std::span<const double> weights,
@@ -94,8 +73,6 @@ struct Convolution {
 
   const Tensor& x;
   const Tensor& w;
-  std::vector<WindowAxis> axes;
-  Dims out_dims;
   ColumnProduct product;
 };
 

@@ -97,7 +97,7 @@ class KernelRunner {
     std::vector<Tensor> outputs(operation_.output_count);
     if (schema_ == nullptr) return outputs;
     Graph typed = graph_;
-    InferenceContext inference(typed, typed.nodes[0]);
+    InferenceContext inference(typed, typed.nodes[0], OperatorRegistry::builtin());
     schema_->infer(inference);
     for (size_t i = 0; i < outputs.size(); ++i) {
       const ValueType& type = typed.value(typed.nodes[0].outputs[i]).type;

@@ -474,6 +474,28 @@ bool packed_columns(const MicroKernels& micro) {
          columns_are_right(micro.pack_columns_bf16, bf16, f32_from_bf16);
 }
 
+bool taps(const MicroKernels& micro) {
+  constexpr size_t kTaps = 3, kWindows = 77;  // four vectors, one, and a part of one
+  constexpr int64_t kOffsets[kTaps] = {0, 1, 5};
+  Values random;
+  const std::vector<float> x = random.some(kWindows + 5 + static_cast<size_t>(kSlack)),
+                           weights = random.some(kTaps);
+  std::vector<float> sums(kWindows), maxima(kWindows);
+  micro.tap_sums(x.data(), kOffsets, weights.data(), kTaps, 0.5f, kWindows, sums.data());
+  micro.tap_maxima(x.data(), kOffsets, kTaps, kWindows, maxima.data());
+  for (size_t i = 0; i < kWindows; ++i) {
+    double sum = 0.5;
+    float top = x[i];
+    for (size_t t = 0; t < kTaps; ++t) {
+      const float value = x[i + static_cast<size_t>(kOffsets[t])];
+      sum += double{weights[t]} * double{value};
+      top = std::max(top, value);
+    }
+    if (!near(sums[i], sum, 1e-5) || maxima[i] != top) return false;
+  }
+  return true;
+}
+
 struct Check {
   std::string_view kernel;
   bool (*right)(const MicroKernels& micro);
@@ -496,7 +518,8 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"norms", norms},
                              {"rotations", rotations},
                              {"matrix products", panel_product},
-                             {"columns of matrices", packed_columns}};
+                             {"columns of matrices", packed_columns},
+                             {"windows", taps}};
 
 }  // namespace
 

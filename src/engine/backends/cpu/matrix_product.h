@@ -27,4 +27,23 @@ using PackPanel = FunctionRef<void(int64_t column, int64_t count, int64_t k, int
 // multiply-adds; false when it did.
 bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack);
 
+// Several products of the same sizes, each with its own operands.
+struct MatrixProducts {
+  int64_t count;
+  int64_t rows, depth, columns;
+  int64_t a_stride, y_stride;
+};
+struct ProductOperands {
+  const float* a;
+  float* y;
+  const float* column_bias = nullptr;
+  const float* row_bias = nullptr;
+};
+using PackPanelOf =
+    FunctionRef<void(int64_t product, int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
+
+// The same for all of them together.
+bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProducts& products,
+                  FunctionRef<ProductOperands(int64_t product)> operands, PackPanelOf pack);
+
 }  // namespace oag::cpu

@@ -205,6 +205,13 @@ struct MicroKernels {
   using PackColumns = void (*)(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
   PackColumns pack_columns_f32, pack_columns_f16, pack_columns_bf16;
 
+  // --- windows along a row (kernels/taps.cc); up to a vector behind the last window may be read, not used
+  // y[i] = bias + Σ_t weights[t] · x[offsets[t] + i], in the order of t.
+  void (*tap_sums)(const float* x, const int64_t* offsets, const float* weights, int64_t taps, float bias,
+                   int64_t count, float* y);
+  // y[i] = max_t x[offsets[t] + i]; anything where one is NaN.
+  void (*tap_maxima)(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
+
   // --- what one core can do (kernels/limits.cc)
   float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 128
   // Multiply-adds done by `rounds` rounds, on values that stay in registers or the nearest cache.

@@ -78,6 +78,11 @@ void pack_columns_f32(const FloatRows& w, int64_t rows, int64_t first, int64_t d
 void pack_columns_f16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
 void pack_columns_bf16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
 
+// taps.cc
+void tap_sums(const float* x, const int64_t* offsets, const float* weights, int64_t taps, float bias,
+              int64_t count, float* y);
+void tap_maxima(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
+
 // limits.cc
 float read_all(const float* data, int64_t count);
 int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result);

@@ -99,7 +99,7 @@ void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* 
         memcpy(block + r * stride, to + r * y_stride, static_cast<size_t>(columns) * sizeof(float));
       to = block;
     }
-    for (int64_t c = 0; c < kPanelColumns; c += 2 * kLanes)
+    for (int64_t c = 0; c < columns; c += 2 * kLanes)
       last_rows<kTileRows>(count, from, a_stride, b + c, depth, continues, to + c, stride);
     if (columns == kPanelColumns) continue;
     for (int64_t r = 0; r < count; ++r) {

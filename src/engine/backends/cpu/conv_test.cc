@@ -1,0 +1,88 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "engine/backends/cpu/kernel_runner.h"
+
+namespace oag::cpu {
+namespace {
+
+class ConvOnIsa : public testing::TestWithParam<Isa> {};
+INSTANTIATE_TEST_SUITE_P(EveryIsa, ConvOnIsa, testing::ValuesIn(available_isas()),
+                         [](const auto& info) { return std::string(isa_name(info.param)); });
+
+void expect_near(const Tensor& actual, const Tensor& expected, double tolerance) {
+  ASSERT_EQ(actual.dims(), expected.dims());
+  for (size_t i = 0; i < actual.values<float>().size(); ++i)
+    ASSERT_NEAR(actual.values<float>()[i], expected.values<float>()[i], tolerance) << i;
+}
+
+int64_t pick(std::mt19937& engine, int64_t least, int64_t most) {
+  return least + static_cast<int64_t>(engine() % static_cast<uint32_t>(most - least + 1));
+}
+
+// Any convolution with `spatial` dims; with one input channel in a group where it is `depthwise`.
+OperatorCase random_case(uint32_t seed, size_t spatial, bool depthwise) {
+  std::mt19937 engine(seed);
+  const int64_t groups = pick(engine, 1, 4), channels = depthwise ? 1 : pick(engine, 2, 40);
+  const int64_t outputs = groups * pick(engine, 1, depthwise ? 3 : 30);
+  Dims x = {pick(engine, 1, 3), groups * channels}, w = {outputs, channels};
+  std::vector<int64_t> strides, dilations, pads;
+  for (size_t d = 0; d < spatial; ++d) {
+    w.push_back(pick(engine, 1, 4));
+    strides.push_back(pick(engine, 1, 3));
+    dilations.push_back(pick(engine, 1, 2));
+    x.push_back(pick(engine, 1, 45) + (w.back() - 1) * dilations.back());
+  }
+  for (size_t i = 0; i < 2 * spatial; ++i) pads.push_back(pick(engine, 0, 3));
+  OperatorCase operation{"", "Conv", {{"group", groups}, {"strides", strides}, {"dilations", dilations}}, {}};
+  if (seed % 4 == 0)
+    operation.attributes["auto_pad"] = std::string(seed % 8 == 0 ? "SAME_UPPER" : "SAME_LOWER");
+  else
+    operation.attributes["pads"] = pads;
+  operation.inputs = {random_f32(x, seed), random_f32(w, seed + 1)};
+  if (seed % 3 != 0) operation.inputs.push_back(random_f32({outputs}, seed + 2));
+  return operation;
+}
+
+TEST_P(ConvOnIsa, MatchesTheReferenceForAnyWindowsAndThreads) {
+  for (uint32_t seed = 0; seed < 96; ++seed) {
+    SCOPED_TRACE(seed);
+    const OperatorCase operation = random_case(seed, 1 + seed % 2, seed / 2 % 2 == 0);
+    const KernelRunner runner(make_device(GetParam(), 1), operation);
+    const Tensor y = runner.run()[0];
+    ASSERT_NO_FATAL_FAILURE(expect_near(y, runner.reference()[0], 2e-4));
+    const Tensor parallel = KernelRunner(make_device(GetParam(), 3), operation).run()[0];
+    ASSERT_EQ(std::memcmp(y.data(), parallel.data(), y.size_bytes()), 0);
+  }
+}
+
+TEST_P(ConvOnIsa, TakesPlanesOfOneElementAndManyChannels) {
+  const std::vector<std::pair<Dims, Dims>> shapes = {{{3, 70, 1, 1}, {45, 70, 1, 1}},
+                                                     {{2, 300, 7, 7}, {70, 300, 3, 3}},
+                                                     {{1, 64, 20, 33}, {500, 64, 1, 1}},
+                                                     {{1, 1, 300, 300}, {2, 1, 3, 3}}};
+  for (const auto& [x, w] : shapes) {
+    const KernelRunner runner(make_device(GetParam(), 2),
+                              {"", "Conv", {}, {random_f32(x, 1), random_f32(w, 2), random_f32({w[0]}, 3)}});
+    ASSERT_NO_FATAL_FAILURE(expect_near(runner.run()[0], runner.reference()[0], 1e-3));
+  }
+}
+
+TEST(Conv, StopsSoonWhenCancelled) {
+  const KernelRunner runner(
+      make_device(Isa{0}, 2),
+      {"", "Conv", {}, {random_f32({8, 256, 64, 64}, 1), random_f32({512, 256, 3, 3}, 2)}});
+  EXPECT_LT(median_cancel_delay_ms(runner), 50);
+}
+
+TEST(Conv, RefusesThreeSpatialDims) {
+  const KernelRunner runner(
+      make_device(Isa{0}, 1),
+      {"", "Conv", {}, {random_f32({1, 2, 3, 3, 3}, 1), random_f32({2, 2, 1, 1, 1}, 2)}});
+  EXPECT_EQ(runner.refusals(), "conv: not one or two spatial dims; ");
+}
+
+}  // namespace
+}  // namespace oag::cpu
