@@ -12,6 +12,10 @@ std::string node_place(const Node& node) {
   return fmt::format("node {} ({})", node.name, node.full_op());
 }
 
+bool is_of_onnx(std::string_view domain) {
+  return domain.empty() || domain.starts_with("ai.onnx");
+}
+
 void check_count(const Node& node, const FixedList<Parameter, 16>& formal, size_t seen,
                  std::string_view what) {
   const bool variadic = !formal.empty() && formal.back().variadic;
@@ -200,7 +204,8 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
     if (schema == nullptr) {
-      fail(ErrorCode::kUnsupported, node_place(node), "operator is not known; a plugin can provide it");
+      fail(ErrorCode::kUnsupported, node_place(node),
+           is_of_onnx(node.domain) ? "operator is not supported" : "operator is not known");
     }
     definitions.read_inputs(node);
     check_inputs(graph, node, *schema);

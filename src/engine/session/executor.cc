@@ -169,8 +169,10 @@ DimBindings Executor::bind_dims(const RunBindings& bindings) const {
   each_dim([&](const Value& value, const Dim& formal, const Tensor& tensor, size_t d) {
     const auto expected = formal.evaluate(dims);
     if (expected && *expected != tensor.dim(d)) {
-      fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {}, expected {} with {} = {}",
-           to_string(tensor.dims()), to_string(*value.type.shape), formal.to_string(), *expected);
+      const std::string meaning =
+          formal.is_constant() ? "" : fmt::format(" with {} = {}", formal.to_string(), *expected);
+      fail(ErrorCode::kInvalidArgument, "input " + value.name, "got {}, expected {}{}",
+           to_string(tensor.dims()), to_string(*value.type.shape), meaning);
     }
   });
   return dims;
