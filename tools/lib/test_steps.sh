@@ -71,22 +71,28 @@ step_unit() { run_ctest release -L unit; }
 
 step_conformance() { run_ctest release -L conformance; }
 
-# check_onnx_suite ARGUMENT...: exports the cases of the package onnx where they are missing, and runs them and our own.
-check_onnx_suite() {
-  local suite=build/onnx_suite version
+onnx_suite=build/onnx_suite
+
+# Writes the cases of the package onnx where they are missing.
+export_onnx_suite() {
+  local version
   version=$(grep -x 'onnx==.*' tools/python-packages.txt)
-  if [[ $version != "$(cat $suite/version.txt 2>/dev/null)" ]]; then
-    rm -rf $suite
-    $python tools/export_onnx_suite.py $suite
-    echo "$version" >$suite/version.txt
-  fi
-  $python tools/check_onnx_suite.py "$@" $suite tests/data/onnx/cases | tee "$OAG_STEP_DETAIL.log"
+  [[ $version != "$(cat $onnx_suite/version.txt 2>/dev/null)" ]] || return 0
+  rm -rf $onnx_suite
+  $python tools/export_onnx_suite.py $onnx_suite
+  echo "$version" >$onnx_suite/version.txt
+}
+
+# check_onnx_cases ARGUMENT...: of tools/check_onnx_suite.py.
+check_onnx_cases() {
+  export_onnx_suite
+  $python tools/check_onnx_suite.py "$@" | tee "$OAG_STEP_DETAIL.log"
   detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
 }
 
-step_onnx_suite() { check_onnx_suite; }
+step_onnx_suite() { check_onnx_cases $onnx_suite tests/data/onnx/cases; }
 
-step_onnx_sample() { check_onnx_suite --every 16; }
+step_onnx_sample() { check_onnx_cases --every 16 $onnx_suite tests/data/onnx/cases; }
 
 # Exports OAG_TEST_MODEL, the path of the default model.
 get_model() {
@@ -140,6 +146,10 @@ step_asan() {
 step_asan_unit() { run_ctest asan -L unit; }
 
 step_asan_conformance() { GTEST_TOTAL_SHARDS=$asan_shards GTEST_SHARD_INDEX=0 run_ctest asan -L conformance; }
+
+step_asan_onnx() {
+  check_onnx_cases --oag build/asan/bin/oag --kernels reference --every 2 $onnx_suite/node tests/data/onnx/cases
+}
 
 step_fuzz() { run_ctest asan -L fuzz; }
 
