@@ -204,8 +204,8 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
     if (schema == nullptr) {
-      fail(ErrorCode::kUnsupported, node_place(node),
-           is_of_onnx(node.domain) ? "operator is not supported" : "operator is not known");
+      fail(ErrorCode::kUnsupported, node_place(node), "operator is not {}",
+           is_of_onnx(node.domain) ? "supported" : "known");
     }
     definitions.read_inputs(node);
     check_inputs(graph, node, *schema);
