@@ -1,4 +1,5 @@
-// f32 functions of one element: Swish Sigmoid Gelu Tanh Exp Cos Sin, and oag.SwiGLU.
+// f32 functions of one element: Swish Sigmoid Gelu Tanh Exp Cos Sin Relu LeakyRelu HardSigmoid HardSwish Sqrt
+// Neg, and oag.SwiGLU.
 // Swish, Sigmoid, Exp and SwiGLU are vectorised, within 5 ulp of the exact value, and Gelu, within 4 ulp of
 // max(|x|, 1); the others are the C library's, which is within 1 ulp for any finite argument.
 #include <algorithm>
@@ -43,6 +44,36 @@ float sin_of(float x) {
   return std::sin(x);
 }
 
+// function of each element, which the compiler makes vectors of.
+template <typename Function>
+void map_elements(const KernelContext& context, Function function) {
+  map_pieces(context, 1, [&](const float* x, int64_t count, float* y) {
+    for (int64_t i = 0; i < count; ++i) y[i] = function(x[i]);
+  });
+}
+
+void run_relu(const KernelContext& context, const MicroKernels&) {
+  map_elements(context, [](float x) { return x < 0.0f ? 0.0f : x; });
+}
+void run_leaky_relu(const KernelContext& context, const MicroKernels&) {
+  const float alpha = context.node().float_attribute("alpha", 0.01f);
+  map_elements(context, [alpha](float x) { return x < 0.0f ? alpha * x : x; });
+}
+void run_hard_sigmoid(const KernelContext& context, const MicroKernels&) {
+  const float alpha = context.node().float_attribute("alpha", 0.2f);
+  const float beta = context.node().float_attribute("beta", 0.5f);
+  map_elements(context, [=](float x) { return std::clamp(alpha * x + beta, 0.0f, 1.0f); });
+}
+void run_hard_swish(const KernelContext& context, const MicroKernels&) {
+  map_elements(context, [](float x) { return x * std::clamp(x * (1.0f / 6) + 0.5f, 0.0f, 1.0f); });
+}
+void run_sqrt(const KernelContext& context, const MicroKernels&) {
+  map_elements(context, [](float x) { return std::sqrt(x); });
+}
+void run_neg(const KernelContext& context, const MicroKernels&) {
+  map_elements(context, [](float x) { return -x; });
+}
+
 void run_exp(const KernelContext& context, const MicroKernels& micro) {
   map_pieces(context, 1, micro.exp);
 }
@@ -79,6 +110,15 @@ extern constinit const KernelImpl kGelu = {"", "Gelu", "gelu", accept_f32, make_
 extern constinit const KernelImpl kTanh = {"", "Tanh", "tanh", accept_f32, make_kernel<run_scalar<tanh_of>>};
 extern constinit const KernelImpl kCos = {"", "Cos", "cos", accept_f32, make_kernel<run_scalar<cos_of>>};
 extern constinit const KernelImpl kSin = {"", "Sin", "sin", accept_f32, make_kernel<run_scalar<sin_of>>};
+extern constinit const KernelImpl kRelu = {"", "Relu", "relu", accept_f32, make_kernel<run_relu>};
+extern constinit const KernelImpl kLeakyRelu = {"", "LeakyRelu", "leaky_relu", accept_f32,
+                                                make_kernel<run_leaky_relu>};
+extern constinit const KernelImpl kHardSigmoid = {"", "HardSigmoid", "hard_sigmoid", accept_f32,
+                                                  make_kernel<run_hard_sigmoid>};
+extern constinit const KernelImpl kHardSwish = {"", "HardSwish", "hard_swish", accept_f32,
+                                                make_kernel<run_hard_swish>};
+extern constinit const KernelImpl kSqrt = {"", "Sqrt", "sqrt", accept_f32, make_kernel<run_sqrt>};
+extern constinit const KernelImpl kNeg = {"", "Neg", "neg", accept_f32, make_kernel<run_neg>};
 extern constinit const KernelImpl kSwiGLU = {"oag", "SwiGLU", "swiglu", accept_f32, make_kernel<run_swiglu>};
 
 }  // namespace oag::cpu

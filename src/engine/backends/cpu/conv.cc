@@ -104,7 +104,7 @@ void run(const KernelContext& context, const MicroKernels& micro) {
   sizes.check_channels(context, 2);
   if (context.allocate_output(0, DType::kF32, sizes.out_dims).count() == 0) return;
   const Operands conv(context, sizes);
-  if (conv.channels == 1 && conv.windows.copyable()) return run_taps(context.env(), micro, conv);
+  if (conv.channels == 1 && copyable(sizes.axes)) return run_taps(context.env(), micro, conv);
   const bool one_element = conv.windows.pointwise() && conv.windows.plane() == 1;
   if (one_element && conv.groups == 1) return run_rows(context.env(), micro, conv);
   run_columns(context.env(), micro, conv);

@@ -19,10 +19,15 @@ ImageWindows::ImageWindows(const Dims& in, const Dims& out, const std::vector<Wi
   height = out_height = 1;
 }
 
-bool ImageWindows::copyable() const {
+bool copyable(const std::vector<WindowAxis>& axes) {
   constexpr int64_t kMost = 1024;
-  return down.kernel <= kMost && across.kernel <= kMost && taps() <= kMost && down.extent() <= kMost &&
-         across.extent() <= kMost && down.stride <= kMost && across.stride <= kMost;
+  int64_t taps = 1;
+  for (const WindowAxis& axis : axes) {
+    if (axis.kernel > kMost || axis.dilation > kMost || axis.stride > kMost || axis.extent() > kMost)
+      return false;
+    taps *= axis.kernel;
+  }
+  return taps <= kMost;
 }
 
 TapRange::TapRange(const WindowAxis& axis, int64_t tap, int64_t length, int64_t windows) {

@@ -16,9 +16,6 @@ struct ImageWindows {
   int64_t taps() const { return down.kernel * across.kernel; }
   // Each window is the element that stands where it does.
   bool pointwise() const { return taps() == 1 && plane() == out_plane() && moves_by_one(); }
-  // Small enough that the elements of a row of windows may be copied.
-  bool copyable() const;
-
   int64_t height = 1, width, out_height = 1, out_width;
   WindowAxis down, across;
 
@@ -27,6 +24,9 @@ struct ImageWindows {
     return down.stride == 1 && across.stride == 1 && down.before == 0 && across.before == 0;
   }
 };
+
+// Whether the windows are small enough for TapRows to copy their elements.
+bool copyable(const std::vector<WindowAxis>& axes);
 
 // The windows along a row whose tap `tap` lies on one of `length` elements.
 struct TapRange {
