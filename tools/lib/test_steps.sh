@@ -86,6 +86,11 @@ check_onnx_suite() {
 
 step_onnx_suite() { check_onnx_suite; }
 
+step_onnx_differential() {
+  $python tests/conformance/onnx_differential.py --seed 1 --graphs 400 | tee "$OAG_STEP_DETAIL.log"
+  detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
+}
+
 step_onnx_sample() { check_onnx_suite --every 16; }
 
 # Exports OAG_TEST_MODEL, the path of the default model.
