@@ -94,6 +94,12 @@ step_onnx_suite() { check_onnx_cases $onnx_suite tests/data/onnx/cases; }
 
 step_onnx_sample() { check_onnx_cases --every 16 $onnx_suite tests/data/onnx/cases; }
 
+step_onnx_differential() {
+  $python tests/conformance/onnx_differential.py --seed 1 --graphs 400 | tee "$OAG_STEP_DETAIL.log"
+  detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
+}
+
+
 # Exports OAG_TEST_MODEL, the path of the default model.
 get_model() {
   OAG_TEST_MODEL=$(build/release/bin/oag pull smollm2 | tail -n 1)

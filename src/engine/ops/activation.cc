@@ -72,7 +72,7 @@ struct Softsign {
 struct ThresholdedRelu {
   explicit ThresholdedRelu(const KernelContext& context)
       : alpha(context.node().float_attribute("alpha", 1.0f)) {}
-  double operator()(double x) const { return x > alpha || std::isnan(x) ? x : 0; }
+  double operator()(double x) const { return x > alpha ? x : 0; }
   double alpha;
 };
 

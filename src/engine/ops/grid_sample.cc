@@ -73,7 +73,8 @@ class Sampler {
     constexpr double kFarthest = 1e15;  // whole and well within an integer
     place = std::isnan(place) ? -1.0 : std::clamp(place, -kFarthest, kFarthest);
     if (mode_ == Mode::kNearest) place = std::nearbyint(place);
-    if (padding_ == Padding::kBorder) place = std::clamp(place, 0.0, std::max(count - 1, 0.0));
+    if (padding_ == Padding::kBorder && mode_ != Mode::kCubic)  // of cubic ones, each neighbour is moved
+      place = std::clamp(place, 0.0, std::max(count - 1, 0.0));
     if (padding_ == Padding::kReflection) place = reflected(place, count);
     Neighbours result;
     if (mode_ == Mode::kNearest) {

@@ -218,4 +218,21 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
   definitions.read_outputs();
 }
 
+void infer_types_so_far(Graph& graph, size_t first, const OperatorRegistry& registry) {
+  for (size_t n = first; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    const OpSchema* schema = registry.find(node.domain, node.op);
+    if (schema == nullptr) continue;
+    try {
+      check_inputs(graph, node, *schema);
+      check_count(node, schema->outputs, node.outputs.size(), "outputs");
+      check_attributes(node, *schema);
+      InferenceContext context(graph, node, registry);
+      schema->infer(context);
+    } catch (const Error&) {
+      continue;  // infer_types tells it, of the whole graph
+    }
+  }
+}
+
 }  // namespace oag

@@ -10,4 +10,10 @@ namespace oag {
 // kInvalidArgument or kUnsupported naming node and value.
 void infer_types(Graph& graph, const OperatorRegistry& registry = OperatorRegistry::builtin());
 
+// Infers the types of what the nodes from number `first` on compute, as far as that can be said while the
+// graph is still being built: nodes that do not fit their schema are passed over, their outputs stay as they
+// are.
+void infer_types_so_far(Graph& graph, size_t first,
+                        const OperatorRegistry& registry = OperatorRegistry::builtin());
+
 }  // namespace oag

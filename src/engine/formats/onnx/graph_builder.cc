@@ -8,6 +8,7 @@
 #include "engine/formats/onnx/onnx_type.h"
 #include "engine/formats/onnx/upgrade.h"
 #include "engine/formats/printable.h"
+#include "engine/ops/verify.h"
 
 namespace oag {
 namespace {
@@ -170,7 +171,10 @@ void GraphBuilder::build_node(const NodeMessage& message, Scope& scope) {
   node.inputs = resolve_inputs(message, scope);
   node.outputs = resolve_outputs(message, scope);
   if (!graphs.empty()) attach_subgraphs(message, graphs, scope, node);
+  const size_t first = scope.graph.nodes.size();
   append_upgraded(scope.graph, std::move(node), opset_of(message, scope));
+  // What the following nodes become can depend on the types of their inputs.
+  infer_types_so_far(scope.graph, first);
 }
 
 int64_t GraphBuilder::opset_of(const NodeMessage& message, const Scope& scope) const {
