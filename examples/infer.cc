@@ -30,8 +30,8 @@ int main(int argc, char** argv) try {
   const openautoglm::Outputs outputs = run.outputs();  // throws what went wrong
   for (const openautoglm::Port& port : session.outputs()) {
     const openautoglm::TensorView& output = outputs[port.name];
-    std::cout << "output " << port.name << " " << openautoglm::dtype_name(output.dtype) << ", " << output.count
-              << " values\n";
+    std::cout << "output " << port.name << " " << openautoglm::dtype_name(output.dtype) << ", "
+              << output.count << " values\n";
   }
 } catch (const std::exception& error) {
   std::cerr << error.what() << "\n";

@@ -29,11 +29,8 @@
 #include <variant>
 #include <vector>
 
-#if defined(__GNUC__)
-#define OPENAUTOGLM_API __attribute__((visibility("default")))
-#else
-#define OPENAUTOGLM_API
-#endif
+#include "openautoglm/export.h"
+#include "openautoglm/session.h"
 
 namespace openautoglm {
 
@@ -284,5 +281,3 @@ class OPENAUTOGLM_API Model {
 };
 
 }  // namespace openautoglm
-
-#include "openautoglm/session.h"  // IWYU pragma: export

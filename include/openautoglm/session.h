@@ -1,4 +1,4 @@
-// ONNX models: any of them, with tensors in and out. Included by openautoglm.h.
+// ONNX models: any of them, with tensors in and out. Include openautoglm.h, which includes this.
 //
 //   openautoglm::Runtime runtime;
 //   openautoglm::Session session(runtime, "model.onnx");
@@ -24,9 +24,11 @@
 #include <utility>
 #include <vector>
 
-#include "openautoglm/openautoglm.h"
+#include "openautoglm/export.h"
 
 namespace openautoglm {
+
+class Runtime;  // in openautoglm.h, as Error is, which everything here throws
 
 // Element types of ONNX. Those of less than 8 bits are packed, the first value in the lowest bits.
 enum class DType {

@@ -1,5 +1,5 @@
 // ONNX models through the C++ API: stored cases, memory of the caller, threads, cancels.
-#include "openautoglm/session.h"
+#include "openautoglm/openautoglm.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
