@@ -1,4 +1,5 @@
-// OpenAutoGLM: language models on this machine, as a C++20 library. One header, no other dependencies.
+// OpenAutoGLM: language models on this machine, as a C++20 library without other dependencies. ONNX models:
+// openautoglm/session.h, which this header includes.
 //
 //   openautoglm::Runtime runtime;
 //   openautoglm::Model model(runtime, "smollm2");
@@ -28,11 +29,8 @@
 #include <variant>
 #include <vector>
 
-#if defined(__GNUC__)
-#define OPENAUTOGLM_API __attribute__((visibility("default")))
-#else
-#define OPENAUTOGLM_API
-#endif
+#include "openautoglm/export.h"
+#include "openautoglm/session.h"
 
 namespace openautoglm {
 
@@ -94,7 +92,8 @@ struct RuntimeOptions {
 OPENAUTOGLM_API RuntimeOptions autotune(const std::string& model, const RuntimeOptions& options = {});
 
 // The compute threads and devices that models share. A process that serves several models makes one; two
-// Runtimes do not see each other. It lives as long as a Model made from it, even when destroyed before.
+// Runtimes do not see each other. It lives as long as a Model or Session made from it, even when destroyed
+// before.
 class OPENAUTOGLM_API Runtime {
  public:
   // Errors: kNotFound or kUnsupported when the device is not there, naming those that are; kInvalidArgument.
@@ -105,6 +104,7 @@ class OPENAUTOGLM_API Runtime {
 
  private:
   friend class Model;
+  friend class Session;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -70,7 +70,11 @@ FolderContents look_into(const fs::path& folder) {
 fs::path find_model_file(const std::string& model) {
   fs::path path = resolve(model);
   std::error_code error;
-  if (!fs::is_directory(path, error)) return path;
+  if (!fs::is_directory(path, error)) {
+    if (path.extension() != ".onnx") return path;
+    fail(ErrorCode::kUnsupported, path.string(),
+         "is an ONNX model, and a language model is asked for; oag infer runs it");
+  }
   const auto [models, towers, has_config, has_safetensors, is_unfinished] = look_into(path);
   const std::string where = path.string();
   if (is_unfinished) {

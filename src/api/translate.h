@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/tensor/dtype.h"
 #include "llm/generate/generation.h"
 #include "openautoglm/openautoglm.h"
 
@@ -13,6 +14,8 @@ namespace openautoglm {
 ErrorCode public_code(oag::ErrorCode code);
 Result public_result(oag::GenerationResult from);
 oag::SamplingOptions internal_sampling(const Sampling& from);
+DType public_dtype(oag::DType dtype);
+oag::DType internal_dtype(DType dtype);
 
 // Runs one public call; errors of the rooms below leave it as the public Error.
 template <typename Call>
