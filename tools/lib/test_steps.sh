@@ -99,7 +99,6 @@ step_onnx_differential() {
   detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
 }
 
-
 # Exports OAG_TEST_MODEL, the path of the default model.
 get_model() {
   OAG_TEST_MODEL=$(build/release/bin/oag pull smollm2 | tail -n 1)
