@@ -232,7 +232,7 @@ constexpr Refusal kRefusals[] = {
      [](NodeTest& t) { return t.infer("Cast", {t.input(Shape{2})}); }},
     {"CastCode", "to is 99",
      [](NodeTest& t) { return t.infer("Cast", {t.input(Shape{2})}, {{"to", int64_t{99}}}); }},
-    {"UnknownOperator", "operator is not known",
+    {"UnknownOperator", "operator is not supported",
      [](NodeTest& t) { return t.infer("NoSuchOperator", {t.input(Shape{2})}); }},
     {"ReshapeCount", "[2, 3] cannot become [4, 2]",
      [](NodeTest& t) { return t.infer("Reshape", {t.input(Shape{2, 3}), t.constant({4, 2})}); }},

@@ -118,7 +118,8 @@ void run_average(const KernelContext& context, const MicroKernels& micro) {
              micro.tap_sums(from, taps.offsets().data(), ones.data(), windows.taps(), 0.0f, windows.out_width,
                             to);
              const float rows = down[static_cast<size_t>(row)];
-             for (int64_t i = 0; i < windows.out_width; ++i) to[i] /= rows * across[static_cast<size_t>(i)];
+             for (int64_t i = 0; i < windows.out_width; ++i)  // a window in the padding alone sums to 0
+               to[i] /= std::max(rows * across[static_cast<size_t>(i)], 1.0f);
            });
 }
 
