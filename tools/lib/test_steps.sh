@@ -94,7 +94,7 @@ step_onnx_suite() { check_onnx_cases $onnx_suite tests/data/onnx/cases; }
 
 step_onnx_sample() { check_onnx_cases --every 16 $onnx_suite tests/data/onnx/cases; }
 
-step_onnx_differential() {
+step_onnx_random() {
   $python tests/conformance/onnx_differential.py --seed 1 --graphs 400 | tee "$OAG_STEP_DETAIL.log"
   detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
 }
