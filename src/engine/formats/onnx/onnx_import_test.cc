@@ -54,6 +54,15 @@ TEST(OnnxImport, MakesValuesOfNamesAndConstantsOfInitializers) {
   EXPECT_EQ(model.ir_version, 14);
 }
 
+TEST(OnnxImport, QuestionMarksAreNoNameOfADim) {
+  const OnnxModel model = import(testing::model({
+      .nodes = {node("Neg", {"x"}, {"y"})},
+      .inputs = {value("x", {"?", "3", "?"})},
+      .outputs = {value("y")},
+  }));
+  EXPECT_EQ(to_string(*model.graph.value(model.graph.inputs[0]).type.shape), "[x#0, 3, x#1]");
+}
+
 TEST(OnnxImport, PutsNodesInOrder) {
   const OnnxModel model = import(testing::model({
       .nodes = {node("Neg", {"b"}, {"c"}), node("Exp", {"x"}, {"a"}), node("Abs", {"a"}, {"b"})},

@@ -46,8 +46,8 @@ class TypeReader {
   }
 
   Dim read_dim(const DimMessage& dim) {
-    if (!dim.param.empty()) return Dim::symbol(std::string(dim.param));
-    // Some exporters write -1 where the size is not known.
+    // Some exporters write "?" or -1 where the size is not known: two of them need not be equal.
+    if (!dim.param.empty() && dim.param != "?") return Dim::symbol(std::string(dim.param));
     if (dim.value && *dim.value >= 0) return {*dim.value};
     return Dim::symbol(fmt::format("{}#{}", name_, fresh_++));
   }
