@@ -98,6 +98,12 @@ void check_attributes(const Node& node, const OpSchema& schema) {
   }
 }
 
+void check_node(const Graph& graph, const Node& node, const OpSchema& schema) {
+  check_inputs(graph, node, schema);
+  check_count(node, schema.outputs, node.outputs.size(), "outputs");
+  check_attributes(node, schema);
+}
+
 // Follows definitions and memory in topological order: each value is defined once, before its uses, and
 // memory that a node updated in place is read through that node's output alone.
 class Definitions {
@@ -208,9 +214,7 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
            is_of_onnx(node.domain) ? "supported" : "known");
     }
     definitions.read_inputs(node);
-    check_inputs(graph, node, *schema);
-    check_count(node, schema->outputs, node.outputs.size(), "outputs");
-    check_attributes(node, *schema);
+    check_node(graph, node, *schema);
     definitions.define_outputs(node, *schema);
     InferenceContext context(graph, node, registry);
     schema->infer(context);
@@ -224,9 +228,7 @@ void infer_types_so_far(Graph& graph, size_t first, const OperatorRegistry& regi
     const OpSchema* schema = registry.find(node.domain, node.op);
     if (schema == nullptr) continue;
     try {
-      check_inputs(graph, node, *schema);
-      check_count(node, schema->outputs, node.outputs.size(), "outputs");
-      check_attributes(node, *schema);
+      check_node(graph, node, *schema);
       InferenceContext context(graph, node, registry);
       schema->infer(context);
     } catch (const Error&) {
