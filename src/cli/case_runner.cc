@@ -73,10 +73,8 @@ std::string run_data_set(const LoadedModel& model, const ModelDataSet& set, cons
 }
 
 std::string run_data_sets(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                          KernelChoice kernels, const RunControl& control) {
+                          const CompileOptions& options, const RunControl& control) {
   const std::vector<ModelDataSet> sets = data_sets_of(model_case);
-  CompileOptions options;
-  options.kernels = kernels;
   const LoadedModel model(import_onnx(model_case.folder / "model.onnx"), runtime, options);
   for (const ModelDataSet& set : sets) {
     const std::string wrong = run_data_set(model, set, model_case.tolerance, control);
@@ -96,11 +94,11 @@ std::string without_folder(std::string text, const std::string& folder) {
 }  // namespace
 
 CaseResult run_case(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                    KernelChoice kernels, const RunControl& control) {
+                    const CompileOptions& options, const RunControl& control) {
   const TimePoint begin = Clock::now();
   CaseResult result;
   try {
-    result.reason = run_data_sets(model_case, runtime, kernels, control);
+    result.reason = run_data_sets(model_case, runtime, options, control);
   } catch (const std::exception& error) {
     if (control.cancelled()) return result;
     result.reason = without_folder(failure_text(error), model_case.folder.string());

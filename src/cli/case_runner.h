@@ -19,6 +19,6 @@ struct CaseResult {
 // Loads the case's model and compares what it makes of each data set's inputs with the outputs there.
 // Whatever is wrong with the case makes it failed.
 CaseResult run_case(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                    KernelChoice kernels, const RunControl& control);
+                    const CompileOptions& options, const RunControl& control);
 
 }  // namespace oag::cli

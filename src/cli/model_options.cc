@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "engine/device/device_name.h"
+#include "engine/plugins/load_plugin.h"
 
 namespace oag::cli {
 namespace {
@@ -95,6 +96,14 @@ void ModelOptions::declare_explain(CLI::App& command) {
                    "Show which kernel runs each kind of operator, and why others do not");
 }
 
+void ModelOptions::declare_plugins(CLI::App& command) {
+  command
+      .add_option("--plugin", plugins,
+                  "A shared library of custom operators (docs/plugins.md); once for each")
+      ->allow_extra_args(false)
+      ->check(not_empty());
+}
+
 void ModelOptions::declare_autotune(CLI::App& command) {
   command.add_flag(
       "--autotune", autotune,
@@ -168,6 +177,12 @@ ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts) 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
   return std::make_shared<Runtime>(
       RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
+}
+
+std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options) {
+  auto registry = std::make_shared<OperatorRegistry>(OperatorRegistry::builtin());
+  for (const std::string& plugin : options.plugins) load_plugin(plugin, *registry);
+  return registry;
 }
 
 void warn_of_many_threads(const ModelOptions& options) {

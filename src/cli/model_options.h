@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "engine/ops/schema.h"
 #include "engine/session/runtime.h"
 #include "engine/tensor/dtype.h"
 #include "llm/bundle/bundle.h"
@@ -25,6 +27,7 @@ struct ModelOptions {
   std::string cache = "f16";
   bool explain = false;
   bool autotune = false;
+  std::vector<std::string> plugins;
 
   // MODEL and every option.
   void declare(CLI::App& command);
@@ -39,6 +42,8 @@ struct ModelOptions {
   // Where to compute: --device and --threads.
   void declare_place(CLI::App& command);
   void declare_explain(CLI::App& command);
+  // --plugin, for commands that run ONNX models.
+  void declare_plugins(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
 };
@@ -57,6 +62,8 @@ void declare_max_pixels(CLI::App& command, GlmImageOptions& options);
 
 ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
+// The built-in operators and those of --plugin. Errors: as load_plugin.
+std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options);
 // For after the load: one that fails says so in one line.
 void warn_of_many_threads(const ModelOptions& options);
 // Fails: `option` asks for more tokens than the model was trained for.

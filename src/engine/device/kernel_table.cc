@@ -12,6 +12,15 @@ class FunctionKernel final : public Kernel {
   KernelFunction function_;
 };
 
+class OwnedKernel final : public Kernel {
+ public:
+  explicit OwnedKernel(std::unique_ptr<CustomKernel> kernel) : kernel_(std::move(kernel)) {}
+  void run(KernelContext& context) const override { kernel_->run(context); }
+
+ private:
+  std::unique_ptr<CustomKernel> kernel_;
+};
+
 }  // namespace
 
 KernelTable::Choice KernelTable::choose(const KernelQuery& query) const {
@@ -30,6 +39,10 @@ KernelTable::Choice KernelTable::choose(const KernelQuery& query) const {
 
 std::unique_ptr<Kernel> function_kernel(KernelFunction function) {
   return std::make_unique<FunctionKernel>(function);
+}
+
+std::unique_ptr<Kernel> custom_kernel(std::unique_ptr<CustomKernel> kernel) {
+  return std::make_unique<OwnedKernel>(std::move(kernel));
 }
 
 }  // namespace oag

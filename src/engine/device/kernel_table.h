@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/ops/custom_operator.h"
 #include "engine/ops/kernel.h"
 #include "engine/ops/schema.h"
 
@@ -80,5 +81,8 @@ class KernelTable {
 
 // A kernel that is a plain function, such as a schema's reference.
 std::unique_ptr<Kernel> function_kernel(KernelFunction function);
+
+// The kernel of a custom operator.
+std::unique_ptr<Kernel> custom_kernel(std::unique_ptr<CustomKernel> kernel);
 
 }  // namespace oag

@@ -97,6 +97,11 @@ void OperatorRegistry::add(const OpSchema* schema) {
   schemas_.insert(std::upper_bound(schemas_.begin(), schemas_.end(), schema, before), schema);
 }
 
+void OperatorRegistry::add(std::shared_ptr<const OpSchema> schema) {
+  add(schema.get());
+  owned_.push_back(std::move(schema));
+}
+
 const OpSchema* OperatorRegistry::find(std::string_view domain, std::string_view op) const {
   const auto found = std::lower_bound(
       schemas_.begin(), schemas_.end(), std::tie(domain, op),

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -80,6 +81,8 @@ class FixedList {
   constexpr FixedList(std::initializer_list<T> items) {  // more than N items do not compile
     for (const T& item : items) items_[count_++] = item;
   }
+  static constexpr size_t capacity() { return N; }
+  constexpr void push_back(const T& item) { items_[count_++] = item; }  // while size() < capacity()
   constexpr size_t size() const { return count_; }
   constexpr bool empty() const { return count_ == 0; }
   constexpr const T* begin() const { return items_; }
@@ -111,6 +114,7 @@ struct AttributeSpec {
   bool required = false;
 };
 
+class CustomOperator;
 class InferenceContext;
 class OperatorRegistry;
 
@@ -151,6 +155,8 @@ struct OpSchema {
   bool deterministic = true;  // false for random operators: never folded
   // Of control flow: what the node's bodies take, so that they can be compiled.
   std::vector<Body> (*bodies)(const InferenceContext&) = nullptr;
+  // Of plugins: makes the kernels; `infer` leads there too.
+  const CustomOperator* custom = nullptr;
 };
 
 // What a shape rule sees: input types, constant inputs, attributes. It sets output types.
@@ -160,6 +166,7 @@ class InferenceContext {
       : graph_(graph), node_(node), registry_(registry) {}
 
   const Node& node() const { return node_; }
+  const OperatorRegistry& registry() const { return registry_; }
   size_t input_count() const { return node_.inputs.size(); }
   size_t output_count() const { return node_.outputs.size(); }
   bool has_input(size_t i) const { return i < node_.inputs.size() && node_.inputs[i] != kNoValue; }
@@ -209,11 +216,16 @@ class OperatorRegistry {
   OperatorRegistry() = default;
   // Errors: kInvalidArgument when the operator is there already.
   void add(const OpSchema* schema);
+  // The same for one that lives no longer than it is used.
+  void add(std::shared_ptr<const OpSchema> schema);
   const OpSchema* find(std::string_view domain, std::string_view op) const;
   std::span<const OpSchema* const> all() const { return schemas_; }
+  // Those that have to be kept while one of their nodes is used.
+  const std::vector<std::shared_ptr<const OpSchema>>& owned() const { return owned_; }
 
  private:
   std::vector<const OpSchema*> schemas_;
+  std::vector<std::shared_ptr<const OpSchema>> owned_;
 };
 
 // The subgraph of a node's attribute with its inputs typed; constant ones become constants. Errors:

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/ops/custom_operator.h"
 #include "engine/ops/verify.h"
 #include "engine/session/program.h"
 
@@ -100,6 +101,9 @@ Step make_step(Program& program, const Node& node, const CompileOptions& options
     const bool view = !step.schema->aliases.empty() && step.schema->aliases[0].kind == Alias::kView;
     step.kernel_name = view ? "view" : "reference";
     step.kernel = function_kernel(step.schema->reference);
+  } else if (step.schema->custom != nullptr) {
+    step.kernel_name = "plugin";
+    step.kernel = custom_kernel(step.schema->custom->make_kernel(program.graph, node));
   } else {
     fail(ErrorCode::kUnsupported, fmt::format("node {} ({})", node.name, node.full_op()),
          "no device has a kernel for it");
@@ -128,6 +132,7 @@ void prepare(Program& program) {
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
   if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
   auto program = std::make_shared<Program>();
+  program->schemas = options.registry->owned();
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
                      options.cache_page_tokens});
   for (int round = 0; expand_unsupported(graph, options); ++round) {

@@ -31,6 +31,7 @@ struct Step {
 
 // A graph after all passes, with a kernel chosen for every node. Immutable; shared by sessions and runs.
 struct Program {
+  std::vector<std::shared_ptr<const OpSchema>> schemas;  // of plugins; the kernels below need them
   Graph graph;
   std::vector<std::shared_ptr<Device>> devices;
   std::shared_ptr<Buffer> packed;  // what the kernels keep their packed weights in
