@@ -121,6 +121,9 @@ step_consumer() {
   cmake --build "$work/build"
   OAG_TEST_ONNX=$PWD/tests/data/onnx/cases/ai.onnx/simplifiedlayernormalization_plain/model.onnx \
     ctest --test-dir "$work/build" --output-on-failure --no-tests=error
+  cmake -S examples/custom_op -B "$work/custom_op" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$PWD/$work/prefix"
+  cmake --build "$work/custom_op"
+  ctest --test-dir "$work/custom_op" --output-on-failure --no-tests=error
   # A C project without CMake asks pkg-config.
   local source flags
   source=$(find examples -name '*.c' | sort | head -n 1)
