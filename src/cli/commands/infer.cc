@@ -183,20 +183,12 @@ void declare(CLI::App& app, int& exit_code) {
       ->check(not_empty());
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/infer.json)");
   flags->place.declare_explain(*command);
-<<<<<<< HEAD
   auto* profile = command->add_option(
       "--profile", flags->trace_file,
       "Run twice, show the second run's time by operator and write it as a Chrome trace (default FILE:\n"
       "profile.json in --output's folder, else MODEL.profile.json here)");
   profile->expected(0, 1)->type_name("[FILE]");
-=======
   flags->place.declare_plugins(*command);
-  command
-      ->add_flag(fmt::format("--profile{{{}}}", kBesideTheModel), flags->profile,
-                 "Run twice and show the second run's time by operator, and write it as a Chrome trace:\n"
-                 "--profile=FILE (default: profile.json in --output's folder, else MODEL.profile.json here)")
-      ->type_name("[=FILE]");
->>>>>>> 7cd13ff (plugins: custom operators loaded from shared libraries)
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a run is stopped; 0: never")
       ->type_name("S")
       ->check(number(0, kLongestTimeout))

@@ -75,22 +75,17 @@ Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
   const std::shared_ptr<Runtime> runtime = make_runtime(flags.place);
   CompileOptions options;
   options.registry = registry.get();
-  options.kernels = flags.kernels;
+  options.kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));
   Report report{std::move(cases), {}};
-  const auto kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   InterruptibleRun run;
   ProgressBar progress;
   for (const ModelCase& each : report.cases) {
     progress.update_count("verifying", report.results.size(), report.cases.size());
     report.results.push_back(InterruptScope::interrupted()
                                  ? CaseResult{}
-<<<<<<< HEAD
-                                 : run_case(each, runtime, kernels, run.renew(Clock::now() + limit)));
-=======
                                  : run_case(each, runtime, options, run.renew(Clock::now() + limit)));
->>>>>>> 7cd13ff (plugins: custom operators loaded from shared libraries)
   }
   progress.clear();
   return report;
@@ -184,14 +179,9 @@ void declare(CLI::App& app, int& exit_code) {
       ->add_option(
           "--kernels", flags->kernels,
           "best: those that oag infer runs; reference: each operator's plain definition, which is slow")
-<<<<<<< HEAD
       ->check(CLI::IsMember({kBest, kReference}))
       ->capture_default_str();
-=======
-      ->transform(CLI::CheckedTransformer(choices))
-      ->default_str("best");
   flags->place.declare_plugins(*command);
->>>>>>> 7cd13ff (plugins: custom operators loaded from shared libraries)
   command->add_option("--timeout", flags->timeout_s, "Seconds after which a case fails")
       ->type_name("S")
       ->check(number(0, kLongestTimeout))
