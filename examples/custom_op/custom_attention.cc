@@ -9,11 +9,11 @@
 
 namespace {
 
-using oag::plugin::Dims;
-using oag::plugin::DType;
-using oag::plugin::KernelContext;
-using oag::plugin::Shape;
-using oag::plugin::ShapeContext;
+using openautoglm::plugin::Dims;
+using openautoglm::plugin::DType;
+using openautoglm::plugin::KernelContext;
+using openautoglm::plugin::Shape;
+using openautoglm::plugin::ShapeContext;
 
 struct Key {
   int64_t index;
@@ -22,7 +22,7 @@ struct Key {
 
 // The three matrices: queries [T, d], keys [S, d], values [S, e].
 struct Matrices {
-  oag::plugin::Tensor q, k, v;
+  openautoglm::plugin::Tensor q, k, v;
   int64_t queries, keys, width, value_width;
 
   explicit Matrices(const KernelContext& context)
@@ -47,9 +47,9 @@ void infer(ShapeContext& context) {
   context.set_output(1, DType::kInt64, Shape{context.new_dim("pairs"), 2});
 }
 
-class CustomAttentionKernel : public oag::plugin::Kernel {
+class CustomAttentionKernel : public openautoglm::plugin::Kernel {
  public:
-  void prepare(const oag::plugin::Node& node) override {
+  void prepare(const openautoglm::plugin::Node& node) override {
     threshold_ = node.float_attribute("threshold");
     if (!(threshold_ >= 0)) throw std::invalid_argument("threshold is negative or no number");
   }
@@ -75,8 +75,8 @@ class CustomAttentionKernel : public oag::plugin::Kernel {
  private:
   // Writes the keys that are near the best one, in order, with their softmax weights; returns how many.
   int64_t choose_keys(const Matrices& matrices, int64_t row, Key* keys) const {
-    const float* q = matrices.q.values<const float>().data() + row * matrices.width;
-    const float* k = matrices.k.values<const float>().data();
+    const float* q = matrices.q.values<float>().data() + row * matrices.width;
+    const float* k = matrices.k.values<float>().data();
     const float scale = 1 / std::sqrt(static_cast<float>(matrices.width));
     float best = -std::numeric_limits<float>::infinity();
     for (int64_t s = 0; s < matrices.keys; ++s) {
@@ -94,7 +94,7 @@ class CustomAttentionKernel : public oag::plugin::Kernel {
   }
 
   static void mix_values(const Matrices& matrices, const Key* keys, int64_t count, float* out) {
-    const float* v = matrices.v.values<const float>().data();
+    const float* v = matrices.v.values<float>().data();
     std::fill(out, out + matrices.value_width, 0.0F);
     for (int64_t i = 0; i < count; ++i) {
       for (int64_t e = 0; e < matrices.value_width; ++e)

@@ -7,7 +7,7 @@
 
 namespace {
 
-using oag::plugin::DType;
+using openautoglm::plugin::DType;
 
 float exact(float x) {
   return 0.5F * x * (1 + std::erf(x * (std::numbers::sqrt2_v<float> / 2)));
@@ -18,17 +18,17 @@ float by_tanh(float x) {
   return 0.5F * x * (1 + std::tanh(inner));
 }
 
-class CustomGeluKernel : public oag::plugin::Kernel {
+class CustomGeluKernel : public openautoglm::plugin::Kernel {
  public:
-  void prepare(const oag::plugin::Node& node) override {
+  void prepare(const openautoglm::plugin::Node& node) override {
     const std::string approximate = node.string_attribute("approximate");
     if (approximate != "none" && approximate != "tanh")
       throw std::invalid_argument("approximate is \"" + approximate + "\", expected none or tanh");
     gelu_ = approximate == "tanh" ? by_tanh : exact;
   }
 
-  void compute(oag::plugin::KernelContext& context) const override {
-    const auto x = context.input(0).values<const float>();
+  void compute(openautoglm::plugin::KernelContext& context) const override {
+    const auto x = context.input(0).values<float>();
     const auto y = context.output(0).values<float>();
     constexpr size_t kTile = 4096;
     const auto tiles = static_cast<int64_t>((x.size() + kTile - 1) / kTile);
@@ -51,5 +51,5 @@ REGISTER_OPERATOR(CustomGelu)
     .Output("Y", "Output tensor")
     .Attr("approximate", "none: by erf; tanh: the cheaper formula", "none")
     .TypeConstraint("T", {DType::kFloat})
-    .ShapeFn(oag::plugin::same_as_first_input)
+    .ShapeFn(openautoglm::plugin::same_as_first_input)
     .SetKernelFn([] { return new CustomGeluKernel(); });

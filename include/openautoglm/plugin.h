@@ -3,9 +3,9 @@
 //
 //   #include <openautoglm/plugin.h>
 //
-//   class DoubleKernel : public oag::plugin::Kernel {
+//   class DoubleKernel : public openautoglm::plugin::Kernel {
 //    public:
-//     void compute(oag::plugin::KernelContext& context) const override {
+//     void compute(openautoglm::plugin::KernelContext& context) const override {
 //       const auto x = context.input(0).values<float>();
 //       const auto y = context.output(0).values<float>();
 //       for (size_t i = 0; i < x.size(); ++i) y[i] = 2 * x[i];
@@ -16,8 +16,8 @@
 //       .Domain("com.example")
 //       .Input("X", "What is doubled")
 //       .Output("Y", "Twice that")
-//       .TypeConstraint("T", {oag::plugin::DType::kFloat})
-//       .ShapeFn(oag::plugin::same_as_first_input)
+//       .TypeConstraint("T", {openautoglm::plugin::DType::kFloat})
+//       .ShapeFn(openautoglm::plugin::same_as_first_input)
 //       .SetKernelFn([] { return new DoubleKernel(); });
 //
 // Nothing of the engine is linked. Exceptions of shape functions and kernels end the compile or run with
@@ -41,7 +41,7 @@
 
 #include "openautoglm/plugin_abi.h"
 
-namespace oag::plugin {
+namespace openautoglm::plugin {
 
 // By their number in ONNX's TensorProto.DataType.
 enum class DType : int32_t {
@@ -121,7 +121,7 @@ int32_t guarded(char* error, F&& work) noexcept {
 
 }  // namespace detail
 
-// A dense row-major array that the engine owns.
+// A dense row-major array that the engine owns, to be read.
 class Tensor {
  public:
   explicit Tensor(const oag_tensor& tensor) : tensor_(tensor) {}
@@ -133,20 +133,40 @@ class Tensor {
     if (axis >= tensor_.rank) throw std::out_of_range("a tensor has no such axis");
     return tensor_.dims[axis];
   }
-  void* data() const { return tensor_.data; }
+  const void* data() const { return tensor_.data; }
   size_t size_bytes() const { return tensor_.size_bytes; }
 
   // Throws when elements are no T. float16 and bfloat16 are their bits, uint16_t.
   template <typename T>
-  std::span<T> values() const {
-    if (!detail::is_element<std::remove_const_t<T>>(dtype()))
+  std::span<const T> values() const {
+    return elements<T>();
+  }
+
+ protected:
+  template <typename T>
+  std::span<T> elements() const {
+    static_assert(!std::is_const_v<T>, "name the element type alone");
+    if (!detail::is_element<T>(dtype()))
       throw std::invalid_argument("a tensor of element type " + std::to_string(tensor_.dtype) +
-                                  " (of ONNX's TensorProto) is read as another one");
+                                  " (of ONNX's TensorProto) is used as another one");
     return {static_cast<T*>(tensor_.data), tensor_.size_bytes / sizeof(T)};
   }
+  void* memory() const { return tensor_.data; }
 
  private:
   oag_tensor tensor_;
+};
+
+// One to be written.
+class OutputTensor : public Tensor {
+ public:
+  using Tensor::Tensor;
+
+  void* data() const { return memory(); }
+  template <typename T>
+  std::span<T> values() const {
+    return elements<T>();
+  }
 };
 
 enum class AttributeKind : oag_attribute_kind {
@@ -227,9 +247,10 @@ class Node {
     return strings;
   }
   Tensor tensor_attribute(const std::string& name) const {
-    oag_attribute value = {};
-    if (!find(name, value, OAG_ATTRIBUTE_TENSOR)) missing(name);
-    return Tensor(value.tensor);
+    oag_tensor tensor = {};
+    tensor.struct_size = sizeof(tensor);
+    if (host_.attribute_tensor(node_, name.c_str(), &tensor) == 0) missing(name);
+    return Tensor(tensor);
   }
 
  protected:
@@ -386,20 +407,20 @@ class KernelContext : public Node {
     return Tensor(tensor);
   }
   // Of the dims that the shape function said. Throws when they depend on data.
-  Tensor output(size_t i) const {
+  OutputTensor output(size_t i) const {
     oag_tensor tensor = {};
     tensor.struct_size = sizeof(tensor);
     if (host().output(run_, i, &tensor) == 0)
       detail::host_failed("an output whose dims it does not know: allocate_output gives it memory");
-    return Tensor(tensor);
+    return OutputTensor(tensor);
   }
   // For dims that depend on data; they have to agree with what the shape function knew.
-  Tensor allocate_output(size_t i, DType dtype, const Dims& dims) const {
+  OutputTensor allocate_output(size_t i, DType dtype, const Dims& dims) const {
     oag_tensor tensor = {};
     tensor.struct_size = sizeof(tensor);
     if (host().allocate_output(run_, i, static_cast<int32_t>(dtype), dims.size(), dims.data(), &tensor) == 0)
       detail::host_failed("memory for an output");
-    return Tensor(tensor);
+    return OutputTensor(tensor);
   }
 
   // Scratch memory until the kernel returns, not initialised; each call gives a further piece.
@@ -417,7 +438,8 @@ class KernelContext : public Node {
   int workers() const { return host().workers(run_); }
 
   // Calls tile(i, worker) for i below `tiles` on the engine's threads; `ns_per_tile` is an estimate. False:
-  // the run was stopped, the kernel returns. The first exception of a tile is thrown here.
+  // the run was stopped, the kernel returns. The first exception of a tile is thrown here. A tile takes no
+  // memory of the context and calls no parallel_for.
   template <typename Tile>
   bool parallel_for(int64_t tiles, int64_t ns_per_tile, Tile&& tile) const {
     struct State {
@@ -461,21 +483,30 @@ struct ParameterDefinition {
   bool optional = false, variadic = false;
 };
 
+struct Definition;
+
+struct KernelDefinition {
+  const Definition* owner = nullptr;
+  std::string device;
+  std::function<std::unique_ptr<Kernel>()> make;
+  oag_kernel shown = {};
+
+  const oag_kernel* show(const Definition& of);
+};
+
 // A registered operator, and the C structs that show it. It stays where it is: they point into it.
 struct Definition {
   std::string name, domain = "custom", description;
-  int32_t version = 1;
   bool deterministic = true;
   std::vector<ParameterDefinition> inputs, outputs;
   std::vector<AttributeDefinition> attributes;
   std::vector<std::pair<std::string, uint64_t>> type_constraints;
   std::function<void(ShapeContext&)> shapes;
-  std::function<std::unique_ptr<Kernel>()> make_kernel;
+  std::vector<KernelDefinition> kernels;
 
   std::vector<oag_parameter> input_structs, output_structs;
   std::vector<oag_attribute_spec> attribute_structs;
-  oag_kernel kernel = {};
-  const oag_kernel* kernels[1] = {&kernel};
+  std::vector<const oag_kernel*> kernel_structs;
   oag_operator operator_struct = {};
 
   uint64_t dtypes_of(const std::string& variable) const {
@@ -515,10 +546,10 @@ inline int32_t infer_shapes(const void* state, const oag_plugin_host* host, cons
 inline int32_t create_kernel(const void* state, const oag_plugin_host* host, const oag_node* node,
                              void** kernel, char* error) {
   return guarded(error, [&] {
-    const auto& definition = *static_cast<const Definition*>(state);
-    auto holder = std::make_unique<KernelHolder>(KernelHolder{definition, definition.make_kernel()});
+    const auto& definition = *static_cast<const KernelDefinition*>(state);
+    auto holder = std::make_unique<KernelHolder>(KernelHolder{*definition.owner, definition.make()});
     if (holder->kernel == nullptr) throw std::runtime_error("its kernel function returned null");
-    holder->kernel->prepare(Node(*host, node, definition.attributes));
+    holder->kernel->prepare(Node(*host, node, definition.owner->attributes));
     *kernel = holder.release();
   });
 }
@@ -537,6 +568,12 @@ inline void destroy_kernel(void* kernel) {
   guarded(error, [&] { delete static_cast<KernelHolder*>(kernel); });
 }
 
+inline const oag_kernel* KernelDefinition::show(const Definition& of) {
+  owner = &of;
+  shown = {sizeof(oag_kernel), device.c_str(), this, create_kernel, compute, destroy_kernel};
+  return &shown;
+}
+
 inline const oag_operator* Definition::show() {
   input_structs = show(inputs);
   output_structs = show(outputs);
@@ -544,12 +581,12 @@ inline const oag_operator* Definition::show() {
   for (const AttributeDefinition& each : attributes)
     attribute_structs.push_back({each.name.c_str(), each.description.c_str(),
                                  static_cast<oag_attribute_kind>(each.kind), each.required ? 1 : 0});
-  kernel = {sizeof(oag_kernel), "cpu", this, create_kernel, compute, destroy_kernel};
+  kernel_structs.clear();
+  for (KernelDefinition& each : kernels) kernel_structs.push_back(each.show(*this));
   operator_struct.struct_size = sizeof(oag_operator);
   operator_struct.domain = domain.c_str();
   operator_struct.name = name.c_str();
   operator_struct.description = description.c_str();
-  operator_struct.version = version;
   operator_struct.input_count = input_structs.size();
   operator_struct.inputs = input_structs.data();
   operator_struct.output_count = output_structs.size();
@@ -559,8 +596,8 @@ inline const oag_operator* Definition::show() {
   operator_struct.deterministic = deterministic ? 1 : 0;
   operator_struct.state = this;
   operator_struct.shapes = shapes ? infer_shapes : nullptr;
-  operator_struct.kernel_count = make_kernel ? 1 : 0;
-  operator_struct.kernels = kernels;
+  operator_struct.kernel_count = kernel_structs.size();
+  operator_struct.kernels = kernel_structs.data();
   return &operator_struct;
 }
 
@@ -577,8 +614,8 @@ __attribute__((visibility("hidden"))) inline const oag_plugin* show_plugin() {
     for (const auto& definition : definitions()) shown.push_back(definition->show());
     return shown;
   }();
-  static const oag_plugin plugin = {sizeof(oag_plugin), OAG_PLUGIN_ABI_VERSION, "", "",
-                                    operators.size(),   operators.data()};
+  static const oag_plugin plugin = {sizeof(oag_plugin), OAG_PLUGIN_ABI_VERSION, operators.size(),
+                                    operators.data()};
   return &plugin;
 }
 
@@ -594,10 +631,6 @@ class Operator {
     definition_->domain = std::move(domain);
     return *this;
   }
-  Operator& Version(int32_t version) {
-    definition_->version = version;
-    return *this;
-  }
   Operator& Doc(std::string description) {
     definition_->description = std::move(description);
     return *this;
@@ -611,7 +644,7 @@ class Operator {
     definition_->inputs.back().optional = true;
     return *this;
   }
-  // One or more; the last input only.
+  // One or more; the last input only. Those of the type variable "" may differ in their types.
   Operator& VariadicInput(std::string name, std::string description, std::string type_variable = "T") {
     Input(std::move(name), std::move(description), std::move(type_variable));
     definition_->inputs.back().variadic = true;
@@ -619,6 +652,11 @@ class Operator {
   }
   Operator& Output(std::string name, std::string description, std::string type_variable = "T") {
     definition_->outputs.push_back({std::move(name), std::move(description), std::move(type_variable)});
+    return *this;
+  }
+  Operator& VariadicOutput(std::string name, std::string description, std::string type_variable = "T") {
+    Output(std::move(name), std::move(description), std::move(type_variable));
+    definition_->outputs.back().variadic = true;
     return *this;
   }
   Operator& OptionalOutput(std::string name, std::string description, std::string type_variable = "T") {
@@ -678,10 +716,14 @@ class Operator {
     definition_->shapes = std::move(shapes);
     return *this;
   }
-  // Returns a new Kernel, which the engine's side owns.
+  // Returns a new Kernel, which the engine's side owns. An operator may have one for each kind of device; the
+  // engine takes that of the device it computes on.
   template <typename F>
-  Operator& SetKernelFn(F make) {
-    definition_->make_kernel = [make = std::move(make)] { return std::unique_ptr<Kernel>(make()); };
+  Operator& SetKernelFn(F make, std::string device = "cpu") {
+    definition_->kernels.push_back({nullptr,
+                                    std::move(device),
+                                    [make = std::move(make)] { return std::unique_ptr<Kernel>(make()); },
+                                    {}});
     return *this;
   }
 
@@ -704,19 +746,21 @@ class Registration {
   Registration(Operator& described) { detail::definitions().push_back(std::move(described.definition_)); }
 };
 
-}  // namespace oag::plugin
+}  // namespace openautoglm::plugin
 
 // Names in REGISTER_OPERATOR are those of nodes' op_type.
-#define REGISTER_OPERATOR(name)                                                     \
-  [[maybe_unused]] static const ::oag::plugin::Registration oag_registered_##name = \
-      ::oag::plugin::Operator(#name).Doc("")
+#define REGISTER_OPERATOR(name)                                                             \
+  [[maybe_unused]] static const ::openautoglm::plugin::Registration oag_registered_##name = \
+      ::openautoglm::plugin::Operator(#name).Doc("")
 
 // Every source file brings it along, the linker keeps one.
 extern "C" __attribute__((used, visibility("default"))) inline const oag_plugin* oag_plugin_entry(
     const oag_plugin_host* host) {
-  if (host == nullptr || host->abi_version != OAG_PLUGIN_ABI_VERSION) return nullptr;
+  if (host == nullptr || host->abi_version != OAG_PLUGIN_ABI_VERSION ||
+      host->struct_size < sizeof(oag_plugin_host))
+    return nullptr;
   try {
-    return oag::plugin::detail::show_plugin();
+    return openautoglm::plugin::detail::show_plugin();
   } catch (...) {
     return nullptr;
   }

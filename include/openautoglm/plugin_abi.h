@@ -10,7 +10,7 @@
  * Functions of the plugin return 0 when all went well. Else they have written one line of at most
  * OAG_PLUGIN_ERROR_BYTES - 1 bytes and a NUL into `error`, and the compile or run ends with it. No exception
  * may leave them. Functions of the host never throw; after one that fails the plugin returns as soon as it
- * can, with any result: the host remembers what was wrong and tells it.
+ * can, with any result: the host remembers what was wrong and tells it. Pointers to results are never NULL.
  *
  * Element types are numbers of ONNX's TensorProto.DataType. Types of whole bytes are passed: 1 float, 2
  * uint8, 3 int8, 4 uint16, 5 int16, 6 int32, 7 int64, 9 bool, 10 float16, 11 double, 12 uint32, 13 uint64, 14
@@ -58,7 +58,8 @@ typedef struct oag_tensor {
   size_t size_bytes;
 } oag_tensor;
 
-/* The value of an attribute; it lives as long as the node. */
+/* The value of an attribute; it lives as long as the node. Strings and tensors have functions of their own.
+ */
 typedef struct oag_attribute {
   size_t struct_size;
   oag_attribute_kind kind;
@@ -68,7 +69,6 @@ typedef struct oag_attribute {
   const int64_t* ints;
   const float* floats;
   size_t count; /* of bytes, ints, floats or strings */
-  oag_tensor tensor;
 } oag_attribute;
 
 /* --- dims --- */
@@ -96,14 +96,14 @@ typedef struct oag_plugin_host {
   size_t struct_size;
   uint32_t abi_version;
 
-  /* Of a node. Inputs that are left out count. `attribute` and `attribute_string` are 0 where there is none.
-   */
+  /* Of a node. Inputs that are left out count. Attributes are 0 where there is none of the name and kind. */
   size_t (*input_count)(const oag_node* node);
   size_t (*output_count)(const oag_node* node);
   int32_t (*has_input)(const oag_node* node, size_t input);
   int32_t (*has_output)(const oag_node* node, size_t output);
   int32_t (*attribute)(const oag_node* node, const char* name, oag_attribute* value);
   const char* (*attribute_string)(const oag_node* node, const char* name, size_t index, size_t* size_bytes);
+  int32_t (*attribute_tensor)(const oag_node* node, const char* name, oag_tensor* tensor);
 
   /* Of a shape function. `input_rank` is -1 where the rank is unknown; the others are 0 where they fail, and
    * `input_ints` where the input is no constant of int32 or int64. */
@@ -116,9 +116,9 @@ typedef struct oag_plugin_host {
   int32_t (*new_dim)(oag_shapes* shapes, const char* hint, oag_dim* dim); /* known once the kernel ran */
   int32_t (*set_output)(oag_shapes* shapes, size_t output, int32_t dtype, int64_t rank, const oag_dim* dims);
 
-  /* Of a run. `output` is 0 where the dims depend on data: `allocate_output` gives that output its memory.
-   * Both, and `workspace`, are for the thread that runs the kernel; the others may be called from within
-   * parallel_for. */
+  /* Of a run. `output` is 0 where the dims depend on data: `allocate_output` gives that output its memory. A
+   * tile of parallel_for calls none of `allocate_output`, `workspace` and `parallel_for`, and `output` for
+   * those alone that were made before. */
   int32_t (*input)(oag_run* run, size_t input, oag_tensor* tensor); /* 0: left out */
   int32_t (*output)(oag_run* run, size_t output, oag_tensor* tensor);
   int32_t (*allocate_output)(oag_run* run, size_t output, int32_t dtype, size_t rank, const int64_t* dims,
@@ -149,11 +149,11 @@ typedef struct oag_attribute_spec {
   int32_t required;
 } oag_attribute_spec;
 
-/* How nodes of an operator run on a device. One kernel is made for each node of a compiled model; several
- * threads run it at once. */
+/* How nodes of an operator run on a device: the engine takes the first one for the device it computes on. One
+ * kernel is made for each node of a compiled model; several threads run it at once. */
 typedef struct oag_kernel {
   size_t struct_size;
-  const char* device; /* "cpu": memory of the host */
+  const char* device; /* "cpu", whose tensors lie in memory of the host, is the one that this engine has */
   const void* state;  /* handed to `create` */
   int32_t (*create)(const void* state, const oag_plugin_host* host, const oag_node* node, void** kernel,
                     char* error);
@@ -167,7 +167,6 @@ typedef struct oag_operator {
   const char* domain;
   const char* name;
   const char* description;
-  int32_t version; /* of the domain, from 1 */
   size_t input_count;
   const oag_parameter* inputs;
   size_t output_count;
@@ -176,7 +175,8 @@ typedef struct oag_operator {
   const oag_attribute_spec* attributes;
   int32_t deterministic; /* equal inputs give equal outputs */
   const void* state;     /* handed to `shapes` */
-  /* Sets the type of each output. NULL: dims depend on data, element types follow the type variables. */
+  /* Sets the type of each output, the same for the same inputs: it is called several times, also with other
+   * symbols for the same dims. NULL: dims depend on data, element types follow the type variables. */
   int32_t (*shapes)(const void* state, const oag_plugin_host* host, const oag_node* node, oag_shapes* shapes,
                     char* error);
   size_t kernel_count;
@@ -186,8 +186,6 @@ typedef struct oag_operator {
 typedef struct oag_plugin {
   size_t struct_size;
   uint32_t abi_version; /* OAG_PLUGIN_ABI_VERSION */
-  const char* name;
-  const char* version;
   size_t operator_count;
   const oag_operator* const* operators;
 } oag_plugin;

@@ -208,7 +208,8 @@ class OPENAUTOGLM_API Run {
 };
 
 struct SessionOptions {
-  bool reference_kernels = false;  // each operator's plain definition: slow, to compare with
+  bool reference_kernels = false;         // each operator's plain definition: slow, to compare with
+  std::vector<std::string> plugins = {};  // paths of libraries of custom operators (plugin.h)
 };
 
 // An ONNX model, compiled for the devices of a Runtime. Any number of threads may run it at once. Copies
@@ -216,7 +217,7 @@ struct SessionOptions {
 class OPENAUTOGLM_API Session {
  public:
   // Errors: kNotFound, kIo, kCorruptData; kUnsupported, naming the node, for what this build cannot run;
-  // kOutOfMemory.
+  // kOutOfMemory; of plugins kInvalidArgument too, for names that are taken.
   Session(const Runtime& runtime, const std::string& path, const SessionOptions& options = {});
 
   // Without initializers. They live as long as a copy of the Session.

@@ -5,6 +5,7 @@
 #include "api/runtime_impl.h"
 #include "api/session_impl.h"
 #include "api/translate.h"
+#include "engine/plugins/load_plugin.h"
 #include "engine/tensor/container.h"
 
 namespace openautoglm {
@@ -92,8 +93,10 @@ bool shows(const oag::Tensor& tensor, const oag::Tensor& input) {
   return begin <= at && at < begin + input.size_bytes();
 }
 
-oag::CompileOptions compile_options(const SessionOptions& options) {
+// `registry` has to live while a model is compiled.
+oag::CompileOptions compile_options(const SessionOptions& options, const oag::OperatorRegistry& registry) {
   oag::CompileOptions compile;
+  compile.registry = &registry;
   if (options.reference_kernels) compile.kernels = oag::KernelChoice::kReference;
   return compile;
 }
@@ -163,8 +166,9 @@ Outputs Session::Impl::take(std::vector<oag::Tensor> tensors,
 
 Session::Session(const Runtime& runtime, const std::string& path, const SessionOptions& options) {
   impl_ = translated([&] {
+    const oag::OperatorRegistry registry = oag::load_plugins(options.plugins);
     return std::make_shared<const Impl>(runtime.impl_->runtime, oag::import_onnx(path), path,
-                                        compile_options(options));
+                                        compile_options(options, registry));
   });
 }
 

@@ -278,6 +278,27 @@ TEST(Session, RefusesToReadMapsAndReadsTheRest) {
   EXPECT_EQ(error_of([&] { outputs[0]; }).code(), ErrorCode::kUnsupported);
 }
 
+TEST(Session, RunsCustomOperatorsOfPlugins) {
+  const Runtime runtime({.threads = 2});
+  const fs::path folder = fs::path(OAG_SOURCE_DIR) / "examples/custom_op/cases/custom_gelu";
+  const std::string model = (folder / "model.onnx").string();
+  const oag::Tensor x = read_case(folder / "test_data_set_0/input_0.pb", false);
+  const Session session(runtime, model, {.plugins = {OAG_PLUGIN_DIR "/custom_op.so"}});
+  const Outputs outputs = session.run({{"x", DType::kF32, x.dims(), x.data()}});
+  expect_near(outputs["y"], read_case(folder / "test_data_set_0/output_0.pb", false));
+
+  const Error unknown = error_of([&] { Session(runtime, model); });
+  EXPECT_EQ(unknown.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(std::string(unknown.what()).find("domain \"com.example\" has no operator CustomGelu"),
+            std::string::npos);
+  const auto code_with = [&](const std::string& plugin) {
+    return error_of([&] { Session(runtime, model, {.plugins = {plugin}}); }).code();
+  };
+  EXPECT_EQ(code_with("/nowhere.so"), ErrorCode::kNotFound);
+  EXPECT_EQ(code_with(OAG_PLUGIN_DIR "/wrong_abi.so"), ErrorCode::kUnsupported);
+  EXPECT_EQ(code_with(OAG_PLUGIN_DIR "/name_twice.so"), ErrorCode::kInvalidArgument);
+}
+
 // Products of square matrices, one after the other.
 struct Chain {
   Session session;

@@ -12,7 +12,6 @@
 #include "cli/output.h"
 #include "cli/terminal.h"
 #include "engine/device/device_name.h"
-#include "engine/plugins/load_plugin.h"
 
 namespace oag::cli {
 namespace {
@@ -177,12 +176,6 @@ ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts) 
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
   return std::make_shared<Runtime>(
       RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
-}
-
-std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options) {
-  auto registry = std::make_shared<OperatorRegistry>(OperatorRegistry::builtin());
-  for (const std::string& plugin : options.plugins) load_plugin(plugin, *registry);
-  return registry;
 }
 
 void warn_of_many_threads(const ModelOptions& options) {

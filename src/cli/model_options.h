@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/ops/schema.h"
 #include "engine/session/runtime.h"
 #include "engine/tensor/dtype.h"
 #include "llm/bundle/bundle.h"
@@ -62,8 +61,6 @@ void declare_max_pixels(CLI::App& command, GlmImageOptions& options);
 
 ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
-// The built-in operators and those of --plugin. Errors: as load_plugin.
-std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options);
 // For after the load: one that fails says so in one line.
 void warn_of_many_threads(const ModelOptions& options);
 // Fails: `option` asks for more tokens than the model was trained for.

@@ -3,9 +3,9 @@
 
 namespace {
 
-class Nothing : public oag::plugin::Kernel {
+class Nothing : public openautoglm::plugin::Kernel {
  public:
-  void compute(oag::plugin::KernelContext&) const override {}
+  void compute(openautoglm::plugin::KernelContext&) const override {}
 };
 
 }  // namespace

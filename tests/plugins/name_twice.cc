@@ -3,17 +3,17 @@
 
 namespace {
 
-class Nothing : public oag::plugin::Kernel {
+class Nothing : public openautoglm::plugin::Kernel {
  public:
-  void compute(oag::plugin::KernelContext&) const override {}
+  void compute(openautoglm::plugin::KernelContext&) const override {}
 };
 
-oag::plugin::Operator& describe(oag::plugin::Operator& op) {
+openautoglm::plugin::Operator& describe(openautoglm::plugin::Operator& op) {
   return op.Domain("test").Input("X", "").Output("Y", "").SetKernelFn([] { return new Nothing(); });
 }
 
-oag::plugin::Operator first("Same"), second("Same");
-const oag::plugin::Registration registered_first = describe(first);
-const oag::plugin::Registration registered_second = describe(second);
+openautoglm::plugin::Operator first("Same"), second("Same");
+const openautoglm::plugin::Registration registered_first = describe(first);
+const openautoglm::plugin::Registration registered_second = describe(second);
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
+#include "engine/plugins/load_plugin.h"
 
 namespace oag::cli {
 namespace {
@@ -71,10 +72,10 @@ std::string_view status_name(Status status) {
 }
 
 Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
-  const std::shared_ptr<const OperatorRegistry> registry = make_registry(flags.place);
+  const OperatorRegistry registry = load_plugins(flags.place.plugins);
   const std::shared_ptr<Runtime> runtime = make_runtime(flags.place);
   CompileOptions options;
-  options.registry = registry.get();
+  options.registry = &registry;
   options.kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));

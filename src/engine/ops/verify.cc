@@ -210,8 +210,11 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
     if (schema == nullptr) {
-      fail(ErrorCode::kUnsupported, node_place(node), "operator is not {}",
-           is_of_onnx(node.domain) ? "supported" : "known");
+      if (is_of_onnx(node.domain))
+        fail(ErrorCode::kUnsupported, node_place(node), "operator is not supported");
+      fail(ErrorCode::kUnsupported, node_place(node),
+           "domain \"{}\" has no operator {} here; --plugin loads custom operators (docs/plugins.md)",
+           node.domain, node.op);
     }
     definitions.read_inputs(node);
     check_node(graph, node, *schema);

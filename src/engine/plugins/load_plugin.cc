@@ -2,11 +2,11 @@
 
 #include <dlfcn.h>
 
-#include <deque>
 #include <memory>
-#include <vector>
+#include <system_error>
 
 #include "base/error.h"
+#include "engine/plugins/plugin_call.h"
 #include "engine/plugins/plugin_node.h"
 #include "engine/plugins/plugin_operator.h"
 #include "engine/plugins/plugin_run.h"
@@ -17,16 +17,24 @@ namespace {
 
 constexpr size_t kMostOperators = 4096;
 
-oag_plugin_entry_function open_entry(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path))
-    fail(ErrorCode::kNotFound, path.string(), "there is no such plugin; expected a shared library");
+// What constructors of the library throw here ends the process: it cannot cross the dynamic linker.
+void* open_library(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error))
+    fail(ErrorCode::kNotFound, path.string(), "there is no such file; expected a plugin, a shared library");
   // An absolute path: other names are looked for where the system's libraries are.
-  void* library = dlopen(std::filesystem::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* reason = dlerror();
-    fail(ErrorCode::kCorruptData, path.string(), "cannot be loaded as a plugin: {}",
-         one_line(reason == nullptr ? "no reason is known" : reason));
-  }
+  const std::filesystem::path absolute = std::filesystem::absolute(path);
+  void* library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library != nullptr) return library;
+  const char* reason = dlerror();
+  std::string_view text = reason == nullptr ? "no reason is known" : reason;
+  if (const std::string prefix = absolute.string() + ": "; text.starts_with(prefix))
+    text.remove_prefix(prefix.size());
+  fail(ErrorCode::kCorruptData, path.string(), "cannot be loaded as a plugin: {}", one_line(text));
+}
+
+oag_plugin_entry_function find_entry(const std::filesystem::path& path) {
+  void* library = open_library(path);
   void* entry = dlsym(library, OAG_PLUGIN_ENTRY_NAME);
   if (entry == nullptr)
     fail(ErrorCode::kUnsupported, path.string(),
@@ -35,9 +43,16 @@ oag_plugin_entry_function open_entry(const std::filesystem::path& path) {
 }
 
 const oag_plugin& describe(const std::filesystem::path& path) {
-  const oag_plugin* plugin = open_entry(path)(&plugin_host());
+  const oag_plugin_entry_function entry = find_entry(path);
+  const oag_plugin* plugin = nullptr;
+  const auto failed = failure_of_plugin([&](char*) {
+    plugin = entry(&plugin_host());
+    return 0;
+  });
+  if (failed) fail(ErrorCode::kCorruptData, path.string(), "the plugin's entry failed: {}", *failed);
   if (plugin == nullptr)
-    fail(ErrorCode::kUnsupported, path.string(), "the plugin refuses an engine of ABI version {}; rebuild it",
+    fail(ErrorCode::kUnsupported, path.string(),
+         "the plugin refuses this engine, whose ABI version is {}; rebuild it with this engine's headers",
          OAG_PLUGIN_ABI_VERSION);
   if (plugin->abi_version != OAG_PLUGIN_ABI_VERSION)
     fail(ErrorCode::kUnsupported, path.string(),
@@ -99,6 +114,12 @@ void load_plugin(const std::filesystem::path& path, OperatorRegistry& registry) 
     joined.add(std::shared_ptr<const OpSchema>(op, &schema));
   }
   registry = std::move(joined);
+}
+
+OperatorRegistry load_plugins(std::span<const std::string> paths) {
+  OperatorRegistry registry = OperatorRegistry::builtin();
+  for (const std::string& path : paths) load_plugin(path, registry);
+  return registry;
 }
 
 }  // namespace oag

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
+#include <string>
 
 #include "engine/ops/schema.h"
 
@@ -12,5 +14,8 @@ namespace oag {
 // its operators wrongly; kUnsupported for a library without the entry symbol or of another ABI version;
 // kInvalidArgument for operators of a built-in domain or of a name that is taken.
 void load_plugin(const std::filesystem::path& path, OperatorRegistry& registry);
+
+// The built-in operators and those of the libraries. Errors: as load_plugin.
+OperatorRegistry load_plugins(std::span<const std::string> paths);
 
 }  // namespace oag

@@ -28,64 +28,100 @@ std::string load_failure(const std::string& name) {
   return failure;
 }
 
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "\"" << text << "\" lacks \"" << part << "\"";
+}
+
 // Compiles and runs one node of domain "test" on four floats.
-std::string run_failure(const std::string& op) {
+std::string run_failure(const std::string& plugin, const std::string& op, size_t outputs = 1) {
   OperatorRegistry registry = OperatorRegistry::builtin();
-  load_plugin(OAG_PLUGIN_DIR "/bad_operators.so", registry);
+  load_plugin(OAG_PLUGIN_DIR "/" + plugin, registry);
   Graph graph;
   const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("N")}));
-  graph.outputs = {graph.add("test", op, {x}, {}, "n")};
+  graph.outputs = graph.add_node("test", op, {x}, {}, outputs, "n").outputs;
   CompileOptions options;
   options.registry = &registry;
   return failure_of([&] {
-    const Session session(std::make_shared<Runtime>(RuntimeOptions{default_backends()}), graph, options);
-    std::vector<Tensor> outputs;
-    session.run({{Tensor::of<float>(DType::kF32, {4}, std::vector<float>(4))}, {}}, RunControl(), outputs);
+    const Session session(std::make_shared<Runtime>(RuntimeOptions{default_backends(), "", 4}), graph,
+                          options);
+    std::vector<Tensor> made;
+    session.run({{Tensor::of<float>(DType::kF32, {4}, std::vector<float>(4))}, {}}, RunControl(), made);
   });
 }
 
+void expect_run_failure(const std::string& plugin, const std::string& op, const std::string& part,
+                        size_t outputs = 1) {
+  const std::string failure = run_failure(plugin, op, outputs);
+  expect_contains(failure, "node n (test." + op + "): " + plugin + ": ");
+  expect_contains(failure, part);
+  EXPECT_EQ(failure.find('\n'), std::string::npos) << failure;
+}
+
 TEST(LoadPlugin, RefusesWhatIsNoPlugin) {
-  EXPECT_NE(load_failure("absent").find("there is no such plugin"), std::string::npos);
-  EXPECT_NE(load_failure("no_entry").find("exports no oag_plugin_entry"), std::string::npos);
-  EXPECT_NE(load_failure("wrong_abi").find("ABI version 99, this engine takes 1"), std::string::npos);
+  expect_contains(load_failure("absent"), "there is no such file");
+  expect_contains(load_failure("no_entry"), "exports no oag_plugin_entry");
+  expect_contains(load_failure("wrong_abi"), "ABI version 99, this engine takes 1");
+  expect_contains(load_failure("refuses"), "refuses this engine");
+  expect_contains(load_failure("no_kernel"), "operator Elsewhere: has no kernel for the device cpu");
 }
 
 TEST(LoadPlugin, RefusesNames) {
-  EXPECT_NE(load_failure("builtin_domain").find("the engine's own"), std::string::npos);
-  EXPECT_NE(load_failure("name_twice").find("registers operator Same of domain \"test\" twice"),
-            std::string::npos);
+  expect_contains(load_failure("builtin_domain"), "the engine's own");
+  expect_contains(load_failure("name_twice"), "registers operator Same of domain \"test\" twice");
 }
 
 TEST(LoadPlugin, RefusesOperatorsThatAreThere) {
   OperatorRegistry registry = OperatorRegistry::builtin();
   load_plugin(OAG_PLUGIN_DIR "/bad_operators.so", registry);
-  EXPECT_NE(
-      failure_of([&] { load_plugin(OAG_PLUGIN_DIR "/bad_operators.so", registry); }).find("is there already"),
-      std::string::npos);
+  expect_contains(failure_of([&] { load_plugin(OAG_PLUGIN_DIR "/bad_operators.so", registry); }),
+                  "is there already");
 }
 
 TEST(LoadPlugin, BadOperatorsEndTheRunWithALine) {
   const std::pair<const char*, const char*> expected[] = {
       {"Throws", "its kernel failed: the kernel is unhappy"},
+      {"ThrowsBytes", "its kernel failed: "},
       {"ThrowsInTile", "something that is no std::exception"},
       {"TakesWorkspace", "bytes of workspace"},
       {"TakesMuchWorkspace", "asks for 70368744177664 bytes of workspace"},
+      {"TakesWorkspaceInTile", "takes workspace from within parallel_for"},
+      {"NestsParallelFor", "calls parallel_for from within parallel_for"},
       {"GivesWrongDims", "the dims [1, 2, 3], its shape function said [4]"},
       {"GivesWrongType", "makes output 0 of 1 of i32, expected f32"},
+      {"GivesHugeDims", "asks for 17592186044416 bytes for output 0 of 1"},
+      {"GivesOverflowingDims", "overflow"},
+      {"GivesOtherColumns", "the dims [3, 5], its shape function said [?, 4]"},
       {"WritesBehind", "wrote behind the memory of output 0 of 1, [4]"},
+      {"WritesBefore", "wrote before the memory of output 0 of 1, [4]"},
       {"WritesBehindWorkspace", "wrote behind its workspace"},
       {"Forgets", "made no output 0 of 1"},
+      {"AsksForUnknownDims", "it has to allocate it"},
       {"ReadsTooMuch", "reads input 7"},
+      {"ReadsTooMuchInTiles", "reads input "},
+      {"ReadsOtherType", "of element type 1 (of ONNX's TensorProto) is used as another one"},
+      {"ReadsAbsentAttribute", "there is no attribute axis"},
+      {"IsNotPrepared", "its kernel cannot be made: not prepared"},
+      {"HasNoKernelObject", "its kernel function returned null"},
       {"ShapeThrows", "its shape function failed: no shape today"},
       {"ShapeIsNegative", "a dim of -4"},
+      {"ShapeIsOfOtherType", "output Y is i32, which its registration excludes"},
+      {"ShapeHasManyDims", "65 dims, 64 are the most"},
+      {"ShapeOfAbsentInput", "asked for input 3, which the node lacks"},
+      {"ShapeOfAbsentOutput", "sets output 4"},
+      {"ShapeDividesByZero", "divides a dim by 0"},
   };
-  for (const auto& [op, part] : expected) {
-    const std::string failure = run_failure(op);
-    EXPECT_NE(failure.find(part), std::string::npos) << op << ": " << failure;
-    EXPECT_NE(failure.find(std::string("node n (test.") + op + "): bad_operators.so: "), std::string::npos)
-        << failure;
-    EXPECT_EQ(failure.find('\n'), std::string::npos) << failure;
-  }
+  for (const auto& [op, part] : expected) expect_run_failure("bad_operators.so", op, part);
+  expect_run_failure("bad_operators.so", "ContradictsItself", "gives output 1 of 2 the dims [3]", 2);
+}
+
+TEST(LoadPlugin, ShapesThatRunsContradictEndTheRun) {
+  EXPECT_NE(run_failure("bad_operators.so", "ShapeBecomesNegative"), "");
+  EXPECT_NE(run_failure("bad_operators.so", "ShapeChanges"), "");
+}
+
+TEST(LoadPlugin, ExceptionsThatCrossTheCEdgeEndTheRun) {
+  expect_run_failure("throws_through_c.so", "ThrowsThroughC", "its kernel failed: over the edge");
+  expect_run_failure("throws_through_c.so", "ThrowsThroughCInTile", "from a tile");
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include "engine/plugins/plugin_node.h"
 
 #include "engine/ops/onnx_dtype.h"
+#include "engine/plugins/plugin_operator.h"
 
 namespace oag {
 namespace {
 
 const Attribute* find_attribute(const oag_node* node, const char* name) {
-  if (node == nullptr || name == nullptr) return nullptr;
+  if (name == nullptr) return nullptr;
   const auto found = node->node.attributes.find(std::string_view(name));
   return found == node->node.attributes.end() ? nullptr : &found->second;
 }
@@ -50,10 +51,8 @@ bool fill_attribute(const Attribute& attribute, oag_attribute& out) {
   } else if (const auto* strings = std::get_if<std::vector<std::string>>(&attribute)) {
     out.kind = OAG_ATTRIBUTE_STRINGS;
     out.count = strings->size();
-  } else if (const auto* tensor = std::get_if<Tensor>(&attribute)) {
+  } else if (std::holds_alternative<Tensor>(attribute)) {
     out.kind = OAG_ATTRIBUTE_TENSOR;
-    out.tensor.struct_size = sizeof(oag_tensor);
-    return !is_object(tensor->dtype()) && fill_tensor(*tensor, out.tensor);
   } else {
     return false;
   }
@@ -62,16 +61,22 @@ bool fill_attribute(const Attribute& attribute, oag_attribute& out) {
 
 int32_t attribute(const oag_node* node, const char* name, oag_attribute* value) {
   const Attribute* found = find_attribute(node, name);
-  if (found == nullptr || value == nullptr || value->struct_size < sizeof(oag_attribute)) return 0;
+  if (found == nullptr || value->struct_size < sizeof(oag_attribute)) return 0;
   return fill_attribute(*found, *value) ? 1 : 0;
 }
 
 const char* attribute_string(const oag_node* node, const char* name, size_t index, size_t* size_bytes) {
   const Attribute* found = find_attribute(node, name);
   const auto* strings = found == nullptr ? nullptr : std::get_if<std::vector<std::string>>(found);
-  if (strings == nullptr || index >= strings->size() || size_bytes == nullptr) return nullptr;
+  if (strings == nullptr || index >= strings->size()) return nullptr;
   *size_bytes = (*strings)[index].size();
   return (*strings)[index].c_str();
+}
+
+int32_t attribute_tensor(const oag_node* node, const char* name, oag_tensor* tensor) {
+  const Attribute* found = find_attribute(node, name);
+  const auto* value = found == nullptr ? nullptr : std::get_if<Tensor>(found);
+  return value != nullptr && kPluginTypes.contains(value->dtype()) && fill_tensor(*value, *tensor) ? 1 : 0;
 }
 
 }  // namespace
@@ -93,6 +98,7 @@ void add_node_functions(oag_plugin_host& host) {
   host.has_output = has_output;
   host.attribute = attribute;
   host.attribute_string = attribute_string;
+  host.attribute_tensor = attribute_tensor;
 }
 
 }  // namespace oag

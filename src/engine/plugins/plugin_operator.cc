@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "base/control_characters.h"
 #include "base/error.h"
 #include "engine/ops/onnx_dtype.h"
+#include "engine/plugins/plugin_call.h"
 #include "engine/plugins/plugin_run.h"
 #include "engine/plugins/plugin_shapes.h"
 
@@ -66,10 +66,7 @@ PluginOperator::PluginOperator(std::string plugin, const oag_operator& descripti
            one_line(schema_.op), one_line(schema_.domain));
   }
   if (schema_.op.empty()) fail(ErrorCode::kCorruptData, plugin_, "has an operator without a name");
-  if (description.version < 1)
-    fail(ErrorCode::kCorruptData, plugin_, "operator {}: its version is {}, expected 1 or more", schema_.op,
-         description.version);
-  schema_.since_version = description.version;
+  schema_.since_version = 1;
   schema_.infer = infer_plugin;
   schema_.deterministic = description.deterministic != 0;
   schema_.custom = this;
@@ -163,16 +160,6 @@ void PluginOperator::infer(InferenceContext& context) const {
 
 std::unique_ptr<CustomKernel> PluginOperator::make_kernel(const Graph& graph, const Node& node) const {
   return make_plugin_kernel(*this, *kernel_, graph, node);
-}
-
-std::string one_line(std::string_view text) {
-  std::string line;
-  while (!text.empty()) {
-    const size_t control = control_size(text);
-    line += control > 0 ? ' ' : text.front();
-    text.remove_prefix(std::max<size_t>(control, 1));
-  }
-  return line;
 }
 
 }  // namespace oag

@@ -46,7 +46,4 @@ inline constexpr DTypeSet kPluginTypes = kPlainTypes | kFloat8Types | kComplexTy
 // What plugins are given of the engine.
 const oag_plugin_host& plugin_host();
 
-// A text of a plugin on one line.
-std::string one_line(std::string_view text);
-
 }  // namespace oag

@@ -1,13 +1,18 @@
 #include "engine/plugins/plugin_run.h"
 
+#include <algorithm>
+#include <atomic>
 #include <limits>
 #include <optional>
 #include <vector>
 
 #include "base/error.h"
 #include "base/free_memory.h"
+#include "base/log.h"
 #include "engine/ops/onnx_dtype.h"
 #include "engine/plugins/guarded_memory.h"
+#include "engine/plugins/output_dims.h"
+#include "engine/plugins/plugin_call.h"
 #include "engine/plugins/plugin_node.h"
 
 namespace {
@@ -23,9 +28,11 @@ struct GuardedOutput {
 // One execution of a node.
 struct oag_run {
   oag::KernelContext& context;
-  const std::vector<oag::ValueType>& types;  // of the outputs, as the shape function said
+  const oag::OutputDims& output_dims;
+  oag::DimBindings bindings;  // of output_dims
   std::vector<std::optional<GuardedOutput>> outputs;
   std::vector<oag::GuardedMemory> workspaces;
+  std::atomic<bool> in_tiles = false;
   oag::HostFailure failure;
 };
 
@@ -44,8 +51,7 @@ std::string too_much(std::string_view what, uint64_t bytes) {
 }
 
 std::string output_name(const oag_run& run, size_t i) {
-  const auto* schema = &run.context.node();
-  return fmt::format("output {} of {}", i, schema->outputs.size());
+  return fmt::format("output {} of {}", i, run.outputs.size());
 }
 
 int32_t input(oag_run* run, size_t i, oag_tensor* tensor) {
@@ -56,7 +62,20 @@ int32_t input(oag_run* run, size_t i, oag_tensor* tensor) {
   return fill_tensor(run->context.input(i), *tensor) ? 1 : 0;
 }
 
-int32_t give_output(oag_run* run, size_t i, DType dtype, const Dims& dims, oag_tensor* tensor) {
+// False, with a failure, for what would take memory while several threads are at it.
+bool is_alone(oag_run* run, std::string_view what) {
+  if (!run->in_tiles) return true;
+  run->failure.set(fmt::format("its kernel {} from within parallel_for", what));
+  return false;
+}
+
+bool is_output(oag_run* run, size_t i) {
+  if (i < run->outputs.size()) return true;
+  run->failure.set(fmt::format("its kernel writes output {}, the node has {}", i, run->outputs.size()));
+  return false;
+}
+
+int32_t make_output(oag_run* run, size_t i, DType dtype, const Dims& dims, oag_tensor* tensor) {
   const size_t bytes = tensor_bytes(dtype, dims);
   if (std::string much = too_much("for " + output_name(*run, i), bytes); !much.empty())
     return run->failure.set(std::move(much));
@@ -68,66 +87,46 @@ int32_t give_output(oag_run* run, size_t i, DType dtype, const Dims& dims, oag_t
   return fill_tensor(output->tensor, *tensor) ? 1 : 0;
 }
 
-bool is_output(oag_run* run, size_t i) {
-  if (i < run->outputs.size()) return true;
-  run->failure.set(fmt::format("its kernel writes output {}, the node has {}", i, run->outputs.size()));
-  return false;
-}
-
 int32_t output(oag_run* run, size_t i, oag_tensor* tensor) {
   return run->failure.guard([&]() -> int32_t {
     if (!is_output(run, i)) return 0;
     if (run->outputs[i]) return fill_tensor(run->outputs[i]->tensor, *tensor) ? 1 : 0;
-    const Tensor& planned = run->context.output(i);
-    if (!planned.defined())
+    if (!is_alone(run, "makes an output")) return 0;
+    const auto dims = run->output_dims.known(i, run->bindings);
+    if (!dims)
       return run->failure.set(fmt::format(
           "its kernel asks for {}, whose dims are not known: it has to allocate it", output_name(*run, i)));
-    return give_output(run, i, planned.dtype(), planned.dims(), tensor);
+    return make_output(run, i, run->output_dims.types()[i].dtype, *dims, tensor);
   });
-}
-
-// Whether the dims are among those that the shape function and the run allow.
-bool allowed(const oag_run& run, size_t i, const Dims& dims) {
-  const Tensor& planned = run.context.output(i);
-  if (planned.defined()) return planned.dims() == dims;
-  const auto& shape = run.types[i].shape;
-  if (!shape) return true;
-  if (shape->size() != dims.size()) return false;
-  for (size_t d = 0; d < dims.size(); ++d) {
-    if ((*shape)[d].is_constant() && (*shape)[d].constant() != dims[d]) return false;
-  }
-  return true;
-}
-
-std::string expected_dims(const oag_run& run, size_t i) {
-  const Tensor& planned = run.context.output(i);
-  return planned.defined() ? to_string(planned.dims()) : to_string(*run.types[i].shape);
 }
 
 int32_t allocate_output(oag_run* run, size_t i, int32_t code, size_t rank, const int64_t* values,
                         oag_tensor* tensor) {
   return run->failure.guard([&]() -> int32_t {
-    if (!is_output(run, i)) return 0;
+    if (!is_output(run, i) || !is_alone(run, "allocates an output")) return 0;
     const auto dtype = dtype_from_onnx(code);
-    const DType expected = run->types[i].dtype;
+    const DType expected = run->output_dims.types()[i].dtype;
     // An output that nobody uses has no type.
     if (!dtype || (expected != DType::kUndefined && *dtype != expected))
       return run->failure.set(fmt::format(
           "its kernel makes {} of {}, expected {}", output_name(*run, i),
           dtype ? std::string(dtype_name(*dtype)) : fmt::format("type {}", code), dtype_name(expected)));
-    if (rank > OAG_PLUGIN_MOST_DIMS)
-      return run->failure.set(fmt::format("its kernel gives {} {} dims, {} are the most",
-                                          output_name(*run, i), rank, OAG_PLUGIN_MOST_DIMS));
+    if (rank > OAG_PLUGIN_MOST_DIMS || (rank > 0 && values == nullptr))
+      return run->failure.set(fmt::format("its kernel gives {} {} dims{}, {} are the most",
+                                          output_name(*run, i), rank, values == nullptr ? " at NULL" : "",
+                                          OAG_PLUGIN_MOST_DIMS));
     const Dims dims(values, values + rank);
-    if (!allowed(*run, i, dims))
+    if (!run->output_dims.accept(i, dims, run->bindings))
       return run->failure.set(fmt::format("its kernel gives {} the dims {}, its shape function said {}",
-                                          output_name(*run, i), to_string(dims), expected_dims(*run, i)));
-    return give_output(run, i, *dtype, dims, tensor);
+                                          output_name(*run, i), to_string(dims),
+                                          run->output_dims.expected(i, run->bindings)));
+    return make_output(run, i, *dtype, dims, tensor);
   });
 }
 
 void* workspace(oag_run* run, size_t size_bytes) {
   return run->failure.guard([&]() -> void* {
+    if (!is_alone(run, "takes workspace")) return nullptr;
     if (std::string much = too_much("of workspace", size_bytes); !much.empty()) {
       run->failure.set(std::move(much));
       return nullptr;
@@ -150,40 +149,50 @@ int32_t parallel_for(oag_run* run, int64_t tiles, int64_t ns_per_tile,
   return run->failure.guard([&]() -> int32_t {
     if (tiles < 0 || tile == nullptr)
       return run->failure.set(fmt::format("its kernel asks for {} tiles of work", tiles));
+    if (!is_alone(run, "calls parallel_for")) return 0;
+    run->in_tiles = true;
     const auto call = [&](int64_t i, int worker) { tile(state, i, worker); };
-    return run->context.env().parallel_for(tiles, std::max<int64_t>(ns_per_tile, 1), call) ? 1 : 0;
+    const int64_t most_ns = std::numeric_limits<int64_t>::max() / std::max<int64_t>(tiles, 1);
+    const int64_t ns = std::clamp<int64_t>(ns_per_tile, 1, most_ns);
+    const bool done = run->context.env().parallel_for(tiles, ns, call);
+    run->in_tiles = false;
+    return done ? 1 : 0;
   });
 }
 
 class PluginKernel final : public CustomKernel {
  public:
   PluginKernel(const PluginOperator& op, const oag_kernel& kernel, const Graph& graph, const Node& node)
-      : op_(op), kernel_(kernel) {
-    for (const ValueId id : node.outputs)
-      types_.push_back(id == kNoValue ? ValueType() : graph.value(id).type);
-    char error[OAG_PLUGIN_ERROR_BYTES] = "";
+      : op_(op), kernel_(kernel), output_dims_(op, graph, node) {
     const oag_node shown{node};
-    const int32_t failed = kernel.create(kernel.state, &plugin_host(), &shown, &made_, error);
-    error[OAG_PLUGIN_ERROR_BYTES - 1] = '\0';
-    if (failed != 0)
+    const auto failed = failure_of_plugin(
+        [&](char* error) { return kernel.create(kernel.state, &plugin_host(), &shown, &made_, error); });
+    if (failed)
       fail(ErrorCode::kInvalidArgument, fmt::format("node {} ({})", node.name, node.full_op()),
-           "{}: its kernel cannot be made: {}", op.plugin(), one_line(error));
+           "{}: its kernel cannot be made: {}", op.plugin(), *failed);
   }
-  ~PluginKernel() override { kernel_.destroy(made_); }
+  ~PluginKernel() override {
+    const auto failed = failure_of_plugin([&](char*) {
+      kernel_.destroy(made_);
+      return 0;
+    });
+    if (failed)
+      log(LogLevel::kWarning, "{}: a kernel of {} failed at its end: {}", op_.plugin(), op_.schema().op,
+          *failed);
+  }
   PluginKernel(const PluginKernel&) = delete;
   PluginKernel& operator=(const PluginKernel&) = delete;
 
   void run(KernelContext& context) const override {
-    oag_run run{context, types_, {}, {}, {}};
+    oag_run run{context, output_dims_, output_dims_.bind(context), {}, {}, {}, {}};
     run.outputs.resize(context.output_count());
-    char error[OAG_PLUGIN_ERROR_BYTES] = "";
     const oag_node shown{context.node()};
-    const int32_t failed = kernel_.compute(made_, &plugin_host(), &shown, &run, error);
-    error[OAG_PLUGIN_ERROR_BYTES - 1] = '\0';
+    const auto failed = failure_of_plugin(
+        [&](char* error) { return kernel_.compute(made_, &plugin_host(), &shown, &run, error); });
     check_guards(run);
     if (context.env().should_stop()) return;  // what it says or made no longer matters
     if (!run.failure.empty()) context.refuse("{}: {}", op_.plugin(), one_line(run.failure.text()));
-    if (failed != 0) context.refuse("{}: its kernel failed: {}", op_.plugin(), one_line(error));
+    if (failed) context.refuse("{}: its kernel failed: {}", op_.plugin(), *failed);
     hand_over(run);
   }
 
@@ -201,17 +210,24 @@ class PluginKernel final : public CustomKernel {
     }
   }
 
-  void hand_over(const oag_run& run) const {
+  void hand_over(oag_run& run) const {
     for (size_t i = 0; i < run.outputs.size(); ++i) {
       if (!run.context.wants_output(i)) continue;
       if (!run.outputs[i]) run.context.refuse("{}: its kernel made no {}", op_.plugin(), output_name(run, i));
+      // Again, now that all outputs are there: an earlier one may name what a later one chose.
+      const Dims& dims = run.outputs[i]->tensor.dims();
+      const Tensor& planned = run.context.output(i);
+      if (!output_dims_.accept(i, dims, run.bindings) || (planned.defined() && planned.dims() != dims))
+        run.context.refuse(
+            "{}: its kernel gives {} the dims {}, which contradict what its shape function said",
+            op_.plugin(), output_name(run, i), to_string(dims));
       run.context.set_output(i, run.outputs[i]->tensor);
     }
   }
 
   const PluginOperator& op_;
   const oag_kernel& kernel_;
-  std::vector<ValueType> types_;
+  OutputDims output_dims_;
   void* made_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/ops/onnx_dtype.h"
+#include "engine/plugins/plugin_call.h"
 #include "engine/plugins/plugin_node.h"
 
 using oag::Dim;
@@ -56,12 +57,16 @@ std::optional<DType> bound_dtype(const PluginOperator& op, const InferenceContex
 }
 
 int32_t input_dtype(oag_shapes* shapes, size_t input) {
-  return shapes->has(input) ? static_cast<int32_t>(onnx_from_dtype(shapes->context.dtype(input))) : 0;
+  return shapes->failure.guard([&]() -> int32_t {
+    return shapes->has(input) ? static_cast<int32_t>(onnx_from_dtype(shapes->context.dtype(input))) : 0;
+  });
 }
 
 int64_t input_rank(oag_shapes* shapes, size_t input) {
-  if (!shapes->has(input) || !shapes->context.has_shape(input)) return -1;
-  return static_cast<int64_t>(shapes->context.shape(input).size());
+  return shapes->failure.guard([&]() -> int64_t {
+    if (!shapes->has(input) || !shapes->context.has_shape(input)) return -1;
+    return static_cast<int64_t>(shapes->context.shape(input).size());
+  });
 }
 
 int32_t input_dim(oag_shapes* shapes, size_t input, size_t axis, oag_dim* dim) {
@@ -150,6 +155,8 @@ int32_t set_output(oag_shapes* shapes, size_t output, int32_t code, int64_t rank
     if (rank > OAG_PLUGIN_MOST_DIMS)
       return shapes->failure.set(fmt::format("its shape function gives output {} {} dims, {} are the most",
                                              name, rank, OAG_PLUGIN_MOST_DIMS));
+    if (rank > 0 && dims == nullptr)
+      return shapes->failure.set(fmt::format("its shape function gives output {} no dims", name));
     std::optional<Shape> shape;
     if (rank >= 0) shape.emplace();
     for (int64_t d = 0; d < rank; ++d) {
@@ -195,13 +202,13 @@ void set_what_is_left(const PluginOperator& op, InferenceContext& context, const
 void infer_plugin_shapes(const PluginOperator& op, InferenceContext& context) {
   oag_shapes shapes{op, context, {}, {}, std::vector<bool>(context.output_count()), 0, {}};
   if (op.description().shapes != nullptr) {
-    char error[OAG_PLUGIN_ERROR_BYTES] = "";
+    const oag_operator& description = op.description();
     const oag_node node{context.node()};
-    const int32_t failed =
-        op.description().shapes(op.description().state, &plugin_host(), &node, &shapes, error);
-    error[OAG_PLUGIN_ERROR_BYTES - 1] = '\0';
+    const auto failed = failure_of_plugin([&](char* error) {
+      return description.shapes(description.state, &plugin_host(), &node, &shapes, error);
+    });
     if (!shapes.failure.empty()) context.refuse("{}: {}", op.plugin(), one_line(shapes.failure.text()));
-    if (failed != 0) context.refuse("{}: its shape function failed: {}", op.plugin(), one_line(error));
+    if (failed) context.refuse("{}: its shape function failed: {}", op.plugin(), *failed);
   }
   set_what_is_left(op, context, shapes.set);
 }

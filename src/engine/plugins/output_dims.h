@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/graph/graph.h"
+#include "engine/ops/kernel.h"
+
+namespace oag {
+
+class PluginOperator;
+
+// What a node's shape function says of its outputs, over symbols that stand for the dims of its inputs. So a
+// run can tell every dim but those that the function left to the kernel, whatever the inputs' dims were made
+// of in the graph.
+class OutputDims {
+ public:
+  // Calls the shape function. Errors: as infer_plugin_shapes.
+  OutputDims(const PluginOperator& op, const Graph& graph, const Node& node);
+
+  const std::vector<ValueType>& types() const { return types_; }
+
+  // The dims of a run's inputs.
+  DimBindings bind(const KernelContext& context) const;
+
+  // All dims of an output, where the bindings tell them.
+  std::optional<Dims> known(size_t output, const DimBindings& bindings) const;
+  // Whether an output may have these dims; if so, those that the kernel chose are bound.
+  bool accept(size_t output, const Dims& dims, DimBindings& bindings) const;
+  // "[6, ?]"
+  std::string expected(size_t output, const DimBindings& bindings) const;
+
+ private:
+  struct InputDim {
+    size_t input, axis;
+    std::string symbol;
+  };
+
+  std::vector<ValueType> types_;
+  std::vector<InputDim> input_dims_;
+};
+
+}  // namespace oag
