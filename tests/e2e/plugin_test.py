@@ -39,9 +39,10 @@ class Plugin(CliTest):
         result = self.verify(*arguments, **options)
         self.assertEqual(result.returncode, 0, result.stdout.decode() + result.stderr.decode())
 
-    def infer(self, model, *arguments):
+    def infer(self, model, *plugins, shape="2,3"):
         onnx.save(model, self.folder / "model.onnx")
-        return oag("infer", self.folder / "model.onnx", "--random", *arguments)
+        loaded = [argument for plugin in plugins for argument in ("--plugin", plugin)]
+        return oag("infer", self.folder / "model.onnx", "--random", "--shape", f"x={shape}", *loaded)
 
     def test_the_examples_models_give_numpys_answers(self):
         for kernels in ("best", "reference"):
@@ -55,7 +56,7 @@ class Plugin(CliTest):
         self.assertRegex(result.stderr.decode(), r"com\.example\.CustomAttention .* plugin")
 
     def test_without_its_plugin_an_operator_is_a_line_that_names_the_option(self):
-        result = oag("infer", EXAMPLE / "custom_gelu/model.onnx", "--random")
+        result = oag("infer", EXAMPLE / "custom_gelu/model.onnx", "--random", "--shape", "x=2,40")
         self.assert_refused(result, 1, 'node gelu (com.example.CustomGelu): domain "com.example" has no operator CustomGelu', "--plugin",
                             "docs/plugins.md")
 
@@ -74,7 +75,7 @@ class Plugin(CliTest):
         for op, needle in (("Throws", "the kernel is unhappy"), ("GivesWrongDims", "[1, 2, 3]"), ("WritesBehind", "wrote behind"),
                            ("TakesMuchWorkspace", "70368744177664 bytes of workspace"), ("ShapeThrows", "no shape today")):
             model = model_of([node(op, ["x"], ["y"])], [port("x", F32, ["N"])], [port("y", F32, ["N"])])
-            self.assert_refused(self.infer(model, "--plugin", BAD, "--shape", "x=4"), 1, f"(test.{op}): bad_operators.so: ", needle)
+            self.assert_refused(self.infer(model, BAD, shape=4), 1, f"(test.{op}): bad_operators.so: ", needle)
         model = model_of([node("ThrowsBytes", ["x"], ["y"])], [port("x", F32, [4])], [port("y", F32, [4])])
         write_case(self.folder / "bytes", model, [([X[0]], [X[0]])])
         result = oag("verify", "--plugin", BAD, self.folder / "bytes", "--json")
@@ -87,7 +88,7 @@ class Plugin(CliTest):
         model = model_of([node("ElementCounts", ["x", "ids", "x"], ["y"])], [x_port(), port("ids", I64, ["M"])], [port("y", I64, [3])])
         self.assert_passes(model, [X, ids], [np.array([6, 4, 6])])
         for inputs, needle in (([], "has 0 inputs, its schema takes 1"), (["x"] * 4, "has 4 inputs, its schema takes 1 to 3")):
-            result = self.infer(model_of([node("OptionalSum", inputs, ["y"])], [x_port()], [x_port("y")]), "--plugin", ODD)
+            result = self.infer(model_of([node("OptionalSum", inputs, ["y"])], [x_port()], [x_port("y")]), ODD)
             self.assert_refused(result, 1, needle)
 
     def test_variadic_outputs(self):
@@ -101,20 +102,20 @@ class Plugin(CliTest):
                  "tensor": numpy_helper.from_array(np.array([10, 20], np.float32))}
         self.assert_passes(model_of([node("Attributes", ["x"], ["y"], **given)], *ports), [X], [X + np.float32(7 + 1.5 + 6 + 1 + 3 + 30)])
         for attributes, needle in (({"int": 1.5}, "attribute int has another type"), ({"axis": 1}, "an attribute axis that its schema lacks")):
-            result = self.infer(model_of([node("Attributes", ["x"], ["y"], **attributes)], *ports), "--plugin", ODD)
+            result = self.infer(model_of([node("Attributes", ["x"], ["y"], **attributes)], *ports), ODD)
             self.assert_refused(result, 1, needle)
-        result = self.infer(model_of([node("MustHaveAttribute", ["x"], ["y"])], *ports), "--plugin", ODD)
+        result = self.infer(model_of([node("MustHaveAttribute", ["x"], ["y"])], *ports), ODD)
         self.assert_refused(result, 1, "lacks its required attribute axis")
 
     def test_types_that_an_operator_does_not_take(self):
         for dtype, name in ((TensorProto.STRING, "string"), (TensorProto.DOUBLE, "f64"), (TensorProto.INT4, "i4")):
             model = model_of([node("OptionalSum", ["x"], ["y"])], [port("x", dtype, [2])], [port("y", dtype, [2])])
-            self.assert_refused(self.infer(model, "--plugin", ODD), 1, "(test.OptionalSum)", name)
+            self.assert_refused(self.infer(model, ODD, shape=2), 1, "(test.OptionalSum)", name)
         model = model_of([node("ElementCounts", ["x"], ["y"])], [port("x", TensorProto.STRING, [2])], [port("y", I64, [1])])
-        self.assert_refused(self.infer(model, "--plugin", ODD), 1, "string")
+        self.assert_refused(self.infer(model, ODD, shape=2), 1, "string")
 
     def test_dims_and_ranks_that_depend_on_data(self):
-        # What follows sees 2 * kept: CustomGelu-like operators still get their output's memory from the engine.
+        # Operators behind it see twice a dim that no input shows.
         model = model_of([node("Positive", ["x"], ["p"]), node("OptionalSum", ["p", "p"], ["q"]), node("Spread", ["q"], ["y"])],
                          [x_port()], [port("y", F32, ["K"])])
         kept = X[X > 0]
@@ -122,9 +123,7 @@ class Plugin(CliTest):
         model = model_of([node("Squeezed", ["x"], ["s"]), node("OptionalSum", ["s"], ["y"])], [port("x", F32, None)], [port("y", F32, None)])
         for shape in ([1, 6], [1, 2, 1, 3], [1, 1], []):
             x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-            result = self.verify(model, [x], [x.squeeze()])
-            self.assertEqual(result.returncode, 3 if False else result.returncode)
-            self.assertIn("1 passed" if result.returncode == 0 else "dims are not known", result.stdout.decode())
+            self.assert_passes(model, [x], [x.squeeze()])
 
     def test_nodes_in_bodies(self):
         then = helper.make_graph([node("OptionalSum", ["x", "x"], ["a"])], "then", [], [x_port("a")])
@@ -142,7 +141,7 @@ class Plugin(CliTest):
     def test_several_plugins_and_operators_of_one_name_in_two_domains(self):
         nodes = [node("CustomGelu", ["x"], ["g"], domain="com.example"), node("OptionalSum", ["g", "g"], ["y"])]
         model = model_of(nodes, [x_port()], [x_port("y")])
-        result = self.infer(model, "--plugin", CUSTOM_OP, "--plugin", ODD)
+        result = self.infer(model, CUSTOM_OP, ODD)
         self.assertEqual(result.returncode, 0, result.stderr)
         # A function of the model goes before an operator of a plugin.
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid("test", 1)]

@@ -162,8 +162,8 @@ step_asan_onnx() {
 
 step_fuzz() { run_ctest asan -L fuzz; }
 
-# The parts where threads meet: the pool, the session, the batching scheduler, the HTTP server.
-tsan_programs=(base_tests engine_session_tests llm_generate_tests service_net_tests api_tests)
+# The parts where threads meet: the pool, the session, kernels of plugins, the batching scheduler, the HTTP server.
+tsan_programs=(base_tests engine_session_tests engine_plugins_tests llm_generate_tests service_net_tests api_tests)
 
 step_tsan() {
   configure tsan -DOAG_WERROR=ON

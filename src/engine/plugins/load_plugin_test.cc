@@ -89,7 +89,7 @@ TEST(LoadPlugin, BadOperatorsEndTheRunWithALine) {
       {"GivesWrongDims", "the dims [1, 2, 3], its shape function said [4]"},
       {"GivesWrongType", "makes output 0 of 1 of i32, expected f32"},
       {"GivesHugeDims", "asks for 17592186044416 bytes for output 0 of 1"},
-      {"GivesOverflowingDims", "overflow"},
+      {"GivesOverflowingDims", "more than 2^63 elements"},
       {"GivesOtherColumns", "the dims [3, 5], its shape function said [?, 4]"},
       {"WritesBehind", "wrote behind the memory of output 0 of 1, [4]"},
       {"WritesBefore", "wrote before the memory of output 0 of 1, [4]"},

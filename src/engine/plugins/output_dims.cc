@@ -8,16 +8,15 @@
 
 namespace oag {
 
-OutputDims::OutputDims(const PluginOperator& op, const Graph& graph, const Node& node) {
-  Graph local;
-  Node shown = node;
+OutputDims::OutputDims(const PluginOperator& op, const Graph& graph, const Node& node)
+    : op_(op), node_(node) {
   std::vector<Dim> seen;  // of input_dims_, as the graph has them: equal dims stay equal
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNoValue) continue;
     const Value& value = graph.value(node.inputs[i]);
-    shown.inputs[i] = local.add_value(fmt::format("in{}", i), value.type);
-    local.value(shown.inputs[i]).constant = value.constant;
-    auto& shape = local.value(shown.inputs[i]).type.shape;
+    node_.inputs[i] = graph_.add_value(fmt::format("in{}", i), value.type);
+    graph_.value(node_.inputs[i]).constant = value.constant;
+    auto& shape = graph_.value(node_.inputs[i]).type.shape;
     for (size_t d = 0; shape && d < shape->size(); ++d) {
       Dim& dim = (*shape)[d];
       if (dim.is_constant()) continue;
@@ -30,12 +29,33 @@ OutputDims::OutputDims(const PluginOperator& op, const Graph& graph, const Node&
     }
   }
   for (size_t o = 0; o < node.outputs.size(); ++o) {
-    if (node.outputs[o] != kNoValue) shown.outputs[o] = local.add_value(fmt::format("out{}", o));
+    if (node.outputs[o] != kNoValue) node_.outputs[o] = graph_.add_value(fmt::format("out{}", o));
   }
-  InferenceContext context(local, shown, OperatorRegistry::builtin());
-  infer_plugin_shapes(op, context);
-  for (const ValueId id : shown.outputs)
-    types_.push_back(id == kNoValue ? ValueType() : local.value(id).type);
+  infer();
+}
+
+void OutputDims::infer() {
+  InferenceContext context(graph_, node_, OperatorRegistry::builtin());
+  infer_plugin_shapes(op_, context);
+  types_.clear();
+  for (const ValueId id : node_.outputs)
+    types_.push_back(id == kNoValue ? ValueType() : graph_.value(id).type);
+}
+
+bool OutputDims::has_ranks() const {
+  return std::ranges::all_of(
+      node_.inputs, [&](ValueId id) { return id == kNoValue || graph_.value(id).type.shape.has_value(); });
+}
+
+OutputDims OutputDims::with_ranks(const KernelContext& context) const {
+  OutputDims more = *this;
+  for (size_t i = 0; i < node_.inputs.size(); ++i) {
+    if (node_.inputs[i] == kNoValue) continue;
+    auto& shape = more.graph_.value(node_.inputs[i]).type.shape;
+    if (!shape) shape = to_shape(context.input(i).dims());
+  }
+  more.infer();
+  return more;
 }
 
 DimBindings OutputDims::bind(const KernelContext& context) const {

@@ -19,6 +19,12 @@ class OutputDims {
   // Calls the shape function. Errors: as infer_plugin_shapes.
   OutputDims(const PluginOperator& op, const Graph& graph, const Node& node);
 
+  // Whether the ranks of all inputs are known.
+  bool has_ranks() const;
+  // The same with the dims of a run's inputs for those whose rank is not known. Errors: as
+  // infer_plugin_shapes.
+  OutputDims with_ranks(const KernelContext& context) const;
+
   const std::vector<ValueType>& types() const { return types_; }
 
   // The dims of a run's inputs.
@@ -37,6 +43,11 @@ class OutputDims {
     std::string symbol;
   };
 
+  void infer();
+
+  const PluginOperator& op_;
+  Graph graph_;  // the node's inputs and outputs alone
+  Node node_;
   std::vector<ValueType> types_;
   std::vector<InputDim> input_dims_;
 };

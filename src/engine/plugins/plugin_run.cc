@@ -184,7 +184,13 @@ class PluginKernel final : public CustomKernel {
   PluginKernel& operator=(const PluginKernel&) = delete;
 
   void run(KernelContext& context) const override {
-    oag_run run{context, output_dims_, output_dims_.bind(context), {}, {}, {}, {}};
+    if (output_dims_.has_ranks()) return run_with(context, output_dims_);
+    run_with(context, output_dims_.with_ranks(context));
+  }
+
+ private:
+  void run_with(KernelContext& context, const OutputDims& output_dims) const {
+    oag_run run{context, output_dims, output_dims.bind(context), {}, {}, {}, {}};
     run.outputs.resize(context.output_count());
     const oag_node shown{context.node()};
     const auto failed = failure_of_plugin(
@@ -196,7 +202,6 @@ class PluginKernel final : public CustomKernel {
     hand_over(run);
   }
 
- private:
   void check_guards(const oag_run& run) const {
     for (size_t i = 0; i < run.outputs.size(); ++i) {
       const char* where = run.outputs[i] ? run.outputs[i]->memory.written() : nullptr;
@@ -217,7 +222,7 @@ class PluginKernel final : public CustomKernel {
       // Again, now that all outputs are there: an earlier one may name what a later one chose.
       const Dims& dims = run.outputs[i]->tensor.dims();
       const Tensor& planned = run.context.output(i);
-      if (!output_dims_.accept(i, dims, run.bindings) || (planned.defined() && planned.dims() != dims))
+      if (!run.output_dims.accept(i, dims, run.bindings) || (planned.defined() && planned.dims() != dims))
         run.context.refuse(
             "{}: its kernel gives {} the dims {}, which contradict what its shape function said",
             op_.plugin(), output_name(run, i), to_string(dims));
