@@ -99,6 +99,7 @@ void ModelOptions::declare_plugins(CLI::App& command) {
   command
       .add_option("--plugin", plugins,
                   "A shared library of custom operators (docs/plugins.md); once for each")
+      ->type_name("FILE")
       ->allow_extra_args(false)
       ->check(not_empty());
 }

@@ -138,7 +138,14 @@ class Plugin(CliTest):
         model = model_of([helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)], [port("n", I64, []), x_port()], [x_port("y")])
         self.assert_passes(model, [np.array(5), X], [6 * X])
 
-    def test_several_plugins_and_operators_of_one_name_in_two_domains(self):
+    def test_a_kernel_is_stopped_in_time(self):
+        onnx.save(model_of([node("Waits", ["x"], ["y"])], [x_port()], [x_port("y")]), self.folder / "model.onnx")
+        result = oag("infer", self.folder / "model.onnx", "--random", "--shape", "x=2,3", "--plugin", ODD, "--timeout", "0.2")
+        self.assert_refused(result, 1, "took longer than the 0.2 s of --timeout")
+
+    def test_names_may_stand_in_several_domains_and_plugins(self):
+        model = model_of([helper.make_node("Neg", ["x"], ["n"]), node("Neg", ["n"], ["y"])], [x_port()], [x_port("y")])
+        self.assert_passes(model, [X], [-X])
         nodes = [node("CustomGelu", ["x"], ["g"], domain="com.example"), node("OptionalSum", ["g", "g"], ["y"])]
         model = model_of(nodes, [x_port()], [x_port("y")])
         result = self.infer(model, CUSTOM_OP, ODD)

@@ -1,6 +1,8 @@
 // Right operators of unusual signatures: optional and variadic parameters, every kind of attribute, dims and
 // ranks that depend on data.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "openautoglm/plugin.h"
 
@@ -108,6 +110,14 @@ class Squeezed : public Kernel {
   }
 };
 
+// Ends when it is told to.
+class Waits : public Kernel {
+ public:
+  void compute(KernelContext& context) const override {
+    while (!context.should_stop()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+};
+
 }  // namespace
 
 #define ODD_OPERATOR(name) REGISTER_OPERATOR(name).Domain("test").TypeConstraint("T", {DType::kFloat})
@@ -149,4 +159,13 @@ ODD_OPERATOR(MustHaveAttribute)
 ODD_OPERATOR(Positive).Input("X", "").Output("Y", "").ShapeFn(twice_what_is_positive).SetKernelFn([] {
   return new Positive();
 });
+// Of a name that ai.onnx has too; it negates nothing.
+ODD_OPERATOR(Neg).Input("X", "").Output("Y", "").ShapeFn(all_as_first_input).SetKernelFn([] {
+  return new Spread();
+});
+ODD_OPERATOR(Waits)
+    .Input("X", "")
+    .Output("Y", "")
+    .ShapeFn(openautoglm::plugin::same_as_first_input)
+    .SetKernelFn([] { return new Waits(); });
 ODD_OPERATOR(Squeezed).Input("X", "").Output("Y", "").SetKernelFn([] { return new Squeezed(); });

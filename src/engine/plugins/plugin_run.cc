@@ -27,6 +27,7 @@ struct GuardedOutput {
 
 // One execution of a node.
 struct oag_run {
+  const oag::PluginOperator& op;
   oag::KernelContext& context;
   const oag::OutputDims& output_dims;
   oag::DimBindings bindings;  // of output_dims
@@ -47,18 +48,19 @@ std::string too_much(std::string_view what, uint64_t bytes) {
   if (bytes <= kModestBytes) return "";
   const std::optional<uint64_t> free = free_memory_bytes();
   if (bytes <= free.value_or(std::numeric_limits<int64_t>::max())) return "";
-  return fmt::format("asks for {} bytes {}; {} are free", bytes, what, free.value_or(0));
+  return fmt::format("its kernel asks for {} bytes {}; {} are free", bytes, what, free.value_or(0));
 }
 
 std::string output_name(const oag_run& run, size_t i) {
-  return fmt::format("output {} of {}", i, run.outputs.size());
+  const Parameter& formal = run.op.formal_output(i);
+  return formal.variadic ? fmt::format("output {} ({})", i, formal.name)
+                         : fmt::format("output {}", formal.name);
 }
 
 int32_t input(oag_run* run, size_t i, oag_tensor* tensor) {
   if (!run->context.has_input(i))
-    return run->failure.guard([&] {
-      return run->failure.set(fmt::format("its kernel reads input {}, which the node leaves out", i));
-    });
+    return run->failure.guard(
+        [&] { return run->failure.set(fmt::format("its kernel reads input {}, which the node lacks", i)); });
   return fill_tensor(run->context.input(i), *tensor) ? 1 : 0;
 }
 
@@ -190,7 +192,7 @@ class PluginKernel final : public CustomKernel {
 
  private:
   void run_with(KernelContext& context, const OutputDims& output_dims) const {
-    oag_run run{context, output_dims, output_dims.bind(context), {}, {}, {}, {}};
+    oag_run run{op_, context, output_dims, output_dims.bind(context), {}, {}, {}, {}};
     run.outputs.resize(context.output_count());
     const oag_node shown{context.node()};
     const auto failed = failure_of_plugin(

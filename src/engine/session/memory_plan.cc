@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/error.h"
+
 namespace oag {
 namespace {
 
@@ -66,6 +68,14 @@ std::vector<int> last_uses(const Program& program) {
   return last;
 }
 
+// A shape rule may be wrong for the dims of one run alone: n - 5 where n is 4.
+void check_dims(const Graph& graph, const Node& node, ValueId output, const Dims& dims) {
+  if (std::ranges::all_of(dims, [](int64_t dim) { return dim >= 0; })) return;
+  fail(ErrorCode::kInvalidArgument, fmt::format("node {} ({})", node.name, node.full_op()),
+       "its output %{} would be {} in this run, of the shape {}", graph.value(output).name, to_string(dims),
+       to_string(*graph.value(output).type.shape));
+}
+
 }  // namespace
 
 MemoryPlan plan_memory(const Program& program, const DimBindings& bindings) {
@@ -88,6 +98,7 @@ MemoryPlan plan_memory(const Program& program, const DimBindings& bindings) {
     for (const ValueId output : program.steps[s].node->outputs) {
       if (output == kNoValue) continue;
       const auto v = static_cast<size_t>(output);
+      if (plan.dims[v]) check_dims(graph, *program.steps[s].node, output, *plan.dims[v]);
       if (program.roots[v] != output || external[v] || !plan.dims[v]) continue;
       const size_t wanted = tensor_bytes(graph.value(output).type.dtype, *plan.dims[v]);
       const size_t size_bytes = std::max<size_t>((wanted + kAlignment - 1) / kAlignment, 1) * kAlignment;
