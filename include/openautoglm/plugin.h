@@ -414,7 +414,7 @@ class KernelContext : public Node {
       detail::host_failed("an output whose dims it does not know: allocate_output gives it memory");
     return OutputTensor(tensor);
   }
-  // For dims that depend on data; they have to agree with what the shape function knew.
+  // Once for an output, whose dims may depend on data; they have to agree with what the shape function knew.
   OutputTensor allocate_output(size_t i, DType dtype, const Dims& dims) const {
     oag_tensor tensor = {};
     tensor.struct_size = sizeof(tensor);

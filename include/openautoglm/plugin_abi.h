@@ -116,9 +116,9 @@ typedef struct oag_plugin_host {
   int32_t (*new_dim)(oag_shapes* shapes, const char* hint, oag_dim* dim); /* known once the kernel ran */
   int32_t (*set_output)(oag_shapes* shapes, size_t output, int32_t dtype, int64_t rank, const oag_dim* dims);
 
-  /* Of a run. `output` is 0 where the dims depend on data: `allocate_output` gives that output its memory. A
-   * tile of parallel_for calls none of `allocate_output`, `workspace` and `parallel_for`, and `output` for
-   * those alone that were made before. */
+  /* Of a run. `output` is 0 where the dims depend on data: `allocate_output` gives that output its memory,
+   * once. A tile of parallel_for calls none of `allocate_output`, `workspace` and `parallel_for`, and
+   * `output` for those alone that were made before. */
   int32_t (*input)(oag_run* run, size_t input, oag_tensor* tensor); /* 0: left out */
   int32_t (*output)(oag_run* run, size_t output, oag_tensor* tensor);
   int32_t (*allocate_output)(oag_run* run, size_t output, int32_t dtype, size_t rank, const int64_t* dims,

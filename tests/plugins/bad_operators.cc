@@ -66,7 +66,14 @@ void writes_behind_workspace(KernelContext& context) {
   context.workspace<char>(10).data()[10] = 1;
   context.output(0);
 }
+void makes_twice(KernelContext& context) {
+  context.output(0);
+  context.allocate_output(0, DType::kFloat, {4});
+}
 void forgets(KernelContext&) {}
+void asks_for_second_output(KernelContext& context) {
+  context.output(1);
+}
 void asks_for_output(KernelContext& context) {
   context.output(0);
 }
@@ -154,7 +161,9 @@ BAD_OPERATOR(ContradictsItself, contradicts_itself).ShapeFn(one_new_dim);
 BAD_OPERATOR(WritesBehind, writes_behind);
 BAD_OPERATOR(WritesBefore, writes_before);
 BAD_OPERATOR(WritesBehindWorkspace, writes_behind_workspace);
+BAD_OPERATOR(MakesTwice, makes_twice);
 BAD_OPERATOR(Forgets, forgets);
+BAD_OPERATOR(AsksForLeftOut, asks_for_second_output);
 BAD_OPERATOR(AsksForUnknownDims, asks_for_output).ShapeFn(rows_by_columns);
 BAD_OPERATOR(ReadsTooMuch, reads_too_much);
 BAD_OPERATOR(ReadsTooMuchInTiles, reads_too_much_in_tiles);

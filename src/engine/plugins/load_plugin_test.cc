@@ -94,6 +94,8 @@ TEST(LoadPlugin, BadOperatorsEndTheRunWithALine) {
       {"WritesBehind", "wrote behind the memory of output Y, [4]"},
       {"WritesBefore", "wrote before the memory of output Y, [4]"},
       {"WritesBehindWorkspace", "wrote behind its workspace"},
+      {"MakesTwice", "makes output Y a second time"},
+      {"AsksForLeftOut", "asks for output 1, which the node lacks"},
       {"Forgets", "made no output Y"},
       {"AsksForUnknownDims", "it has to allocate it"},
       {"ReadsTooMuch", "reads input 7"},

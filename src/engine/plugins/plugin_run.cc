@@ -71,12 +71,6 @@ bool is_alone(oag_run* run, std::string_view what) {
   return false;
 }
 
-bool is_output(oag_run* run, size_t i) {
-  if (i < run->outputs.size()) return true;
-  run->failure.set(fmt::format("its kernel writes output {}, the node has {}", i, run->outputs.size()));
-  return false;
-}
-
 int32_t make_output(oag_run* run, size_t i, DType dtype, const Dims& dims, oag_tensor* tensor) {
   const size_t bytes = tensor_bytes(dtype, dims);
   if (std::string much = too_much("for " + output_name(*run, i), bytes); !much.empty())
@@ -91,7 +85,8 @@ int32_t make_output(oag_run* run, size_t i, DType dtype, const Dims& dims, oag_t
 
 int32_t output(oag_run* run, size_t i, oag_tensor* tensor) {
   return run->failure.guard([&]() -> int32_t {
-    if (!is_output(run, i)) return 0;
+    if (!run->context.wants_output(i))
+      return run->failure.set(fmt::format("its kernel asks for output {}, which the node lacks", i));
     if (run->outputs[i]) return fill_tensor(run->outputs[i]->tensor, *tensor) ? 1 : 0;
     if (!is_alone(run, "makes an output")) return 0;
     const auto dims = run->output_dims.known(i, run->bindings);
@@ -105,7 +100,11 @@ int32_t output(oag_run* run, size_t i, oag_tensor* tensor) {
 int32_t allocate_output(oag_run* run, size_t i, int32_t code, size_t rank, const int64_t* values,
                         oag_tensor* tensor) {
   return run->failure.guard([&]() -> int32_t {
-    if (!is_output(run, i) || !is_alone(run, "allocates an output")) return 0;
+    if (!is_alone(run, "allocates an output")) return 0;
+    if (i >= run->outputs.size())
+      return run->failure.set(fmt::format("its kernel allocates output {}, which the node lacks", i));
+    if (run->outputs[i])
+      return run->failure.set(fmt::format("its kernel makes {} a second time", output_name(*run, i)));
     const auto dtype = dtype_from_onnx(code);
     const DType expected = run->output_dims.types()[i].dtype;
     // An output that nobody uses has no type.
