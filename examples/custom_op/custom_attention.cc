@@ -35,6 +35,7 @@ struct Matrices {
 };
 
 void check_matrix(const ShapeContext& context, size_t input) {
+  if (!context.has_rank(input)) return;  // the model does not tell it; the kernel sees
   const size_t rank = context.shape(input).size();
   if (rank != 2)
     throw std::invalid_argument("input " + std::to_string(input) + " has " + std::to_string(rank) +
@@ -43,7 +44,11 @@ void check_matrix(const ShapeContext& context, size_t input) {
 
 void infer(ShapeContext& context) {
   for (size_t input = 0; input < 3; ++input) check_matrix(context, input);
-  context.set_output(0, DType::kFloat, Shape{context.shape(0)[0], context.shape(2)[1]});
+  if (context.has_rank(0) && context.has_rank(2)) {
+    context.set_output(0, DType::kFloat, Shape{context.shape(0)[0], context.shape(2)[1]});
+  } else {
+    context.set_output(0, DType::kFloat);
+  }
   context.set_output(1, DType::kInt64, Shape{context.new_dim("pairs"), 2});
 }
 

@@ -125,6 +125,15 @@ class Plugin(CliTest):
             x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
             self.assert_passes(model, [x], [x.squeeze()])
 
+    def test_the_example_takes_inputs_of_unknown_rank(self):
+        names = ("q", "k", "v")
+        model = model_of([node("CustomAttention", names, ["y"], domain="com.example")], [port(name, F32, None) for name in names],
+                         [port("y", F32, None)])
+        v = np.array([[1, 2], [3, 4]], np.float32)
+        self.assert_passes(model, [np.eye(2, dtype=np.float32)[:1] * 1000, np.eye(2, dtype=np.float32), v], [v[:1]], plugin=CUSTOM_OP)
+        result = self.verify(model, [v[0], v, v], [v], plugin=CUSTOM_OP)
+        self.assertIn("input 0 has 1 dims, expected 2", result.stdout.decode())
+
     def test_nodes_in_bodies(self):
         then = helper.make_graph([node("OptionalSum", ["x", "x"], ["a"])], "then", [], [x_port("a")])
         other = helper.make_graph([node("Positive", ["x"], ["b"])], "else", [], [port("b", F32, ["K"])])
