@@ -99,6 +99,19 @@ step_onnx_random() {
   detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
 }
 
+# Cases of whole models, made again when their list or their maker changes.
+step_onnx_models() {
+  local folder=build/onnx_models made
+  made=$(cat tools/model-packages.txt tools/make_onnx_models.py | sha256sum)
+  if [[ $made != "$(cat $folder/made_by.txt 2>/dev/null)" ]]; then
+    rm -rf $folder
+    $python tools/make_onnx_models.py $folder
+    echo "$made" >$folder/made_by.txt
+  fi
+  build/release/bin/oag verify $folder | tee "$OAG_STEP_DETAIL.log"
+  detail "$(tail -n 1 "$OAG_STEP_DETAIL.log")"
+}
+
 # Exports OAG_TEST_MODEL, the path of the default model.
 get_model() {
   OAG_TEST_MODEL=$(build/release/bin/oag pull smollm2 | tail -n 1)
