@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -51,7 +52,24 @@ class WrappedBuffer final : public Buffer {
   const MappedFile* file_;
 };
 
+// Asking what is free takes some 50 µs, first writing to this much memory takes a hundred times that.
+constexpr size_t kAskEachBytes = size_t{64} << 20;
+
+// The system gives more than it has and then kills who uses it. So whoever allocates much, at once or bit by
+// bit, is refused what is not there.
+void refuse_what_is_not_free(size_t size_bytes) {
+  static std::atomic<size_t> since_asked = 0;
+  if (since_asked.fetch_add(size_bytes, std::memory_order_relaxed) + size_bytes < kAskEachBytes) return;
+  since_asked.store(0, std::memory_order_relaxed);
+  const std::optional<uint64_t> free_bytes = free_memory_bytes();
+  // As much again may be given before the next question.
+  if (free_bytes && size_bytes + kAskEachBytes > *free_bytes) {
+    fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes, {} are free", size_bytes, *free_bytes);
+  }
+}
+
 std::shared_ptr<Buffer> allocate_aligned(size_t size_bytes, size_t alignment) {
+  refuse_what_is_not_free(size_bytes);
   const size_t rounded = (size_bytes + kReadableBehind + alignment - 1) / alignment * alignment;
   void* data = rounded < size_bytes ? nullptr : std::aligned_alloc(alignment, rounded);
   if (data == nullptr) fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes", size_bytes);
@@ -70,14 +88,9 @@ class ObjectBuffer final : public Buffer {
   std::vector<T> objects_;
 };
 
-// Making objects touches their memory at once, so what is absurd is refused before.
 template <typename T>
 std::shared_ptr<Buffer> make_objects(size_t count) {
-  const size_t size_bytes = count * sizeof(T);
-  const auto free_bytes = size_bytes >= kPromiseBytes ? free_memory_bytes() : std::nullopt;
-  if (free_bytes && size_bytes > *free_bytes) {
-    fail(ErrorCode::kOutOfMemory, "memory", "cannot allocate {} bytes, {} are free", size_bytes, *free_bytes);
-  }
+  refuse_what_is_not_free(count * sizeof(T));
   return std::make_shared<ObjectBuffer<T>>(std::vector<T>(count));
 }
 

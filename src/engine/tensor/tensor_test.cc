@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/free_memory.h"
 
 namespace oag {
 namespace {
@@ -41,6 +42,13 @@ TEST(Tensor, ReshapeSharesBytesAndKeepsTheCount) {
 TEST(Tensor, AllocationThatCannotFitIsAnError) {
   EXPECT_THROW(allocate_host(~size_t{0} - 100), Error);
   EXPECT_THROW(Tensor::host(DType::kF32, {int64_t{1} << 50}), Error);
+}
+
+// The system would give it, and kill the process that writes to it.
+TEST(Tensor, MemoryThatIsNotFreeIsNotGiven) {
+  const auto free_bytes = free_memory_bytes();
+  if (!free_bytes) GTEST_SKIP() << "the system does not tell what is free";
+  EXPECT_THROW(allocate_host(*free_bytes + (size_t{1} << 30)), Error);
 }
 
 }  // namespace

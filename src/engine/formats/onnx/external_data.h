@@ -17,8 +17,10 @@ namespace oag {
 // the model's folder is opened: a model that somebody sends must not read its user's other files.
 class ExternalData {
  public:
-  // An empty path: there is no folder, all external data is refused.
-  explicit ExternalData(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  // An empty path: there is no folder, all external data is refused. Links may lead to `linked` too, where
+  // the model itself was found to lie: caches of model hubs keep names in one folder, contents in another.
+  explicit ExternalData(std::filesystem::path folder, std::filesystem::path linked = {})
+      : folder_(std::move(folder)), linked_(std::move(linked)) {}
 
   struct Range {
     std::shared_ptr<Buffer> buffer;
@@ -35,7 +37,7 @@ class ExternalData {
   std::shared_ptr<Buffer> open(const std::string& location, const std::string& where,
                                const std::string& tensor);
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, linked_;
   std::map<std::string, std::shared_ptr<Buffer>, std::less<>> buffers_;
   std::vector<std::shared_ptr<const MappedFile>> files_;
 };

@@ -1,5 +1,6 @@
 #include "engine/formats/onnx/external_data.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -58,6 +59,21 @@ TEST_F(ExternalTensors, AreViewsIntoTheFileBesideTheModel) {
   EXPECT_EQ(weights.values<float>()[1], 2.0F);
   ASSERT_EQ(model.files.size(), 2u);
   EXPECT_EQ(weights.data(), model.files[1]->bytes().data() + 4);
+}
+
+// As the cache of a model hub: names that are links to contents in another folder.
+TEST_F(ExternalTensors, AreFoundWhereTheModelIsALinkTo) {
+  load({{"location", "w.bin"}, {"offset", "4"}});
+  fs::create_directories(folder_ / "names");
+  fs::create_symlink("../model/m.onnx", folder_ / "names" / "m.onnx");
+  fs::create_symlink("../model/w.bin", folder_ / "names" / "w.bin");
+  const OnnxModel model = import_onnx(folder_ / "names" / "m.onnx");
+  EXPECT_EQ(model.graph.value(*model.graph.find_value("w")).constant->values<float>()[1], 2.0F);
+
+  fs::remove(folder_ / "names" / "w.bin");
+  fs::create_symlink(folder_ / "secret", folder_ / "names" / "w.bin");
+  EXPECT_THAT(testing::error_of([&] { import_onnx(folder_ / "names" / "m.onnx"); }),
+              ::testing::HasSubstr("w.bin is a link out of the model's folder"));
 }
 
 TEST_F(ExternalTensors, AsOnnxWritesThemAreRead) {

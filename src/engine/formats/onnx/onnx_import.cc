@@ -75,7 +75,7 @@ OnnxModel import_onnx(const std::filesystem::path& path, const OnnxImportOptions
   ProtoSource source{file->bytes(), path.string()};
   std::filesystem::path folder = options.folder;
   if (folder.empty()) folder = path.has_parent_path() ? path.parent_path() : ".";
-  ExternalData external(folder);
+  ExternalData external(folder, std::filesystem::canonical(path).parent_path());
   const TensorOrigin origin{wrap_host(file->bytes(), file, file.get()), &external, options.most_dense_bytes};
   OnnxModel model = import_source(source, origin);
   model.files.push_back(std::move(file));
