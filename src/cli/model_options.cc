@@ -211,12 +211,17 @@ RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bun
 
 void print_explain(const Program& program) {
   std::vector<std::vector<std::string>> rows = {
-      {"operator", "inputs", "nodes", "device", "kernel", "refused"}};
+      {"operator", "inputs", "nodes", "device", "kernel", "refused, or why there"}};
   for (const ExplainRow& row : explain(program)) {
-    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel,
-                    fmt::format("{}", fmt::join(row.refusals, "; "))});
+    std::string why = fmt::format("{}", fmt::join(row.refusals, "; "));
+    if (!row.reason.empty()) why = "by " + row.reason;
+    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel, std::move(why)});
   }
   write_stderr(format_table(rows));
+  for (const KeptNodes& kept : program.kept) {
+    print_stderr("{} {} of {} run here, because {} refuses them: {}\n", kept.nodes,
+                 kept.nodes == 1 ? "node" : "nodes", kept.op, kept.engine, printable(kept.refusal));
+  }
 }
 
 }  // namespace oag::cli
