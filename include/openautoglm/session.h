@@ -209,6 +209,9 @@ class OPENAUTOGLM_API Run {
 
 struct SessionOptions {
   bool reference_kernels = false;  // each operator's plain definition: slow, to compare with
+  // The path of a policy: which nodes go to other engines (docs/backends.md). Its plugins are not loaded
+  // here.
+  std::string policy;
 };
 
 // An ONNX model, compiled for the devices of a Runtime. Any number of threads may run it at once. Copies

@@ -5,6 +5,8 @@
 #include "api/runtime_impl.h"
 #include "api/session_impl.h"
 #include "api/translate.h"
+#include "base/file.h"
+#include "engine/plugins/load_plugin.h"
 #include "engine/tensor/container.h"
 
 namespace openautoglm {
@@ -92,9 +94,18 @@ bool shows(const oag::Tensor& tensor, const oag::Tensor& input) {
   return begin <= at && at < begin + input.size_bytes();
 }
 
-oag::CompileOptions compile_options(const SessionOptions& options) {
+constexpr size_t kMostPolicyBytes = size_t{1} << 20;
+
+oag::CompileOptions compile_options(const SessionOptions& options, const std::string& path,
+                                    const oag::OnnxModel& model) {
   oag::CompileOptions compile;
   if (options.reference_kernels) compile.kernels = oag::KernelChoice::kReference;
+  compile.model = path;
+  compile.imports = model.opset_imports;
+  if (!options.policy.empty()) {
+    compile.policy = std::make_shared<const oag::PlacementPolicy>(
+        oag::parse_policy(oag::read_file(options.policy, kMostPolicyBytes), options.policy));
+  }
   return compile;
 }
 
@@ -163,8 +174,14 @@ Outputs Session::Impl::take(std::vector<oag::Tensor> tensors,
 
 Session::Session(const Runtime& runtime, const std::string& path, const SessionOptions& options) {
   impl_ = translated([&] {
-    return std::make_shared<const Impl>(runtime.impl_->runtime, oag::import_onnx(path), path,
-                                        compile_options(options));
+    oag::OnnxModel model = oag::import_onnx(path);
+    oag::CompileOptions compile = compile_options(options, path, model);
+    oag::OperatorRegistry registry = oag::OperatorRegistry::builtin();
+    if (compile.policy) {
+      for (const std::string& plugin : compile.policy->plugins) oag::load_plugin(plugin, registry);
+    }
+    compile.registry = &registry;
+    return std::make_shared<const Impl>(runtime.impl_->runtime, std::move(model), path, compile);
   });
 }
 

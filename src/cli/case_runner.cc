@@ -75,7 +75,12 @@ std::string run_data_set(const LoadedModel& model, const ModelDataSet& set, cons
 std::string run_data_sets(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
                           const CompileOptions& options, const RunControl& control) {
   const std::vector<ModelDataSet> sets = data_sets_of(model_case);
-  const LoadedModel model(import_onnx(model_case.folder / "model.onnx"), runtime, options);
+  const std::filesystem::path path = model_case.folder / "model.onnx";
+  OnnxModel imported = import_onnx(path);
+  CompileOptions own = options;
+  own.model = path.string();
+  own.imports = imported.opset_imports;
+  const LoadedModel model(std::move(imported), runtime, own);
   for (const ModelDataSet& set : sets) {
     const std::string wrong = run_data_set(model, set, model_case.tolerance, control);
     if (!wrong.empty()) return sets.size() == 1 ? wrong : fmt::format("{}: {}", set.name, wrong);

@@ -7,6 +7,7 @@
 #include "api/model_path.h"
 #include "base/compute_pool.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/interrupt.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int64_t kDefaultContextTokens = 4096;
 constexpr uint64_t kMostContextTokens = uint64_t{1} << 31;
+constexpr size_t kMostPolicyBytes = size_t{1} << 20;
 
 // Empty when the text has the form of a device name, else what is wrong; a validator of CLI11.
 std::string is_device_name(const std::string& text) {
@@ -79,8 +81,9 @@ void ModelOptions::declare_compute(CLI::App& command) {
 
 void ModelOptions::declare_place(CLI::App& command) {
   command
-      .add_option("--device", device,
-                  "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2")
+      .add_option(
+          "--device", device,
+          "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu, cpu:avx2 or onnxruntime")
       ->check(is_device_name);
   command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
       ->check(whole_number(1, 4096));
@@ -101,6 +104,11 @@ void ModelOptions::declare_plugins(CLI::App& command) {
       .add_option("--plugin", plugins,
                   "A shared library of custom operators (docs/plugins.md); once for each")
       ->allow_extra_args(false)
+      ->check(not_empty());
+  command
+      .add_option("--policy", policy,
+                  "Which nodes go to other engines, such as ONNX Runtime: a JSON file (docs/backends.md)")
+      ->type_name("FILE")
       ->check(not_empty());
 }
 
@@ -179,8 +187,18 @@ std::shared_ptr<Runtime> make_runtime(const ModelOptions& options) {
       RuntimeOptions{default_backends(), without_own_version(options.device), options.threads});
 }
 
-std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options) {
+std::shared_ptr<const PlacementPolicy> read_policy(const ModelOptions& options) {
+  if (options.policy.empty()) return nullptr;
+  return std::make_shared<const PlacementPolicy>(
+      parse_policy(read_file(options.policy, kMostPolicyBytes), printable(options.policy)));
+}
+
+std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options,
+                                                      const PlacementPolicy* policy) {
   auto registry = std::make_shared<OperatorRegistry>(OperatorRegistry::builtin());
+  if (policy != nullptr) {
+    for (const std::string& plugin : policy->plugins) load_plugin(plugin, *registry);
+  }
   for (const std::string& plugin : options.plugins) load_plugin(plugin, *registry);
   return registry;
 }
@@ -214,7 +232,7 @@ void print_explain(const Program& program) {
       {"operator", "inputs", "nodes", "device", "kernel", "refused, or why there"}};
   for (const ExplainRow& row : explain(program)) {
     std::string why = fmt::format("{}", fmt::join(row.refusals, "; "));
-    if (!row.reason.empty()) why = "by " + row.reason;
+    if (!row.reason.empty()) why = printable(row.reason);
     rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel, std::move(why)});
   }
   write_stderr(format_table(rows));

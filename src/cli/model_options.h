@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/ops/schema.h"
+#include "engine/session/placement_policy.h"
 #include "engine/session/runtime.h"
 #include "engine/tensor/dtype.h"
 #include "llm/bundle/bundle.h"
@@ -28,6 +29,7 @@ struct ModelOptions {
   bool explain = false;
   bool autotune = false;
   std::vector<std::string> plugins;
+  std::string policy;  // a file's path
 
   // MODEL and every option.
   void declare(CLI::App& command);
@@ -42,7 +44,7 @@ struct ModelOptions {
   // Where to compute: --device and --threads.
   void declare_place(CLI::App& command);
   void declare_explain(CLI::App& command);
-  // --plugin, for commands that run ONNX models.
+  // --plugin and --policy, for commands that run ONNX models.
   void declare_plugins(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);
@@ -62,8 +64,11 @@ void declare_max_pixels(CLI::App& command, GlmImageOptions& options);
 
 ModelBundle load_model(const ModelOptions& options, const BundleOptions& parts = {});
 std::shared_ptr<Runtime> make_runtime(const ModelOptions& options);
-// The built-in operators and those of --plugin. Errors: as load_plugin.
-std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options);
+// What --policy says; null without. Errors: as read_file and parse_policy.
+std::shared_ptr<const PlacementPolicy> read_policy(const ModelOptions& options);
+// The built-in operators and those of --plugin and of the policy. Errors: as load_plugin.
+std::shared_ptr<const OperatorRegistry> make_registry(const ModelOptions& options,
+                                                      const PlacementPolicy* policy = nullptr);
 // For after the load: one that fails says so in one line.
 void warn_of_many_threads(const ModelOptions& options);
 // Fails: `option` asks for more tokens than the model was trained for.

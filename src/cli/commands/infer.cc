@@ -104,13 +104,17 @@ std::optional<TimePoint> deadline_of(const InferFlags& flags) {
 
 int infer(const InferFlags& flags) {
   const TimePoint begin = Clock::now();
-  const std::shared_ptr<const OperatorRegistry> registry = make_registry(flags.place);
+  const std::shared_ptr<const PlacementPolicy> policy = read_policy(flags.place);
+  const std::shared_ptr<const OperatorRegistry> registry = make_registry(flags.place, policy.get());
   OnnxModel model = import_onnx(flags.place.model);
   const std::vector<Tensor> inputs = make_inputs(model.inputs, flags.inputs);
   Inference inference;
   for (size_t i = 0; i < inputs.size(); ++i) inference.inputs.push_back({model.inputs[i].name, inputs[i]});
   CompileOptions options;
   options.registry = registry.get();
+  options.policy = policy;
+  options.model = flags.place.model;
+  options.imports = model.opset_imports;
   const Session session(make_runtime(flags.place), std::move(model.graph), options);
   warn_of_many_threads(flags.place);
   if (flags.place.explain) print_explain(session.program());

@@ -71,10 +71,12 @@ std::string_view status_name(Status status) {
 }
 
 Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
-  const std::shared_ptr<const OperatorRegistry> registry = make_registry(flags.place);
+  const std::shared_ptr<const PlacementPolicy> policy = read_policy(flags.place);
+  const std::shared_ptr<const OperatorRegistry> registry = make_registry(flags.place, policy.get());
   const std::shared_ptr<Runtime> runtime = make_runtime(flags.place);
   CompileOptions options;
   options.registry = registry.get();
+  options.policy = policy;
   options.kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,16 +11,19 @@
 
 namespace oag {
 
+// Versions of domains that only their makers know, as a model states them.
+using OpsetImports = std::map<std::string, int64_t, std::less<>>;
+
 // Another engine: it has no kernels for single nodes, but computes whole graphs on the processor. Thread
 // safe.
 class GraphDevice : public Device {
  public:
   // The kernel of an oag.Delegate node with this body. The engine's run ends early, as far as the engine can,
   // when the run's control says so. Errors: kUnsupported with what the engine says.
-  virtual std::unique_ptr<Kernel> load(const Graph& body) = 0;
+  virtual std::unique_ptr<Kernel> load(const Graph& body, const OpsetImports& imports) = 0;
   // The types of the body's outputs, which need none yet: dims that the engine cannot tell are symbols.
   // Errors: kUnsupported with what the engine says.
-  virtual std::vector<ValueType> infer(const Graph& body) = 0;
+  virtual std::vector<ValueType> infer(const Graph& body, const OpsetImports& imports) = 0;
 
   const DeviceProperties& properties() const override { return properties_; }
   std::optional<uint64_t> free_memory_bytes() const override;

@@ -51,10 +51,8 @@ void StopWatcher::look() {
       changed_.wait(lock);
       continue;
     }
-    for (Watch& each : watches_) {
-      if (!each.stop || !each.env.should_stop()) continue;
-      each.stop();
-      each.stop = nullptr;
+    for (const Watch& each : watches_) {
+      if (each.env.should_stop()) each.stop();
     }
     changed_.wait_for(lock, kLookEvery);
   }

@@ -34,8 +34,8 @@ class StopWatcher {
   StopWatcher(const StopWatcher&) = delete;
   StopWatcher& operator=(const StopWatcher&) = delete;
 
-  // Calls `stop` once, on the watcher's thread, when env.should_stop(). Errors: kOutOfMemory when the system
-  // gives no thread.
+  // Calls `stop` on the watcher's thread when env.should_stop(), and again until the run has ended: an engine
+  // may forget what it is told before it begins. Errors: kOutOfMemory when the system gives no thread.
   Guard watch(const KernelEnv& env, std::function<void()> stop);
 
  private:

@@ -80,10 +80,13 @@ std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& regi
   return roots;
 }
 
-void compile_bodies(Step& step, Graph& graph, CompileOptions options) {
+void compile_bodies(Step& step, Program& program, CompileOptions options) {
   options.admit = nullptr;
+  Graph& graph = program.graph;
   for (const Body& body : step.schema->bodies(InferenceContext(graph, *step.node, *options.registry)))
     step.bodies.emplace(body.attribute, compile(bind_body(graph, *step.node, body), options));
+  for (const auto& [attribute, body] : step.bodies)
+    program.kept.insert(program.kept.end(), body->kept.begin(), body->kept.end());
 }
 
 bool is_delegate(const Node& node) {
@@ -112,7 +115,7 @@ Step make_step(Program& program, const Node& node, const CompileOptions& options
   step.schema = options.registry->find(node.domain, node.op);
   if (placement_of != nullptr && is_delegate(node))
     return make_delegate_step(program, node, *step.schema, *placement_of);
-  if (step.schema->bodies != nullptr) compile_bodies(step, program.graph, options);
+  if (step.schema->bodies != nullptr) compile_bodies(step, program, options);
   Placement placement = place(program.graph, node, options);
   step.device = placement.device;
   step.refusals = std::move(placement.refusals);
@@ -152,12 +155,18 @@ void prepare(Program& program) {
 
 }  // namespace
 
-std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
-  if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
+std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& given) {
+  if (given.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
   auto program = std::make_shared<Program>();
-  program->schemas = options.registry->owned();
+  std::optional<ForeignOperators> foreign;
   std::optional<EnginePlacement> engines;
-  if (options.policy) engines.emplace(*options.policy, options.model, options.open_engine);
+  if (given.policy) {
+    foreign.emplace(graph, *given.registry, *given.policy, given.imports, given.open_engine);
+    engines.emplace(*given.policy, given.model, given.imports, given.open_engine, *foreign);
+  }
+  CompileOptions options = given;
+  if (foreign) options.registry = &foreign->registry();
+  program->schemas = options.registry->owned();
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
                      options.cache_page_tokens, engines ? &*engines : nullptr});
   for (int round = 0; expand_unsupported(graph, options); ++round) {
@@ -178,11 +187,23 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
   for (const auto& [op, count] : references) {
     log(LogLevel::kDebug, "{} nodes of {} run on the reference kernel, which is slow", count, op);
   }
-  if (engines) program->kept = engines->kept();
+  if (engines) program->kept.insert(program->kept.begin(), engines->kept().begin(), engines->kept().end());
   if (options.admit) options.admit(*program);
   prepare(*program);
   return program;
 }
+
+namespace {
+
+uint64_t body_constant_bytes(const Graph& body) {
+  uint64_t total = 0;
+  for (size_t v = 0; v < body.value_count(); ++v) {
+    if (const auto& constant = body.value(static_cast<ValueId>(v)).constant) total += constant->size_bytes();
+  }
+  return total;
+}
+
+}  // namespace
 
 uint64_t constant_bytes(const Program& program) {
   uint64_t total = 0;
@@ -190,6 +211,7 @@ uint64_t constant_bytes(const Program& program) {
   for (const Step& step : program.steps) {
     const size_t packed = step.kernel->packed_bytes();
     total += packed;
+    if (is_delegate(*step.node)) total += body_constant_bytes(*step.node->graph_attribute("body"));
     for (const ValueId input : step.node->inputs) {
       if (input != kNoValue && packed == 0 && program.graph.value(input).constant) read.insert(input);
     }

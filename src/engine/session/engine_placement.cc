@@ -7,6 +7,10 @@
 namespace oag {
 
 NodePlacement::Choice EnginePlacement::choose(const Graph&, const Node& node) {
+  if (const ForeignOperator* foreign = foreign_.find(node)) {
+    devices_.try_emplace(foreign->engine_name(), foreign->engine());
+    return {foreign->engine_name(), foreign->reason()};
+  }
   for (const PlacementPolicy::Rule& rule : policy_.rules) {
     if (!fits(rule, model_, node.full_op(), node.name)) continue;
     if (rule.engine == "oag") return {};
@@ -20,7 +24,7 @@ NodePlacement::Choice EnginePlacement::choose(const Graph&, const Node& node) {
 std::string EnginePlacement::refusal(std::string_view engine, const GraphPtr& body) {
   const std::shared_ptr<GraphDevice>& device = devices_.at(std::string(engine));
   try {
-    loaded_[body] = {device, device->load(*body)};
+    loaded_[body] = {device, device->load(*body, imports_)};
     return "";
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kUnsupported) throw;

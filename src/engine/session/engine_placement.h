@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,12 +7,10 @@
 
 #include "engine/device/graph_device.h"
 #include "engine/passes/node_placement.h"
+#include "engine/session/foreign_operators.h"
 #include "engine/session/placement_policy.h"
 
 namespace oag {
-
-// Opens another engine. Errors: kUnsupported with why it is not available; kNotFound for none of this build.
-using OpenEngine = std::function<std::shared_ptr<GraphDevice>(const std::string& name)>;
 
 // Nodes that were to go to another engine and stayed.
 struct KeptNodes {
@@ -29,8 +26,14 @@ class EnginePlacement final : public NodePlacement {
     std::unique_ptr<Kernel> kernel;
   };
 
-  EnginePlacement(const PlacementPolicy& policy, std::string model, OpenEngine open)
-      : policy_(policy), model_(std::move(model)), open_(std::move(open)) {}
+  // `foreign` are the operators that only other engines know.
+  EnginePlacement(const PlacementPolicy& policy, std::string model, OpsetImports imports, OpenEngine open,
+                  const ForeignOperators& foreign)
+      : policy_(policy),
+        model_(std::move(model)),
+        imports_(std::move(imports)),
+        open_(std::move(open)),
+        foreign_(foreign) {}
 
   Choice choose(const Graph& graph, const Node& node) override;
   std::string refusal(std::string_view engine, const GraphPtr& body) override;
@@ -43,7 +46,9 @@ class EnginePlacement final : public NodePlacement {
  private:
   const PlacementPolicy& policy_;
   std::string model_;
+  OpsetImports imports_;
   OpenEngine open_;
+  const ForeignOperators& foreign_;
   std::map<std::string, std::shared_ptr<GraphDevice>> devices_;
   std::map<GraphPtr, Loaded> loaded_;
   std::vector<KeptNodes> kept_;

@@ -69,12 +69,15 @@ void set(PlacementPolicy& policy, const std::string& key, const Json& value, con
     for (const Json& item : list_of(value, where)) {
       const size_t number = policy.rules.size() + 1;
       policy.rules.push_back(parse_rule(item, fmt::format("{}[{}]", where, number - 1)));
-      policy.rules.back().name = fmt::format("rule {}", number);
+      policy.rules.back().name = fmt::format("rule {} of the policy", number);
     }
   } else if (key == "fallback") {
     policy.fallback.clear();
-    for (const Json& item : list_of(value, where))
-      policy.fallback.push_back(engine_of(item, fmt::format("{}[{}]", where, policy.fallback.size())));
+    for (const Json& item : list_of(value, where)) {
+      const std::string place = fmt::format("{}[{}]", where, policy.fallback.size());
+      policy.fallback.push_back(engine_of(item, place));
+      if (policy.fallback.back() == "oag") refuse(place, "oag itself", "another engine");
+    }
   } else if (key == "plugins") {
     for (const Json& item : list_of(value, where))
       policy.plugins.push_back(text_of(item, fmt::format("{}[{}]", where, policy.plugins.size())));
@@ -88,12 +91,6 @@ bool fits_glob(const std::string& glob, const std::string& text) {
 }
 
 }  // namespace
-
-PlacementPolicy policy_for_engine(std::string_view engine) {
-  PlacementPolicy policy;
-  policy.rules.push_back({"", "", "", std::string(engine), "--device"});
-  return policy;
-}
 
 PlacementPolicy parse_policy(std::string_view text, const std::string& where) {
   const Json document = parse_json_with_unique_keys(text, where);

@@ -22,9 +22,6 @@ struct PlacementPolicy {
   std::vector<std::string> plugins;  // libraries of custom operators
 };
 
-// A policy that sends everything to one engine, as --device does.
-PlacementPolicy policy_for_engine(std::string_view engine);
-
 // Reads a policy (docs/schemas/policy.json). `where` names it in errors. Errors: kCorruptData for no JSON;
 // kInvalidArgument with the key, what was seen and what was expected.
 PlacementPolicy parse_policy(std::string_view text, const std::string& where);

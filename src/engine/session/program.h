@@ -57,6 +57,7 @@ struct CompileOptions {
   std::shared_ptr<const PlacementPolicy> policy;
   OpenEngine open_engine;  // for what the policy names
   std::string model;       // the model's path, which rules of the policy may ask for
+  OpsetImports imports;    // the model's, for what other engines are given
   // Sees the program before its kernels are prepared, which is what takes memory; may throw.
   std::function<void(const Program&)> admit;
 };

@@ -27,12 +27,14 @@ CompileOptions with_devices(CompileOptions options, Runtime& runtime, const Grap
   if (options.devices.empty()) options.devices.assign(runtime.devices().begin(), runtime.devices().end());
   if (!options.open_engine)
     options.open_engine = [&](const std::string& name) { return runtime.open_engine(name); };
-  if (options.policy || runtime.engine().empty()) return options;
   if (has_states(graph)) {
+    if (runtime.engine().empty()) return options;
     fail(ErrorCode::kUnsupported, "device " + runtime.engine(),
          "computes ONNX models; language models are computed by oag: leave the device out");
   }
-  options.policy = std::make_shared<const PlacementPolicy>(policy_for_engine(runtime.engine()));
+  PlacementPolicy policy = options.policy ? *options.policy : PlacementPolicy();
+  if (!runtime.engine().empty()) policy.rules.push_back({"", "", "", runtime.engine(), "--device"});
+  options.policy = std::make_shared<const PlacementPolicy>(std::move(policy));
   return options;
 }
 

@@ -10,8 +10,9 @@ namespace {
 // One oag.Delegate node.
 class ModelKernel final : public Kernel {
  public:
-  ModelKernel(const Library& library, const Graph& body, int threads, StopWatcher& watcher)
-      : model_(library, body, threads), watcher_(watcher) {
+  ModelKernel(const Library& library, const Graph& body, const OpsetImports& imports, int threads,
+              StopWatcher& watcher)
+      : model_(library, body, imports, threads), watcher_(watcher) {
     for (const ValueId id : body.inputs) input_names_.push_back(body.value(id).name);
     for (const ValueId id : body.outputs) {
       output_names_.push_back(body.value(id).name);
@@ -108,13 +109,13 @@ std::vector<DeviceProperties> discover() {
 OnnxRuntimeDevice::OnnxRuntimeDevice(const Library& library, int threads)
     : GraphDevice(describe(library)), library_(library), threads_(threads) {}
 
-std::unique_ptr<Kernel> OnnxRuntimeDevice::load(const Graph& body) {
-  return std::make_unique<ModelKernel>(library_, body, threads_, watcher());
+std::unique_ptr<Kernel> OnnxRuntimeDevice::load(const Graph& body, const OpsetImports& imports) {
+  return std::make_unique<ModelKernel>(library_, body, imports, threads_, watcher());
 }
 
-std::vector<ValueType> OnnxRuntimeDevice::infer(const Graph& body) {
+std::vector<ValueType> OnnxRuntimeDevice::infer(const Graph& body, const OpsetImports& imports) {
   const Api& api = library_.api();
-  const Model model(library_, body, 1);
+  const Model model(library_, body, imports, 1);
   std::map<std::string, Dim, std::less<>> known;  // dims of the inputs, by the names that they have there
   for (const ValueId id : body.inputs) {
     if (const auto& shape = body.value(id).type.shape) {

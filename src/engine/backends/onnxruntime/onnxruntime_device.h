@@ -10,8 +10,8 @@ class OnnxRuntimeDevice final : public GraphDevice {
  public:
   OnnxRuntimeDevice(const Library& library, int threads);
 
-  std::unique_ptr<Kernel> load(const Graph& body) override;
-  std::vector<ValueType> infer(const Graph& body) override;
+  std::unique_ptr<Kernel> load(const Graph& body, const OpsetImports& imports) override;
+  std::vector<ValueType> infer(const Graph& body, const OpsetImports& imports) override;
 
  private:
   const Library& library_;

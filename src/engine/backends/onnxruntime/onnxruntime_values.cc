@@ -11,6 +11,25 @@ namespace {
   fail(ErrorCode::kUnsupported, "onnxruntime " + library.version(), "{}", what);
 }
 
+// ONNXTensorElementDataType is TensorProto.DataType, but for the last three.
+constexpr std::pair<DType, int> kOwnCodes[] = {{DType::kU2, 24}, {DType::kI2, 25}, {DType::kF8E8M0, 26}};
+
+int code_of(DType dtype) {
+  for (const auto& [own, code] : kOwnCodes) {
+    if (own == dtype) return code;
+  }
+  return static_cast<int>(onnx_from_dtype(dtype));
+}
+
+DType dtype_of(const Library& library, int code) {
+  for (const auto& [dtype, own] : kOwnCodes) {
+    if (own == code) return dtype;
+  }
+  const auto dtype = dtype_from_onnx(code);
+  if (!dtype) refuse(library, fmt::format("has values of an unknown element type, {}", code));
+  return *dtype;
+}
+
 Allocator* allocator_of(const Library& library) {
   Allocator* allocator = nullptr;
   library.check(library.api().default_allocator(&allocator));
@@ -24,15 +43,13 @@ Owned<Value> wrap_tensor(const Library& library, const Tensor& tensor) {
   static std::byte nothing[64];  // for tensors without elements, whose memory must be no null pointer
   void* data = tensor.data() == nullptr ? nothing : tensor.data();
   return library.make<Value>(api.wrap_tensor, api.release_value, memory.get(), data, tensor.size_bytes(),
-                             tensor.dims().data(), tensor.rank(),
-                             static_cast<int>(onnx_from_dtype(tensor.dtype())));
+                             tensor.dims().data(), tensor.rank(), code_of(tensor.dtype()));
 }
 
 Owned<Value> copy_strings(const Library& library, const Tensor& tensor) {
   const Api& api = library.api();
-  auto value =
-      library.make<Value>(api.create_tensor, api.release_value, allocator_of(library), tensor.dims().data(),
-                          tensor.rank(), static_cast<int>(onnx_from_dtype(DType::kString)));
+  auto value = library.make<Value>(api.create_tensor, api.release_value, allocator_of(library),
+                                   tensor.dims().data(), tensor.rank(), code_of(DType::kString));
   std::vector<const char*> texts;
   for (const std::string& text : strings_of(tensor)) {
     if (text.find('\0') != std::string::npos) refuse(library, "takes no texts with bytes of 0");
@@ -79,14 +96,13 @@ Tensor read_tensor(const Library& library, Owned<Value> value) {
   library.check(api.rank_of(info.get(), &rank));
   Dims dims(rank);
   library.check(api.dims_of(info.get(), dims.data(), rank));
-  const auto dtype = dtype_from_onnx(code);
-  if (!dtype) refuse(library, fmt::format("made a tensor of an unknown element type, {}", code));
-  if (*dtype == DType::kString) return read_strings(library, *value, std::move(dims));
+  const DType dtype = dtype_of(library, code);
+  if (dtype == DType::kString) return read_strings(library, *value, std::move(dims));
   void* data = nullptr;
   library.check(api.tensor_data(value.get(), &data));
-  const size_t bytes = tensor_bytes(*dtype, dims);
+  const size_t bytes = tensor_bytes(dtype, dims);
   std::shared_ptr<const void> owner(std::move(value));
-  return {*dtype, std::move(dims), wrap_host({static_cast<const std::byte*>(data), bytes}, std::move(owner))};
+  return {dtype, std::move(dims), wrap_host({static_cast<const std::byte*>(data), bytes}, std::move(owner))};
 }
 
 std::vector<Owned<Value>> parts_of(const Library& library, const Value& value) {
@@ -116,9 +132,7 @@ ValueType tensor_type(const Library& library, const TypeInfo* info,
   library.check(api.symbols_of(tensor, symbols.data(), rank));
   Shape shape;
   for (size_t d = 0; d < rank; ++d) shape.push_back(dim(dims[d], symbols[d] == nullptr ? "" : symbols[d]));
-  const auto dtype = dtype_from_onnx(code);
-  if (!dtype) refuse(library, fmt::format("infers an unknown element type, {}", code));
-  return ValueType::tensor(*dtype, std::move(shape));
+  return ValueType::tensor(dtype_of(library, code), std::move(shape));
 }
 
 }  // namespace
@@ -189,8 +203,7 @@ ValueType type_of(const Library& library, const TypeInfo* info,
       library.check(api.as_map_info(info, &map));
       library.check(api.map_key(map, &key));
       library.check(api.map_value(map, &element));
-      return ValueType::map(dtype_from_onnx(key).value_or(DType::kUndefined),
-                            type_of(library, owned(element).get(), dim));
+      return ValueType::map(dtype_of(library, key), type_of(library, owned(element).get(), dim));
     }
     default: refuse(library, fmt::format("infers a type of kind {}", kind));
   }
