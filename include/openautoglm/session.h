@@ -210,6 +210,8 @@ class OPENAUTOGLM_API Run {
 struct SessionOptions {
   bool reference_kernels = false;         // each operator's plain definition: slow, to compare with
   std::vector<std::string> plugins = {};  // paths of libraries of custom operators (plugin.h)
+  // The path of a policy: which nodes go to other engines, and more plugins (docs/backends.md).
+  std::string policy = {};
 };
 
 // An ONNX model, compiled for the devices of a Runtime. Any number of threads may run it at once. Copies

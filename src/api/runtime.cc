@@ -14,6 +14,7 @@ std::vector<DeviceInfo> devices() {
     std::vector<DeviceInfo> all;
     for (const oag::Backend* backend : oag::default_backends()) {
       for (const oag::DeviceProperties& device : backend->discover()) {
+        if (backend->open_engine != nullptr && !device.unusable.empty()) continue;  // not installed
         all.push_back({device.name, device.description, device.architecture, device.memory_bytes,
                        device.free_memory_bytes, device.compute_units});
       }

@@ -5,6 +5,7 @@
 #include "api/runtime_impl.h"
 #include "api/session_impl.h"
 #include "api/translate.h"
+#include "base/file.h"
 #include "engine/plugins/load_plugin.h"
 #include "engine/tensor/container.h"
 
@@ -93,11 +94,32 @@ bool shows(const oag::Tensor& tensor, const oag::Tensor& input) {
   return begin <= at && at < begin + input.size_bytes();
 }
 
-// `registry` has to live while a model is compiled.
-oag::CompileOptions compile_options(const SessionOptions& options, const oag::OperatorRegistry& registry) {
+constexpr size_t kMostPolicyBytes = size_t{1} << 20;
+
+// What the options ask of a compile; lives while a model is compiled.
+struct CompileSetup {
+  explicit CompileSetup(const SessionOptions& options) {
+    std::vector<std::string> plugins = options.plugins;
+    if (!options.policy.empty()) {
+      policy = std::make_shared<const oag::PlacementPolicy>(
+          oag::parse_policy(oag::read_file(options.policy, kMostPolicyBytes), options.policy));
+      plugins.insert(plugins.begin(), policy->plugins.begin(), policy->plugins.end());
+    }
+    registry = oag::load_plugins(plugins);
+  }
+
+  std::shared_ptr<const oag::PlacementPolicy> policy;
+  oag::OperatorRegistry registry;
+};
+
+oag::CompileOptions compile_options(const SessionOptions& options, const CompileSetup& setup,
+                                    const std::string& path, const oag::OnnxModel& model) {
   oag::CompileOptions compile;
-  compile.registry = &registry;
+  compile.registry = &setup.registry;
+  compile.policy = setup.policy;
   if (options.reference_kernels) compile.kernels = oag::KernelChoice::kReference;
+  compile.model = path;
+  compile.imports = model.opset_imports;
   return compile;
 }
 
@@ -166,9 +188,10 @@ Outputs Session::Impl::take(std::vector<oag::Tensor> tensors,
 
 Session::Session(const Runtime& runtime, const std::string& path, const SessionOptions& options) {
   impl_ = translated([&] {
-    const oag::OperatorRegistry registry = oag::load_plugins(options.plugins);
-    return std::make_shared<const Impl>(runtime.impl_->runtime, oag::import_onnx(path), path,
-                                        compile_options(options, registry));
+    const CompileSetup setup(options);
+    oag::OnnxModel model = oag::import_onnx(path);
+    const oag::CompileOptions compile = compile_options(options, setup, path, model);
+    return std::make_shared<const Impl>(runtime.impl_->runtime, std::move(model), path, compile);
   });
 }
 

@@ -73,9 +73,12 @@ std::string run_data_set(const LoadedModel& model, const ModelDataSet& set, cons
 }
 
 std::string run_data_sets(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                          const CompileOptions& options, const RunControl& control) {
+                          const CompileSetup& setup, const RunControl& control) {
   const std::vector<ModelDataSet> sets = data_sets_of(model_case);
-  const LoadedModel model(import_onnx(model_case.folder / "model.onnx"), runtime, options);
+  const std::filesystem::path path = model_case.folder / "model.onnx";
+  OnnxModel imported = import_onnx(path);
+  const CompileOptions options = setup.options_for(path.string(), imported);
+  const LoadedModel model(std::move(imported), runtime, options);
   for (const ModelDataSet& set : sets) {
     const std::string wrong = run_data_set(model, set, model_case.tolerance, control);
     if (!wrong.empty()) return sets.size() == 1 ? wrong : fmt::format("{}: {}", set.name, wrong);
@@ -94,11 +97,11 @@ std::string without_folder(std::string text, const std::string& folder) {
 }  // namespace
 
 CaseResult run_case(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                    const CompileOptions& options, const RunControl& control) {
+                    const CompileSetup& setup, const RunControl& control) {
   const TimePoint begin = Clock::now();
   CaseResult result;
   try {
-    result.reason = run_data_sets(model_case, runtime, options, control);
+    result.reason = run_data_sets(model_case, runtime, setup, control);
   } catch (const std::exception& error) {
     if (control.cancelled()) return result;
     result.reason = without_folder(failure_text(error), model_case.folder.string());

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/run_control.h"
+#include "cli/compile_setup.h"
 #include "cli/model_case.h"
 #include "engine/session/session.h"
 
@@ -19,6 +20,6 @@ struct CaseResult {
 // Loads the case's model and compares what it makes of each data set's inputs with the outputs there.
 // Whatever is wrong with the case makes it failed.
 CaseResult run_case(const ModelCase& model_case, const std::shared_ptr<Runtime>& runtime,
-                    const CompileOptions& options, const RunControl& control);
+                    const CompileSetup& setup, const RunControl& control);
 
 }  // namespace oag::cli

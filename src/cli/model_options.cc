@@ -78,8 +78,9 @@ void ModelOptions::declare_compute(CLI::App& command) {
 
 void ModelOptions::declare_place(CLI::App& command) {
   command
-      .add_option("--device", device,
-                  "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu or cpu:avx2")
+      .add_option(
+          "--device", device,
+          "Where to compute: ENGINE[@VERSION][/DEVICE[:VARIANT]], such as cpu, cpu:avx2 or onnxruntime")
       ->check(is_device_name);
   command.add_option("--threads", threads, "Threads that compute (default: every processor of this process)")
       ->check(whole_number(1, 4096));
@@ -101,6 +102,11 @@ void ModelOptions::declare_plugins(CLI::App& command) {
                   "A shared library of custom operators (docs/plugins.md); once for each")
       ->type_name("FILE")
       ->allow_extra_args(false)
+      ->check(not_empty());
+  command
+      .add_option("--policy", policy,
+                  "Which nodes go to other engines, such as ONNX Runtime: a JSON file (docs/backends.md)")
+      ->type_name("FILE")
       ->check(not_empty());
 }
 
@@ -205,12 +211,17 @@ RunnerOptions runner_options(const ModelOptions& options, const ModelBundle& bun
 
 void print_explain(const Program& program) {
   std::vector<std::vector<std::string>> rows = {
-      {"operator", "inputs", "nodes", "device", "kernel", "refused"}};
+      {"operator", "inputs", "nodes", "device", "kernel", "refused, or why there"}};
   for (const ExplainRow& row : explain(program)) {
-    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel,
-                    fmt::format("{}", fmt::join(row.refusals, "; "))});
+    std::string why = fmt::format("{}", fmt::join(row.refusals, "; "));
+    if (!row.reason.empty()) why = printable(row.reason);
+    rows.push_back({row.op, row.types, std::to_string(row.nodes), row.device, row.kernel, std::move(why)});
   }
   write_stderr(format_table(rows));
+  for (const KeptNodes& kept : program.kept) {
+    print_stderr("{} {} of {} run here, because {} refuses them: {}\n", kept.nodes,
+                 kept.nodes == 1 ? "node" : "nodes", kept.op, kept.engine, printable(kept.refusal));
+  }
 }
 
 }  // namespace oag::cli

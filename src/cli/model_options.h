@@ -27,6 +27,7 @@ struct ModelOptions {
   bool explain = false;
   bool autotune = false;
   std::vector<std::string> plugins;
+  std::string policy;  // a file's path
 
   // MODEL and every option.
   void declare(CLI::App& command);
@@ -41,7 +42,7 @@ struct ModelOptions {
   // Where to compute: --device and --threads.
   void declare_place(CLI::App& command);
   void declare_explain(CLI::App& command);
-  // --plugin, for commands that run ONNX models.
+  // --plugin and --policy, for commands that run ONNX models.
   void declare_plugins(CLI::App& command);
   // --autotune, for commands whose speed matters.
   void declare_autotune(CLI::App& command);

@@ -176,10 +176,17 @@ class Devices(CliTest):
         self.assertEqual(table.returncode, 0, table.stderr)
         self.assertRegex(table.stdout, rb"baseline +yes +passed +no")
         self.assertRegex(table.stderr, rb'^oag: OAG_CPU_ISA: "sse9" is not available')
-        cpu, = json.loads(listed("--json").stdout)["devices"]
+        cpu = json.loads(listed("--json").stdout)["devices"][0]
         self.assertEqual(cpu["name"], "oag/cpu")
         self.assertIn("sse9", cpu["unusable"])
         self.assertFalse(any(state["used"] for state in cpu["instruction_sets"]))
+
+    def test_an_engine_that_is_not_there_says_why_and_what_to_do(self):
+        result = subprocess.run([BINARY, "devices", "--json"], capture_output=True, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+                                env={**environment(), "OAG_ONNXRUNTIME": "/no/such/library.so"})
+        engine = next(device for device in json.loads(result.stdout)["devices"] if device["name"] == "onnxruntime")
+        self.assertRegex(engine["unusable"], "^onnxruntime: not available because /no/such/library.so, which OAG_ONNXRUNTIME names")
+        self.assertIn("pip install onnxruntime", engine["unusable"])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@
 namespace oag::cli {
 namespace {
 
+// Other engines have no memory of their own.
+std::string memory_text(uint64_t bytes) {
+  return bytes == 0 ? "-" : format_bytes(bytes);
+}
+
 int devices(bool json) {
   std::vector<DeviceProperties> found;
   for (const Backend* backend : default_backends()) {
@@ -44,8 +49,8 @@ int devices(bool json) {
       {"device", "description", "architecture", "variants", "memory", "free"}};
   for (const DeviceProperties& device : found) {
     rows.push_back({device.name, printable(device.description), device.architecture,
-                    fmt::format("{}", fmt::join(device.variants, ", ")), format_bytes(device.memory_bytes),
-                    format_bytes(device.free_memory_bytes)});
+                    fmt::format("{}", fmt::join(device.variants, ", ")), memory_text(device.memory_bytes),
+                    memory_text(device.free_memory_bytes)});
   }
   fmt::print("{}", format_table(rows));
   rows = {{"compiled for", "in this processor", "self-test", "used"}};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/compile_setup.h"
 #include "cli/infer_inputs.h"
 #include "cli/infer_outputs.h"
 #include "cli/interrupt.h"
@@ -15,7 +16,6 @@
 #include "cli/run_trace.h"
 #include "cli/tensor_values.h"
 #include "engine/formats/onnx/onnx_import.h"
-#include "engine/plugins/load_plugin.h"
 #include "engine/session/session.h"
 
 namespace oag::cli {
@@ -105,13 +105,12 @@ std::optional<TimePoint> deadline_of(const InferFlags& flags) {
 
 int infer(const InferFlags& flags) {
   const TimePoint begin = Clock::now();
-  const OperatorRegistry registry = load_plugins(flags.place.plugins);
+  const CompileSetup setup(flags.place);
   OnnxModel model = import_onnx(flags.place.model);
   const std::vector<Tensor> inputs = make_inputs(model.inputs, flags.inputs);
   Inference inference;
   for (size_t i = 0; i < inputs.size(); ++i) inference.inputs.push_back({model.inputs[i].name, inputs[i]});
-  CompileOptions options;
-  options.registry = &registry;
+  const CompileOptions options = setup.options_for(flags.place.model, model);
   const Session session(make_runtime(flags.place), std::move(model.graph), options);
   warn_of_many_threads(flags.place);
   if (flags.place.explain) print_explain(session.program());

@@ -11,7 +11,6 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
-#include "engine/plugins/load_plugin.h"
 
 namespace oag::cli {
 namespace {
@@ -72,11 +71,9 @@ std::string_view status_name(Status status) {
 }
 
 Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
-  const OperatorRegistry registry = load_plugins(flags.place.plugins);
+  CompileSetup setup(flags.place);
+  setup.kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   const std::shared_ptr<Runtime> runtime = make_runtime(flags.place);
-  CompileOptions options;
-  options.registry = &registry;
-  options.kernels = flags.kernels == kBest ? KernelChoice::kBest : KernelChoice::kReference;
   const auto limit =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags.timeout_s));
   Report report{std::move(cases), {}};
@@ -86,7 +83,7 @@ Report run_cases(const VerifyFlags& flags, std::vector<ModelCase> cases) {
     progress.update_count("verifying", report.results.size(), report.cases.size());
     report.results.push_back(InterruptScope::interrupted()
                                  ? CaseResult{}
-                                 : run_case(each, runtime, options, run.renew(Clock::now() + limit)));
+                                 : run_case(each, runtime, setup, run.renew(Clock::now() + limit)));
   }
   progress.clear();
   return report;

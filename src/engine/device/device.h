@@ -84,13 +84,18 @@ class Device : public TargetTraits {
   virtual MachineLimits measure_limits() = 0;
 };
 
+class GraphDevice;
+
 // A backend turns a variant name into a device. One line per backend in backend_list.inc.
 struct Backend {
-  std::string_view name;  // "cpu"
-  // The device for `variant` ("" for the best), or an Error saying why not.
+  std::string_view name;  // "cpu"; of another engine, the engine's
+  // The device for `variant` ("" for the best), or an Error saying why not. Null for other engines.
   std::shared_ptr<Device> (*open)(std::string_view variant, std::shared_ptr<ComputePool> pool);
   // Devices this machine has, for listing: one that cannot be opened too, so that it can be seen why.
   std::vector<DeviceProperties> (*discover)();
+  // Of other engines: the device that computes whole graphs with `threads` threads. Errors: kUnsupported with
+  // why the engine is not available and what to do.
+  std::shared_ptr<GraphDevice> (*open_engine)(int threads) = nullptr;
 };
 
 }  // namespace oag

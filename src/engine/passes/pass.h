@@ -6,6 +6,7 @@
 #include "engine/graph/graph.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/target_traits.h"
+#include "engine/passes/node_placement.h"
 
 namespace oag {
 
@@ -14,6 +15,7 @@ struct PassContext {
   const TargetTraits* target = nullptr;  // of the partition being rewritten; null before partitioning
   DType cache_dtype = DType::kF16;       // storage of attention caches: f32, f16 or q8_0
   int64_t cache_page_tokens = 32;
+  NodePlacement* placement = nullptr;  // null when every node stays
 };
 
 // A rewrite of a graph that keeps its meaning. Types are inferred before it runs, and again after it changed

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -79,17 +80,42 @@ std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& regi
   return roots;
 }
 
-void compile_bodies(Step& step, Graph& graph, CompileOptions options) {
+void compile_bodies(Step& step, Program& program, CompileOptions options) {
   options.admit = nullptr;
+  Graph& graph = program.graph;
   for (const Body& body : step.schema->bodies(InferenceContext(graph, *step.node, *options.registry)))
     step.bodies.emplace(body.attribute, compile(bind_body(graph, *step.node, body), options));
+  for (const auto& [attribute, body] : step.bodies)
+    program.kept.insert(program.kept.end(), body->kept.begin(), body->kept.end());
 }
 
-Step make_step(Program& program, const Node& node, const CompileOptions& options) {
+bool is_delegate(const Node& node) {
+  return node.domain == "oag" && node.op == "Delegate";
+}
+
+// The step of a node that another engine has taken over.
+Step make_delegate_step(Program& program, const Node& node, const OpSchema& schema,
+                        EnginePlacement& placement) {
+  Step step;
+  step.node = &node;
+  step.schema = &schema;
+  EnginePlacement::Loaded loaded = placement.take(*node.graph_attribute("body"));
+  const auto known = std::ranges::find(program.devices, loaded.device);
+  step.device = static_cast<size_t>(known - program.devices.begin());
+  if (known == program.devices.end()) program.devices.push_back(loaded.device);
+  step.kernel_name = node.name;
+  step.kernel = std::move(loaded.kernel);
+  return step;
+}
+
+Step make_step(Program& program, const Node& node, const CompileOptions& options,
+               EnginePlacement* placement_of) {
   Step step;
   step.node = &node;
   step.schema = options.registry->find(node.domain, node.op);
-  if (step.schema->bodies != nullptr) compile_bodies(step, program.graph, options);
+  if (placement_of != nullptr && is_delegate(node))
+    return make_delegate_step(program, node, *step.schema, *placement_of);
+  if (step.schema->bodies != nullptr) compile_bodies(step, program, options);
   Placement placement = place(program.graph, node, options);
   step.device = placement.device;
   step.refusals = std::move(placement.refusals);
@@ -129,12 +155,20 @@ void prepare(Program& program) {
 
 }  // namespace
 
-std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options) {
-  if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
+std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& given) {
+  if (given.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
   auto program = std::make_shared<Program>();
+  std::optional<ForeignOperators> foreign;
+  std::optional<EnginePlacement> engines;
+  if (given.policy) {
+    foreign.emplace(graph, *given.registry, *given.policy, given.imports, given.open_engine);
+    engines.emplace(*given.policy, given.model, given.imports, given.open_engine, *foreign);
+  }
+  CompileOptions options = given;
+  if (foreign) options.registry = &foreign->registry();
   program->schemas = options.registry->owned();
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
-                     options.cache_page_tokens});
+                     options.cache_page_tokens, engines ? &*engines : nullptr});
   for (int round = 0; expand_unsupported(graph, options); ++round) {
     if (round == kMostExpansions) {
       fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
@@ -147,16 +181,29 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
   program->roots = find_roots(program->graph, *options.registry);
   std::map<std::string, int> references;
   for (const Node& node : program->graph.nodes) {
-    program->steps.push_back(make_step(*program, node, options));
+    program->steps.push_back(make_step(*program, node, options, engines ? &*engines : nullptr));
     if (program->steps.back().kernel_name == "reference") ++references[node.full_op()];
   }
   for (const auto& [op, count] : references) {
     log(LogLevel::kDebug, "{} nodes of {} run on the reference kernel, which is slow", count, op);
   }
+  if (engines) program->kept.insert(program->kept.begin(), engines->kept().begin(), engines->kept().end());
   if (options.admit) options.admit(*program);
   prepare(*program);
   return program;
 }
+
+namespace {
+
+uint64_t body_constant_bytes(const Graph& body) {
+  uint64_t total = 0;
+  for (size_t v = 0; v < body.value_count(); ++v) {
+    if (const auto& constant = body.value(static_cast<ValueId>(v)).constant) total += constant->size_bytes();
+  }
+  return total;
+}
+
+}  // namespace
 
 uint64_t constant_bytes(const Program& program) {
   uint64_t total = 0;
@@ -164,6 +211,7 @@ uint64_t constant_bytes(const Program& program) {
   for (const Step& step : program.steps) {
     const size_t packed = step.kernel->packed_bytes();
     total += packed;
+    if (is_delegate(*step.node)) total += body_constant_bytes(*step.node->graph_attribute("body"));
     for (const ValueId input : step.node->inputs) {
       if (input != kNoValue && packed == 0 && program.graph.value(input).constant) read.insert(input);
     }
@@ -174,21 +222,36 @@ uint64_t constant_bytes(const Program& program) {
 
 std::vector<ExplainRow> explain(const Program& program) {
   std::vector<ExplainRow> rows;
-  for (const Step& step : program.steps) {
-    ExplainRow row{step.node->full_op(), "", std::string(program.devices[step.device]->name()),
-                   step.kernel_name,     1,  step.refusals};
-    for (const ValueId input : step.node->inputs) {
+  const auto add = [&](const Graph& graph, const Node& node, ExplainRow row) {
+    row.op = node.full_op();
+    row.nodes = 1;
+    for (const ValueId input : node.inputs) {
       row.types += row.types.empty() ? "" : ", ";
-      row.types += input == kNoValue ? "-" : dtype_name(program.graph.value(input).type.dtype);
+      row.types += input == kNoValue ? "-" : dtype_name(graph.value(input).type.dtype);
     }
     const auto same = std::find_if(rows.begin(), rows.end(), [&](const ExplainRow& other) {
-      return std::tie(other.op, other.types, other.device, other.kernel, other.refusals) ==
-             std::tie(row.op, row.types, row.device, row.kernel, row.refusals);
+      return std::tie(other.op, other.types, other.device, other.kernel, other.refusals, other.reason) ==
+             std::tie(row.op, row.types, row.device, row.kernel, row.refusals, row.reason);
     });
     if (same == rows.end()) {
       rows.push_back(std::move(row));
     } else {
       ++same->nodes;
+    }
+  };
+  for (const Step& step : program.steps) {
+    const ExplainRow row{
+        "", "", std::string(program.devices[step.device]->name()), step.kernel_name, 0, step.refusals, ""};
+    if (!is_delegate(*step.node)) {
+      add(program.graph, *step.node, row);
+      continue;
+    }
+    const GraphPtr body = step.node->graph_attribute("body");
+    const std::vector<std::string> reasons = step.node->strings_attribute("reasons");
+    for (size_t n = 0; n < body->nodes.size(); ++n) {
+      ExplainRow inside = row;
+      if (n < reasons.size()) inside.reason = reasons[n];
+      add(*body, body->nodes[n], std::move(inside));
     }
   }
   return rows;

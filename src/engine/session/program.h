@@ -11,6 +11,7 @@
 #include "engine/graph/graph.h"
 #include "engine/ops/schema.h"
 #include "engine/passes/pass.h"
+#include "engine/session/engine_placement.h"
 
 namespace oag {
 
@@ -36,6 +37,7 @@ struct Program {
   std::vector<std::shared_ptr<Device>> devices;
   std::shared_ptr<Buffer> packed;  // what the kernels keep their packed weights in
   std::vector<Step> steps;
+  std::vector<KeptNodes> kept;  // nodes that other engines did not take
   // For each value, the value whose memory it occupies (itself, or what its schema's aliases lead to).
   std::vector<ValueId> roots;
 };
@@ -51,6 +53,11 @@ struct CompileOptions {
   DType cache_dtype = DType::kF16;
   int64_t cache_page_tokens = 32;
   KernelChoice kernels = KernelChoice::kBest;
+  // Which nodes go to other engines; null keeps all here.
+  std::shared_ptr<const PlacementPolicy> policy;
+  OpenEngine open_engine;  // for what the policy names
+  std::string model;       // the model's path, which rules of the policy may ask for
+  OpsetImports imports;    // the model's, for what other engines are given
   // Sees the program before its kernels are prepared, which is what takes memory; may throw.
   std::function<void(const Program&)> admit;
 };
@@ -64,11 +71,12 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
 uint64_t constant_bytes(const Program& program);
 
 // Which kernel runs each kind of node and why others did not: a table for people, one row per (operator,
-// types, kernel, refusals).
+// types, kernel, refusals). Of nodes that another engine computes, the kernel is the graph it was given.
 struct ExplainRow {
   std::string op, types, device, kernel;
   int nodes = 0;
   std::vector<std::string> refusals;
+  std::string reason;  // why the node is with another engine
 };
 std::vector<ExplainRow> explain(const Program& program);
 

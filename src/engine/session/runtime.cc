@@ -61,6 +61,21 @@ void end_thread(std::thread& thread) {
   }
 }
 
+void check_engine_device(const DeviceName& wanted, const std::string& text) {
+  if ((wanted.device.empty() || wanted.device == "cpu") && wanted.variant.empty()) return;
+  fail(ErrorCode::kUnsupported, "device " + text, "{} is used on the processor alone; write {}",
+       wanted.engine, wanted.engine);
+}
+
+// "1.32" is every 1.32.x.
+void check_version(const Device& engine, const std::string& wanted) {
+  const std::string name(engine.name());
+  const std::string seen = name.substr(name.find('@') + 1);
+  if (seen == wanted || seen.starts_with(wanted + ".")) return;
+  fail(ErrorCode::kUnsupported, name.substr(0, name.find('@')),
+       "version {} is asked for, its library is of {}", wanted, seen);
+}
+
 }  // namespace
 
 Runtime::Runtime(const RuntimeOptions& options)
@@ -68,20 +83,44 @@ Runtime::Runtime(const RuntimeOptions& options)
       queue_(std::make_shared<Queue>()),
       max_drivers_(static_cast<size_t>(std::max(1, options.max_runs))),
       max_queued_(static_cast<size_t>(std::max(0, options.max_queued))) {
-  const DeviceName wanted = parse_device_name(options.device);
-  if (wanted.engine != "oag" || !wanted.version.empty()) {
-    fail(ErrorCode::kUnsupported, "device " + options.device,
-         "this build computes with the engine oag alone");
+  DeviceName wanted = parse_device_name(options.device);
+  if (wanted.engine == "oag" && !wanted.version.empty())
+    fail(ErrorCode::kUnsupported, "device " + options.device, "the engine oag has no other versions here");
+  for (const Backend* backend : options.backends) {
+    if (backend->open_engine != nullptr) engine_backends_.push_back(backend);
+  }
+  if (wanted.engine != "oag") {
+    check_engine_device(wanted, options.device);
+    engine_ = wanted.engine;
+    engine_version_ = wanted.version;
+    open_engine(engine_);
+    wanted = {};
   }
   std::string known;
   for (const Backend* backend : options.backends) {
     known += (known.empty() ? "" : ", ") + std::string(backend->name);
-    if (!wanted.device.empty() && wanted.device != backend->name) continue;
+    if (backend->open == nullptr || (!wanted.device.empty() && wanted.device != backend->name)) continue;
     devices_.push_back(backend->open(wanted.variant, pool_));
   }
   if (devices_.empty()) {
     fail(ErrorCode::kNotFound, "device " + options.device, "is not one of this build's devices: {}", known);
   }
+}
+
+std::shared_ptr<GraphDevice> Runtime::open_engine(const std::string& name) {
+  std::lock_guard lock(engines_mutex_);
+  std::shared_ptr<GraphDevice>& engine = engines_[name];
+  if (engine) return engine;
+  const auto backend = std::ranges::find(engine_backends_, name, &Backend::name);
+  if (backend == engine_backends_.end()) {
+    std::string known = "oag";
+    for (const Backend* each : engine_backends_) known += ", " + std::string(each->name);
+    fail(ErrorCode::kNotFound, "engine " + name, "is not one of this build's engines: {}", known);
+  }
+  std::shared_ptr<GraphDevice> opened = (*backend)->open_engine(pool_->threads());
+  if (name == engine_ && !engine_version_.empty()) check_version(*opened, engine_version_);
+  engine = std::move(opened);
+  return engine;
 }
 
 Runtime::~Runtime() {

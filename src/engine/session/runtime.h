@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,12 +13,15 @@
 
 #include "base/compute_pool.h"
 #include "engine/device/device.h"
+#include "engine/device/graph_device.h"
 
 namespace oag {
 
 struct RuntimeOptions {
   std::span<const Backend* const> backends;  // what may be opened, in order of preference
-  std::string device;     // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend
+  // "", "cpu", "oag/cpu:avx2"; empty takes the best of each backend. Another engine, "onnxruntime", is sent
+  // whole ONNX models, and cpu computes what it does not take.
+  std::string device;
   int threads = 0;        // of the compute pool, the caller's included; 0: every processor of this process
   int max_runs = 64;      // submitted runs at work at once; more wait by priority
   int max_queued = 1024;  // submitted runs that may wait; submits beyond are refused
@@ -35,6 +40,12 @@ class Runtime {
   std::span<const std::shared_ptr<Device>> devices() const { return devices_; }
   ComputePool& pool() const { return *pool_; }
 
+  // The engine that models are sent to; empty for this one.
+  const std::string& engine() const { return engine_; }
+  // Another engine, opened when it is first asked for. Errors: kUnsupported with why it is not available;
+  // kNotFound when this build has no such engine.
+  std::shared_ptr<GraphDevice> open_engine(const std::string& name);
+
   // What was queued.
   class Ticket;
 
@@ -48,6 +59,10 @@ class Runtime {
  private:
   std::shared_ptr<ComputePool> pool_;
   std::vector<std::shared_ptr<Device>> devices_;
+  std::vector<const Backend*> engine_backends_;
+  std::string engine_, engine_version_;
+  std::mutex engines_mutex_;
+  std::map<std::string, std::shared_ptr<GraphDevice>> engines_;
 
   struct Queue;
   static void drive(const std::shared_ptr<Queue>& queue);

@@ -1,5 +1,7 @@
 #include "engine/session/session.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "engine/session/run_shared.h"
 
@@ -16,16 +18,36 @@ size_t index_of(const Graph& graph, const std::vector<ValueId>& ids, std::string
   fail(ErrorCode::kNotFound, graph.name, "has no {} \"{}\"; it has: {}", what, name, names);
 }
 
-CompileOptions with_devices(CompileOptions options, const Runtime& runtime) {
+bool has_states(const Graph& graph) {
+  return std::ranges::any_of(graph.inputs,
+                             [&](ValueId input) { return graph.value(input).type.kind == TypeKind::kState; });
+}
+
+CompileOptions with_devices(CompileOptions options, Runtime& runtime, const Graph& graph) {
   if (options.devices.empty()) options.devices.assign(runtime.devices().begin(), runtime.devices().end());
+  if (!options.open_engine)
+    options.open_engine = [&](const std::string& name) { return runtime.open_engine(name); };
+  if (has_states(graph)) {
+    if (runtime.engine().empty()) return options;
+    fail(ErrorCode::kUnsupported, "device " + runtime.engine(),
+         "computes ONNX models; language models are computed by oag: leave the device out");
+  }
+  PlacementPolicy policy = options.policy ? *options.policy : PlacementPolicy();
+  if (!runtime.engine().empty()) policy.rules.push_back({"", "", "", runtime.engine(), "--device"});
+  options.policy = std::make_shared<const PlacementPolicy>(std::move(policy));
   return options;
+}
+
+std::shared_ptr<const Program> compile_for(Runtime& runtime, Graph graph, CompileOptions options) {
+  options = with_devices(std::move(options), runtime, graph);
+  return compile(std::move(graph), options);
 }
 
 }  // namespace
 
 Session::Session(std::shared_ptr<Runtime> runtime, Graph graph, CompileOptions options)
     : runtime_(std::move(runtime)),
-      program_(compile(std::move(graph), with_devices(std::move(options), *runtime_))),
+      program_(compile_for(*runtime_, std::move(graph), std::move(options))),
       executor_(std::make_shared<Executor>(program_)) {}
 
 RunHandle Session::submit(RunBindings bindings, RunOptions options) const {

@@ -58,11 +58,29 @@ ProtoWriter encode_type(const ValueType& type) {
   return writer;
 }
 
+// A TensorProto whose bytes are elsewhere.
+ProtoWriter encode_outside(const Tensor& tensor, std::string_view name) {
+  ProtoWriter writer, location;
+  for (const int64_t dim : tensor.dims()) writer.integer(1, dim);
+  writer.integer(2, type_number(tensor.dtype()));
+  writer.text(8, name);
+  location.text(1, "location");
+  location.text(2, "outside");
+  writer.message(13, location);
+  writer.integer(14, 1);
+  return writer;
+}
+
 class ModelEncoder {
  public:
+  using Outside = std::vector<std::pair<std::string, Tensor>>;
+
+  ModelEncoder(size_t least_bytes, Outside* outside) : least_bytes_(least_bytes), outside_(outside) {}
+
   // `outer` are the names of the last inputs, which the enclosing graph has.
   ProtoWriter encode(const Graph& graph, const std::vector<std::string>& outer) {
     const size_t own_inputs = graph.inputs.size() - std::min(outer.size(), graph.inputs.size());
+    const bool is_main = taken_.empty();
     const std::vector<std::string> names = name_values(graph, own_inputs, outer);
     ProtoWriter writer;
     for (const Node& node : graph.nodes) writer.message(1, encode_node(node, names));
@@ -70,7 +88,8 @@ class ModelEncoder {
     const std::vector<int> uses = graph.use_counts();
     for (size_t i = 0; i < graph.value_count(); ++i) {
       const Value& value = graph.value(static_cast<ValueId>(i));
-      if (value.constant && uses[i] > 0) writer.message(5, encode_tensor(*value.constant, names[i]));
+      if (value.constant && uses[i] > 0)
+        writer.message(5, encode_constant(*value.constant, names[i], is_main));
     }
     const auto declare = [&](uint32_t field, ValueId id) {
       ProtoWriter info;
@@ -100,6 +119,13 @@ class ModelEncoder {
       for (int n = 1; !taken_.insert(names[i]).second; ++n) names[i] = fmt::format("{}.{}", wanted, n);
     }
     return names;
+  }
+
+  ProtoWriter encode_constant(const Tensor& tensor, const std::string& name, bool is_main) {
+    if (!is_main || outside_ == nullptr || is_object(tensor.dtype()) || tensor.size_bytes() < least_bytes_)
+      return encode_tensor(tensor, name);
+    outside_->emplace_back(name, tensor);
+    return encode_outside(tensor, name);
   }
 
   ProtoWriter encode_node(const Node& node, const std::vector<std::string>& names) {
@@ -169,14 +195,14 @@ class ModelEncoder {
     to.message(14, encode_type(value)), to.integer(20, 13);
   }
 
+  size_t least_bytes_;
+  Outside* outside_;
   std::set<std::string> taken_;
   std::set<std::string> domains_;
 };
 
-}  // namespace
-
-std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports) {
-  ModelEncoder encoder;
+std::string write_model(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports,
+                        ModelEncoder encoder) {
   ProtoWriter writer;
   writer.integer(1, kIrVersion);
   writer.text(2, "OpenAutoGLM");
@@ -193,6 +219,17 @@ std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, 
          writer.encoded().size(), kMaxBytes);
   }
   return writer.take();
+}
+
+}  // namespace
+
+std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports) {
+  return write_model(graph, opset_imports, {0, nullptr});
+}
+
+std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports,
+                       size_t least_bytes, std::vector<std::pair<std::string, Tensor>>& outside) {
+  return write_model(graph, opset_imports, {least_bytes, &outside});
 }
 
 }  // namespace oag

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/graph/graph.h"
 
@@ -14,5 +16,10 @@ namespace oag {
 // whose type was not inferred have none there. Errors: kUnsupported for types that ONNX lacks, and for models
 // above protobuf's limit of 2 GiB.
 std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports);
+
+// The same, but constants of the graph itself (not of its bodies) from `least_bytes` on are left out: they
+// are said to be in a file "outside", and stand in `outside` with their names.
+std::string write_onnx(const Graph& graph, const std::map<std::string, int64_t, std::less<>>& opset_imports,
+                       size_t least_bytes, std::vector<std::pair<std::string, Tensor>>& outside);
 
 }  // namespace oag
