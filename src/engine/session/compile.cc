@@ -41,29 +41,57 @@ Placement place(const Graph& graph, const Node& node, const CompileOptions& opti
   return placement;
 }
 
+// Which nodes are written out: those of formats, of which passes make more than of their parts, or all.
+enum class Expansion { kForeign, kAll };
+
+bool needs_expansion(const Graph& graph, const Node& node, const CompileOptions& options,
+                     Expansion expansion) {
+  if (expansion == Expansion::kForeign && node.domain == "oag") return false;
+  const OpSchema* schema = options.registry->find(node.domain, node.op);
+  return schema->reference == nullptr && schema->decompose != nullptr &&
+         place(graph, node, options).implementation == nullptr;
+}
+
+// The nodes from number `first` on, which stand for `node`, make its outputs instead of `made`.
+void take_outputs(Graph& graph, const Node& node, size_t first, const std::vector<ValueId>& made) {
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    if (node.outputs[o] == kNoValue) continue;
+    bool found = false;
+    for (size_t n = first; n < graph.nodes.size(); ++n) {
+      found = found || std::ranges::count(graph.nodes[n].outputs, made[o]) > 0;
+      std::ranges::replace(graph.nodes[n].inputs, made[o], node.outputs[o]);
+      std::ranges::replace(graph.nodes[n].outputs, made[o], node.outputs[o]);
+    }
+    if (!found) graph.nodes.push_back({"", "Identity", node.name, {made[o]}, {node.outputs[o]}, {}});
+  }
+}
+
 // Nodes that no kernel takes and that have no reference are written out as simpler ones.
-bool expand_unsupported(Graph& graph, const CompileOptions& options) {
+bool expand_unsupported(Graph& graph, const CompileOptions& options, Expansion expansion) {
+  const std::vector<Node> nodes = std::move(graph.nodes);
+  graph.nodes.clear();
   bool changed = false;
-  std::vector<Node> nodes;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const OpSchema* schema = options.registry->find(graph.nodes[i].domain, graph.nodes[i].op);
-    if (schema->reference != nullptr || schema->decompose == nullptr ||
-        place(graph, graph.nodes[i], options).implementation != nullptr) {
-      nodes.push_back(graph.nodes[i]);
+  for (const Node& node : nodes) {
+    if (!needs_expansion(graph, node, options, expansion)) {
+      graph.nodes.push_back(node);
       continue;
     }
-    const Node node = graph.nodes[i];
-    std::vector<Node> rest(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1, graph.nodes.end());
-    graph.nodes.clear();
-    const std::vector<ValueId> outputs = schema->decompose(graph, node);
-    nodes.insert(nodes.end(), graph.nodes.begin(), graph.nodes.end());
-    graph.nodes = nodes;
-    graph.nodes.insert(graph.nodes.end(), rest.begin(), rest.end());
-    for (size_t o = 0; o < outputs.size(); ++o) graph.replace_uses(node.outputs[o], outputs[o]);
-    i = nodes.size() - 1;
+    const size_t first = graph.nodes.size();
+    const OpSchema* schema = options.registry->find(node.domain, node.op);
+    take_outputs(graph, node, first, schema->decompose(graph, node));
     changed = true;
   }
   return changed;
+}
+
+void expand(Graph& graph, const CompileOptions& options, Expansion expansion) {
+  for (int round = 0; expand_unsupported(graph, options, expansion); ++round) {
+    if (round == kMostExpansions) {
+      fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
+           kMostExpansions);
+    }
+    infer_types(graph, *options.registry);
+  }
 }
 
 std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& registry) {
@@ -133,15 +161,11 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& option
   if (options.devices.empty()) fail(ErrorCode::kInvalidArgument, "compile", "no device was given");
   auto program = std::make_shared<Program>();
   program->schemas = options.registry->owned();
+  infer_types(graph, *options.registry);
+  expand(graph, options, Expansion::kForeign);
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
                      options.cache_page_tokens});
-  for (int round = 0; expand_unsupported(graph, options); ++round) {
-    if (round == kMostExpansions) {
-      fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
-           kMostExpansions);
-    }
-    infer_types(graph, *options.registry);
-  }
+  expand(graph, options, Expansion::kAll);
   program->graph = std::move(graph);
   program->devices = options.devices;
   program->roots = find_roots(program->graph, *options.registry);
