@@ -16,6 +16,12 @@ std::optional<size_t> Decomposition::rank(size_t i) const {
   return shape->size();
 }
 
+std::optional<int64_t> Decomposition::known_dim(size_t i, size_t d) const {
+  const auto& shape = graph_.value(node_.inputs[i]).type.shape;
+  if (!shape || d >= shape->size() || !(*shape)[d].is_constant()) return std::nullopt;
+  return (*shape)[d].constant();
+}
+
 bool Decomposition::is_known_not_to_be_one_value(size_t i) const {
   const auto& shape = graph_.value(node_.inputs[i]).type.shape;
   return shape &&
@@ -49,7 +55,11 @@ ValueId Decomposition::integer(std::string_view what, int64_t value) {
 ValueId Decomposition::number(std::string_view what, DType dtype, double value) {
   const Tensor scalar = Tensor::host(dtype, {});
   store_elements<double>(scalar, 0, 1, {&value, 1});
-  return graph_.add_constant(name_for(what), scalar);
+  return constant(what, scalar);
+}
+
+ValueId Decomposition::constant(std::string_view what, Tensor value) {
+  return graph_.add_constant(name_for(what), std::move(value));
 }
 
 Attributes Decomposition::attributes_without(std::initializer_list<std::string_view> names) const {

@@ -12,7 +12,8 @@
 
 namespace oag {
 
-// What a schema's `decompose` writes: nodes and constants that are named after the node they stand for.
+// What a schema's `decompose` writes: nodes and constants that are named after the node they stand for. Of an
+// operator that has a reference kernel as well it writes and returns nothing where that is as good.
 class Decomposition {
  public:
   Decomposition(Graph& graph, const Node& node) : graph_(graph), node_(node) {}
@@ -24,6 +25,7 @@ class Decomposition {
   // What is known of an input of the node.
   DType dtype(size_t i) const { return graph_.value(node_.inputs[i]).type.dtype; }
   std::optional<size_t> rank(size_t i) const;
+  std::optional<int64_t> known_dim(size_t i, size_t d) const;
   bool is_known_not_to_be_one_value(size_t i) const;
 
   // A node; its first output, or `outputs` of them. Inputs at the end that are kNoValue are left out.
@@ -35,6 +37,7 @@ class Decomposition {
   ValueId integers(std::string_view what, const std::vector<int64_t>& values);
   ValueId integer(std::string_view what, int64_t value);
   ValueId number(std::string_view what, DType dtype, double value);
+  ValueId constant(std::string_view what, Tensor value);
 
   // The node's attributes less those named.
   Attributes attributes_without(std::initializer_list<std::string_view> names) const;

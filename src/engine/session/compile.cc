@@ -46,9 +46,11 @@ enum class Expansion { kForeign, kAll };
 
 bool needs_expansion(const Graph& graph, const Node& node, const CompileOptions& options,
                      Expansion expansion) {
-  if (expansion == Expansion::kForeign && node.domain == "oag") return false;
   const OpSchema* schema = options.registry->find(node.domain, node.op);
-  return schema->reference == nullptr && schema->decompose != nullptr &&
+  if (schema->decompose == nullptr) return false;
+  if (expansion == Expansion::kForeign && node.domain == "oag") return false;
+  const bool would_be_slow = expansion == Expansion::kForeign && options.kernels != KernelChoice::kReference;
+  return (schema->reference == nullptr || would_be_slow) &&
          place(graph, node, options).implementation == nullptr;
 }
 
@@ -66,7 +68,8 @@ void take_outputs(Graph& graph, const Node& node, size_t first, const std::vecto
   }
 }
 
-// Nodes that no kernel takes and that have no reference are written out as simpler ones.
+// Nodes that no kernel takes are written out as simpler ones: always where they have no reference, else where
+// their operator says that its parts are faster.
 bool expand_unsupported(Graph& graph, const CompileOptions& options, Expansion expansion) {
   const std::vector<Node> nodes = std::move(graph.nodes);
   graph.nodes.clear();
@@ -78,7 +81,12 @@ bool expand_unsupported(Graph& graph, const CompileOptions& options, Expansion e
     }
     const size_t first = graph.nodes.size();
     const OpSchema* schema = options.registry->find(node.domain, node.op);
-    take_outputs(graph, node, first, schema->decompose(graph, node));
+    const std::vector<ValueId> made = schema->decompose(graph, node);
+    if (made.empty()) {
+      graph.nodes.push_back(node);
+      continue;
+    }
+    take_outputs(graph, node, first, made);
     changed = true;
   }
   return changed;
