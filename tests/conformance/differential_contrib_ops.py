@@ -315,6 +315,69 @@ def fused_matmul(g):
            transA=first, transB=second, alpha=g.choice([None, 0.5]))
 
 
+def group_attention(g):
+    """A cache that is full afterwards: ONNX Runtime leaves rows beyond it to chance."""
+    shared, width, tokens, had = g.integer(1, 2), 16, g.integer(1, 3), g.integer(1, 6)
+    heads = shared * g.integer(1, 2)
+    kind = g.choice(["NONE", "PER_TENSOR", "PER_CHANNEL", "window"])
+    rows = [g.tensor([1, tokens, count * width], "float32") for count in (heads, shared, shared)]
+    attributes = {"num_heads": heads, "kv_num_heads": shared, "local_window_size": g.choice([None, g.integer(1, 6)])}
+    if kind in ("NONE", "window"):
+        past = [g.tensor([1, shared, had, width], "float32") for _ in range(2)]
+        scales = []
+    else:
+        bits = g.choice([4, 8])
+        past = [codes(g, [1, shared, had, width // 2 if bits == 4 else width], "uint8" if bits == 4 else "int8") for _ in range(2)]
+        dims = [1] if kind == "PER_TENSOR" else [1, shared, 1, width]
+        scales = [None] * 5 + [g.constant(g.rng.uniform(0.02, 0.2, dims), "float32") for _ in range(2)]
+        attributes |= {"kv_cache_bit_width": bits, "k_quant_type": kind, "v_quant_type": kind}
+    if kind == "window":
+        attributes |= {"sliding_window_cache": 1, "local_window_size": had}
+    lengths = [g.constant([had + tokens - 1], "int32"), g.constant(had + tokens, "int32")]
+    g.node("GroupQueryAttention", rows + past + lengths + scales, 3, domain=MS, **attributes)
+
+
+def causal_conv(g):
+    c, k = g.integer(1, 4), g.integer(1, 4)
+    inputs = [g.tensor([2, c, g.integer(1, 6)], "float32"), g.tensor([c, 1, k], "float32")]
+    bias = g.tensor([c], "float32") if g.chance() else None
+    g.node("CausalConvWithState", inputs + [bias, g.tensor([2, c, k - 1], "float32") if k > 1 and g.chance() else None], 2, domain=MS,
+           activation=g.choice([None, "none", "silu", "swish"]))
+
+
+def linear_attention(g):
+    heads, width, tokens = g.integer(1, 3), g.integer(1, 4), g.integer(1, 4)
+    rule = g.choice(["linear", "gated", "delta", "gated_delta"])
+    rows = [g.input(g.array([1, tokens, heads * width], "float32") * np.float32(0.5)) for _ in range(3)]
+    past = g.tensor([1, heads, width, width], "float32") if g.chance() else None
+    decay = g.input(-np.abs(g.array([1, tokens, heads], "float32"))) if "gated" in rule else None
+    beta = g.tensor([1, tokens, heads], "float32", "unit") if "delta" in rule else None
+    g.node("LinearAttention", rows + [past, decay, beta], 2, domain=MS, q_num_heads=heads, kv_num_heads=heads, update_rule=rule)
+
+
+def gated_norm(g):
+    groups, width = g.integer(1, 3), g.integer(1, 5)
+    x = g.tensor([2, g.integer(1, 3), groups * width], "float32")
+    g.node("GatedRMSNorm", [x, g.tensor([width], "float32"), g.tensor(x.dims, "float32")], domain=MS, epsilon=1e-3,
+           activation=g.choice(["silu", "swish", "sigmoid"]))
+
+
+def mrotary(g):
+    heads, pairs, tokens = g.integer(1, 2), 8, g.integer(1, 4)
+    x = g.tensor(g.choice([[1, tokens, heads * 2 * pairs], [1, heads, tokens, 2 * pairs]]), "float32")
+    positions = g.parameter(g.rng.integers(0, 10, (3, 1, tokens)), "int64")
+    caches = [g.constant(g.array([10, pairs], "float32")) for _ in range(2)]
+    g.node("MRotaryEmbedding", [x, positions] + caches, domain=MS, num_heads=heads if len(x.dims) == 3 else None,
+           mrope_section=g.choice([[4, 2, 2], [2, 3, 3], [8, 0, 0]]), mrope_layout=g.integer(0, 1), interleaved=g.choice([None, 0, 1]))
+
+
+def grid_sample(g):
+    x = g.tensor([1, 2, g.integer(1, 5), g.integer(1, 5)], "float32")
+    grid = g.input((g.rng.random((1, 3, 2, 2)) * 2.4 - 1.2).astype("float32"))
+    g.node("GridSample", [x, grid], domain=MS, mode=g.choice([None, "bilinear", "bicubic"]), align_corners=g.choice([None, 0, 1]),
+           padding_mode=g.choice([None, "zeros", "border", "reflection"]))
+
+
 CONTRIB_OPERATORS = {
     "QLinearAdd": qlinear_binary("QLinearAdd"), "QLinearMul": qlinear_binary("QLinearMul"), "QLinearWhere": qlinear_where,
     "QLinearSigmoid": qlinear_unary("QLinearSigmoid"),
@@ -328,4 +391,6 @@ CONTRIB_OPERATORS = {
     "MicrosoftPad": pad, "MicrosoftUnique": unique, "MatMulBnb4": matmul_bnb4, "MoE": moe, "QMoE": qmoe,
     "MicrosoftGelu": gelu("Gelu", "never"), "BiasGelu": gelu("BiasGelu", "always"), "FastGelu": gelu("FastGelu", "maybe"),
     "QuickGelu": gelu("QuickGelu", "never"), "SkipLayerNormalization": skip_normalization("SkipLayerNormalization"),
-    "SkipSimplifiedLayerNormalization": skip_normalization("SkipSimplifiedLayerNormalization"), "FusedMatMul": fused_matmul}
+    "SkipSimplifiedLayerNormalization": skip_normalization("SkipSimplifiedLayerNormalization"), "FusedMatMul": fused_matmul,
+    "GroupQueryAttention": group_attention, "MicrosoftCausalConvWithState": causal_conv, "MicrosoftLinearAttention": linear_attention,
+    "GatedRMSNorm": gated_norm, "MRotaryEmbedding": mrotary, "MicrosoftGridSample": grid_sample}

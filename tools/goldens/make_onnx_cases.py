@@ -522,6 +522,40 @@ def multi_head_attention(cases, random):
 
 
 
+def caches(cases, random):
+    """Caches of GroupQueryAttention that are full afterwards: rows beyond have no defined values."""
+    heads, width, had = 2, 16, 3
+    rows = [normal(random, 1, 1, heads * width), normal(random, 1, 1, width), normal(random, 1, 1, width)]
+    lengths = [np.array([had], dtype=np.int32), np.array(had + 1, dtype=np.int32)]
+    common = {"num_heads": heads, "kv_num_heads": 1, "outputs": 3}
+    for bits, kind, dims in ((8, "PER_TENSOR", [1]), (8, "PER_CHANNEL", [1, 1, 1, width]), (4, "PER_CHANNEL", [1, 1, 1, width])):
+        dtype = np.int8 if bits == 8 else np.uint8
+        past = [random.integers(0, 100, size=(1, 1, had, width * bits // 8), dtype=dtype) for _ in range(2)]
+        scales = [f32(random.uniform(0.02, 0.2, size=dims)) for _ in range(2)]
+        cases.add(MS, f"{bits}bits_{kind}", "GroupQueryAttention", [*rows, *past, *lengths, *[None] * 5, *scales], atol=1e-5,
+                  initializers=(5, 6, 12, 13), kv_cache_bit_width=bits, k_quant_type=kind, v_quant_type=kind, **common)
+    past = [normal(random, 1, 1, had, width) for _ in range(2)]
+    cases.add(MS, "evicting", "GroupQueryAttention", [*rows, *past, *lengths], initializers=(5, 6), sliding_window_cache=1,
+              local_window_size=had, **common)
+
+
+def recurrent(cases, random):
+    x = normal(random, 1, 2, 3)
+    cases.add(MS, "silu", "CausalConvWithState", [x, normal(random, 2, 1, 3), normal(random, 2), normal(random, 1, 2, 2)],
+              initializers=(1, 2), outputs=2, activation="silu")
+    rows = [normal(random, 1, 2, 4) / 2 for _ in range(3)]
+    cases.add(MS, "delta", "LinearAttention", [*rows, None, -np.abs(normal(random, 1, 2, 2)), np.abs(normal(random, 1, 2, 2))],
+              outputs=2, q_num_heads=2, kv_num_heads=2)
+    cases.add(MS, "groups", "GatedRMSNorm", [normal(random, 2, 4), normal(random, 2), normal(random, 2, 4)], epsilon=1e-3)
+    tables = [normal(random, 6, 4), normal(random, 6, 4)]
+    positions = np.array([[[0, 1, 2]], [[3, 4, 5]], [[5, 1, 0]]])
+    for layout in (0, 1):
+        cases.add(MS, f"layout{layout}", "MRotaryEmbedding", [normal(random, 1, 3, 16), positions, *tables],
+                  initializers=(2, 3), num_heads=2, mrope_section=[2, 1, 1], mrope_layout=layout)
+    cases.add(MS, "bicubic", "GridSample", [normal(random, 1, 1, 3, 4), f32(random.uniform(-1, 1, size=(1, 2, 2, 2)))],
+              mode="bicubic")
+
+
 def quantised(cases, random):
     """Operators on 8-bit integers. ONNX Runtime rounds in float32 on the way: answers may be a step apart."""
     def codes(*dims, dtype=np.uint8):
@@ -704,7 +738,7 @@ def main():
     cases = Cases(folder)
     for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts, pictures,
                                activations, products, normalizations, few_bits, group_attention, multi_head_attention,
-                               quantised, fusions, arrays, experts)):
+                               quantised, fusions, arrays, experts, caches, recurrent)):
         group(cases, np.random.default_rng(i))
     cases.finish()
 

@@ -101,13 +101,8 @@ std::vector<ValueId> decompose_mrotary(Graph& graph, const Node& node) {
   }
   Attributes attributes = {{"interleaved", node.int_attribute("interleaved", 0)},
                            {"rotary_embedding_dim", node.int_attribute("rotary_embedding_dim", 0)}};
-  if (into.rank(0).value_or(3) == 3) {
-    int64_t heads = node.int_attribute("num_heads", 0);
-    const auto width = into.known_dim(0, 2);
-    if (heads == 0 && width && !chosen.empty()) heads = *width / (2 * std::ssize(chosen));
-    if (heads == 0) into.refuse("neither num_heads nor the input's dims tell the number of heads");
-    attributes.emplace("num_heads", heads);
-  }
+  const int64_t heads = node.int_attribute("num_heads", 0);
+  if (heads != 0) attributes.emplace("num_heads", heads);
   return {
       into.add("RotaryEmbedding",
                {into.input(0), add_turns(into, 2, positions, pairs), add_turns(into, 3, positions, pairs)},

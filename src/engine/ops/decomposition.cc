@@ -16,12 +16,6 @@ std::optional<size_t> Decomposition::rank(size_t i) const {
   return shape->size();
 }
 
-std::optional<int64_t> Decomposition::known_dim(size_t i, size_t d) const {
-  const auto& shape = graph_.value(node_.inputs[i]).type.shape;
-  if (!shape || d >= shape->size() || !(*shape)[d].is_constant()) return std::nullopt;
-  return (*shape)[d].constant();
-}
-
 bool Decomposition::is_known_not_to_be_one_value(size_t i) const {
   const auto& shape = graph_.value(node_.inputs[i]).type.shape;
   return shape &&

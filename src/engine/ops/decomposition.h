@@ -25,7 +25,6 @@ class Decomposition {
   // What is known of an input of the node.
   DType dtype(size_t i) const { return graph_.value(node_.inputs[i]).type.dtype; }
   std::optional<size_t> rank(size_t i) const;
-  std::optional<int64_t> known_dim(size_t i, size_t d) const;
   bool is_known_not_to_be_one_value(size_t i) const;
 
   // A node; its first output, or `outputs` of them. Inputs at the end that are kNoValue are left out.
