@@ -378,6 +378,40 @@ def grid_sample(g):
            padding_mode=g.choice([None, "zeros", "border", "reflection"]))
 
 
+def gather_blocks(g):
+    bits, rows, blocks = g.choice([2, 4, 8]), g.integer(1, 5), g.integer(1, 3)
+    table = g.constant(codes(g, [rows, 16 * blocks * bits // 8], "uint8").array)
+    scales = g.constant(g.rng.uniform(0.01, 0.1, [rows, blocks]), "float32")
+    points = [g.constant(codes(g, [rows, (blocks * bits + 7) // 8], "uint8").array)] if g.chance() else []
+    indices = g.parameter(g.rng.integers(-rows - 1, rows + 1, g.dims(0, 2)), g.choice(["int32", "int64"]))
+    g.node("GatherBlockQuantized", [table, indices, scales] + points, domain=MS, bits=bits, block_size=16, gather_axis=0, quantize_axis=1)
+
+
+def matmul_nbits(g):
+    bits, n, k = g.choice([2, 4, 8]), g.integer(1, 5), g.choice([16, 20, 48])
+    blocks = (k + 15) // 16
+    weights = [g.constant(codes(g, [n, blocks, 2 * bits], "uint8").array), g.constant(g.rng.uniform(0.01, 0.1, [n, blocks]), "float32")]
+    points = [g.constant(codes(g, [n, (blocks * bits + 7) // 8], "uint8").array)] if g.chance() else []
+    g.node("MatMulNBits", [g.tensor([g.integer(1, 3), k], "float32")] + weights + points, domain=MS, bits=bits, block_size=16, K=k, N=n,
+           accuracy_level=1)
+
+
+def rotary(g):
+    heads, pairs, tokens = g.integer(1, 3), g.integer(1, 4) * 4, g.integer(1, 4)
+    x = g.tensor([2, tokens, heads * 2 * pairs], "float32")
+    positions = g.parameter(g.choice([[g.integer(0, 5)], g.rng.integers(0, 10, (2, tokens))]), "int64")
+    g.node("RotaryEmbedding", [x, positions] + [g.constant(g.array([10, pairs], "float32")) for _ in range(2)], domain=MS,
+           interleaved=g.choice([None, 0, 1]))
+
+
+def multi_head_attention(g):
+    heads, width, tokens, keys = g.integer(1, 3), g.integer(1, 4), g.integer(1, 4), g.integer(1, 5)
+    rows = [g.tensor([2, count, heads * width], "float32") for count in (tokens, keys, keys)]
+    bias = g.tensor([3 * heads * width], "float32") if g.chance() else None
+    mask = g.parameter(g.rng.integers(1, keys + 1, 2), "int32") if g.chance() else None
+    g.node("MultiHeadAttention", rows + [bias, mask], domain=MS, num_heads=heads, scale=g.choice([None, 0.3]))
+
+
 CONTRIB_OPERATORS = {
     "QLinearAdd": qlinear_binary("QLinearAdd"), "QLinearMul": qlinear_binary("QLinearMul"), "QLinearWhere": qlinear_where,
     "QLinearSigmoid": qlinear_unary("QLinearSigmoid"),
@@ -393,4 +427,6 @@ CONTRIB_OPERATORS = {
     "QuickGelu": gelu("QuickGelu", "never"), "SkipLayerNormalization": skip_normalization("SkipLayerNormalization"),
     "SkipSimplifiedLayerNormalization": skip_normalization("SkipSimplifiedLayerNormalization"), "FusedMatMul": fused_matmul,
     "GroupQueryAttention": group_attention, "MicrosoftCausalConvWithState": causal_conv, "MicrosoftLinearAttention": linear_attention,
-    "GatedRMSNorm": gated_norm, "MRotaryEmbedding": mrotary, "MicrosoftGridSample": grid_sample}
+    "GatedRMSNorm": gated_norm, "MRotaryEmbedding": mrotary, "MicrosoftGridSample": grid_sample,
+    "GatherBlockQuantized": gather_blocks, "MatMulNBits": matmul_nbits, "MicrosoftRotaryEmbedding": rotary,
+    "MultiHeadAttention": multi_head_attention}

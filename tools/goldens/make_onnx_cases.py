@@ -17,6 +17,7 @@ import shutil
 import struct
 import sys
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -674,10 +675,13 @@ def experts(cases, random):
                   normal(random, count, width), None, None, None, first_points, second_points]
         cases.add(MS, f"{bits}bits", "QMoE", inputs, initializers=(2, 3, 4, 5, 6, 7, 11, 12), expert_weight_bits=bits,
                   block_size=block, **gated)
+    table = random.integers(0, 120, size=(4, 32), dtype=np.uint8).view(ml_dtypes.float8_e4m3fn)
+    cases.add(MS, "float8", "GatherBlockQuantized", [table, np.array([2, 4, -1]), f32([[0.5], [2], [1], [3]])],
+              initializers=(0, 2), block_size=0, gather_axis=0, quantize_axis=1)
     codes = random.integers(0, 256, size=24, dtype=np.uint8)
     for kind, name in enumerate(("fp4", "nf4")):
-        cases.add(MS, name, "MatMulBnb4", [normal(random, 2, 16), codes, normal(random, 3)], initializers=(1, 2), K=16, N=3, block_size=16,
-                  quant_type=kind)
+        cases.add(MS, name, "MatMulBnb4", [normal(random, 2, 16), codes, normal(random, 3)], initializers=(1, 2), K=16, N=3,
+                  block_size=16, quant_type=kind)
 
 
 def bitmap(width, height, bits, compression, body, palette=b"", masks=b""):
