@@ -25,6 +25,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from differential_contrib_ops import CONTRIB_OPERATORS
 from differential_data_ops import DATA_OPERATORS
 from differential_graph import Graph, Refused
 from differential_known import known
@@ -33,7 +34,7 @@ from differential_ops import OPERATORS, SINCE
 
 OPSETS = [13, 17, 18, 19, 20, 21, 22, 23, 24]
 CASES_AT_ONCE = 200
-ADDERS = {**OPERATORS, **DATA_OPERATORS, **NN_OPERATORS}
+ADDERS = {**OPERATORS, **DATA_OPERATORS, **NN_OPERATORS, **CONTRIB_OPERATORS}
 FIRST_OPSETS = {**SINCE, **NN_SINCE}
 
 

@@ -17,6 +17,7 @@ import shutil
 import struct
 import sys
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -118,10 +119,10 @@ class Cases:
             if value is None:
                 continue
             if i in initializers:
-                constants.append(numpy_helper.from_array(value, key))
+                constants.append(numpy_helper.from_array(np.asarray(value), key))
                 continue
             graph_inputs.append(helper.make_value_info(key, type_of(value)))
-            feeds[key] = value
+            feeds[key] = value if isinstance(value, (dict, list)) else np.asarray(value)
         graph = helper.make_graph([node], name, graph_inputs, [helper.make_empty_tensor_value_info(r) for r in results],
                                   constants)
         opsets = [helper.make_opsetid("", 21), helper.make_opsetid(ML, LAST_OF_ML.get(op, 5)), helper.make_opsetid(MS, 1)]
@@ -522,6 +523,167 @@ def multi_head_attention(cases, random):
 
 
 
+def caches(cases, random):
+    """Caches of GroupQueryAttention that are full afterwards: rows beyond have no defined values."""
+    heads, width, had = 2, 16, 3
+    rows = [normal(random, 1, 1, heads * width), normal(random, 1, 1, width), normal(random, 1, 1, width)]
+    lengths = [np.array([had], dtype=np.int32), np.array(had + 1, dtype=np.int32)]
+    common = {"num_heads": heads, "kv_num_heads": 1, "outputs": 3}
+    for bits, kind, dims in ((8, "PER_TENSOR", [1]), (8, "PER_CHANNEL", [1, 1, 1, width]), (4, "PER_CHANNEL", [1, 1, 1, width])):
+        dtype = np.int8 if bits == 8 else np.uint8
+        past = [random.integers(0, 100, size=(1, 1, had, width * bits // 8), dtype=dtype) for _ in range(2)]
+        scales = [f32(random.uniform(0.02, 0.2, size=dims)) for _ in range(2)]
+        cases.add(MS, f"{bits}bits_{kind}", "GroupQueryAttention", [*rows, *past, *lengths, *[None] * 5, *scales], atol=1e-5,
+                  initializers=(5, 6, 12, 13), kv_cache_bit_width=bits, k_quant_type=kind, v_quant_type=kind, **common)
+    past = [normal(random, 1, 1, had, width) for _ in range(2)]
+    cases.add(MS, "evicting", "GroupQueryAttention", [*rows, *past, *lengths], initializers=(5, 6), sliding_window_cache=1,
+              local_window_size=had, **common)
+
+
+def recurrent(cases, random):
+    x = normal(random, 1, 2, 3)
+    cases.add(MS, "silu", "CausalConvWithState", [x, normal(random, 2, 1, 3), normal(random, 2), normal(random, 1, 2, 2)],
+              initializers=(1, 2), outputs=2, activation="silu")
+    rows = [normal(random, 1, 2, 4) / 2 for _ in range(3)]
+    cases.add(MS, "delta", "LinearAttention", [*rows, None, -np.abs(normal(random, 1, 2, 2)), np.abs(normal(random, 1, 2, 2))],
+              outputs=2, q_num_heads=2, kv_num_heads=2)
+    cases.add(MS, "groups", "GatedRMSNorm", [normal(random, 2, 4), normal(random, 2), normal(random, 2, 4)], epsilon=1e-3)
+    tables = [normal(random, 6, 4), normal(random, 6, 4)]
+    positions = np.array([[[0, 1, 2]], [[3, 4, 5]], [[5, 1, 0]]])
+    for layout in (0, 1):
+        cases.add(MS, f"layout{layout}", "MRotaryEmbedding", [normal(random, 1, 3, 16), positions, *tables],
+                  initializers=(2, 3), num_heads=2, mrope_section=[2, 1, 1], mrope_layout=layout)
+    cases.add(MS, "bicubic", "GridSample", [normal(random, 1, 1, 3, 4), f32(random.uniform(-1, 1, size=(1, 2, 2, 2)))],
+              mode="bicubic")
+
+
+def quantised(cases, random):
+    """Operators on 8-bit integers. ONNX Runtime rounds in float32 on the way: answers may be a step apart."""
+    def codes(*dims, dtype=np.uint8):
+        info = np.iinfo(dtype)
+        return random.integers(info.min, info.max + 1, size=dims, dtype=dtype)
+
+    def add(name, operator, inputs, of=(0,), **rest):
+        """`of` are the node's inputs that the model has; the others are constants."""
+        constants = [i for i, value in enumerate(inputs) if i not in of and value is not None]
+        cases.add(MS, name, operator, inputs, initializers=constants, **rest)
+
+    a, b, zero, scale = codes(2, 3), codes(3), np.uint8(110), np.float32
+    binary = [a, scale(0.05), np.uint8(100), b, scale(0.03), zero, scale(0.07), np.uint8(3)]
+    add("row", "QLinearAdd", binary, of=(0, 3), atol=1)
+    add("row", "QLinearMul", binary, of=(0, 3), atol=1)
+    add("row", "QLinearWhere", [np.array([[True], [False]]), *binary], of=(0, 1, 4), atol=1)
+    unary = [codes(2, 3, dtype=np.int8), scale(0.05), np.int8(9), scale(1 / 256), np.int8(-128)]
+    add("int8", "QLinearSigmoid", unary, atol=1)
+    add("alpha", "QLinearLeakyRelu", [*binary[:3], scale(0.05), zero], alpha=0.2, atol=1)
+    softmax = [codes(2, 2, 3), scale(0.02), zero, scale(1 / 256), np.uint8(0)]
+    add("axis", "QLinearSoftmax", softmax, axis=1, opset=13, atol=1)
+    add("coerced", "QLinearSoftmax", softmax, axis=1, opset=12, atol=1)
+    add("two", "QLinearConcat", [scale(0.06), zero, *binary[:3], codes(1, 3), scale(0.03), zero], of=(2, 5), axis=0,
+        atol=1)
+    image = codes(1, 4, 5, 2)
+    pooled = [image, scale(0.05), zero, scale(0.03), np.uint8(120)]
+    add("last", "QLinearAveragePool", pooled, kernel_shape=[2, 3], pads=[1, 0, 0, 1], channels_last=1, atol=1)
+    add("first", "QLinearGlobalAveragePool", pooled, atol=1)
+    add("last", "QLinearGlobalAveragePool", pooled, channels_last=1, atol=1)
+    weights = codes(3, 2, 2, 2, dtype=np.int8)
+    add("last", "QLinearConv", [image, scale(0.05), zero, weights, f32([0.01, 0.02, 0.015]), np.zeros(3, np.int8), scale(0.4),
+                                np.uint8(128), random.integers(-500, 500, size=3, dtype=np.int32)], channels_last=1, atol=1)
+    add("pads", "NhwcMaxPool", [image], kernel_shape=[2, 2], pads=[1, 0, 1, 0], strides=[2, 1])
+    matrix, scales, zeros = codes(4, 3, dtype=np.int8), f32([0.01, 0.02, 0.015]), np.array([1, -2, 0], dtype=np.int8)
+    left, bias = codes(2, 4), normal(random, 3)
+    whole = random.integers(-500, 500, size=3, dtype=np.int32)
+    add("columns", "MatMulIntegerToFloat", [left, matrix, scale(0.05), scales, zero, zeros, bias])
+    add("plain", "MatMulIntegerToFloat", [left, matrix, scale(0.05), scale(0.02)])
+    add("columns", "DynamicQuantizeMatMul", [normal(random, 2, 4), matrix, scales, zeros, bias])
+    add("plain", "DynamicQuantizeMatMul", [normal(random, 1, 2, 4), matrix, scale(0.02)])
+    add("wraps", "MatMulInteger16", [np.full((1, 8), 32767, np.int16), np.full((8, 1), 32767, np.int16)], of=(0, 1))
+    product = [left, scale(0.05), zero, matrix, scales, zeros, whole]
+    add("float", "QGemm", product, alpha=0.5)
+    add("bytes", "QGemm", [*product, scale(0.1), zero], atol=1)
+    add("transposed", "QGemm", [left.T.copy(), scale(0.05), zero, matrix.T.copy(), scale(0.02), np.int8(3)], transA=1, transB=1)
+    x, axis_scale = normal(random, 2, 3), f32([0.01, 0.02, 0.03])
+    add("axis", "QuantizeLinear", [x, axis_scale, np.array([1, 2, 3], np.int16)], axis=1)
+    add("axis", "DequantizeLinear", [codes(2, 3, dtype=np.int16), f32([0.01, 0.02]), np.array([5, 7], np.int16)], axis=0)
+    hidden = [codes(2, 3, 4), codes(4, 12, dtype=np.int8), normal(random, 12), scale(0.02), scale(0.01)]
+    add("mask", "QAttention", [*hidden, np.array([2, 3], dtype=np.int32), zero, np.int8(3)], of=(0, 5), num_heads=2)
+    add("past", "QAttention", [*hidden, None, zero, None, normal(random, 2, 2, 2, 1, 2)], of=(0, 8), outputs=2, num_heads=2,
+        unidirectional=1)
+    ids, segments = (np.array(values, dtype=np.int32) for values in ([[1, 4, 2], [0, 3, 3]], [[0, 1, 1], [0, 0, 1]]))
+    tables = [codes(5, 4), codes(4, 4), codes(2, 4), codes(4), codes(4)]
+    scales = [scale(value) for value in (0.01, 0.02, 0.03, 0.01, 0.01)]
+    mask = np.array([[1, 1, 0], [1, 1, 1]], dtype=np.int32)
+    add("all", "QEmbedLayerNormalization", [ids, segments, *tables, mask, *scales, *[zero] * 5], of=(0, 1, 7), outputs=2)
+
+
+def fusions(cases, random):
+    matrices = [normal(random, 2, 3), normal(random, 4, 3), normal(random, 4)]
+    common = {"transB": 1, "alpha": 0.5, "initializers": (1, 2)}
+    cases.add(MS, "leakyrelu", "FusedGemm", matrices, activation="LeakyRelu", activation_alpha=0.3, **common)
+    cases.add(MS, "selu", "FusedGemm", matrices, activation="Selu", activation_alpha=0.3, activation_gamma=1.5, **common)
+    cases.add(MS, "scaledtanh", "FusedGemm", matrices, activation="ScaledTanh", activation_alpha=0.3, activation_beta=0.7, **common)
+    cases.add(MS, "softplus", "FusedGemm", matrices, activation="ParametricSoftplus", activation_alpha=0.3, activation_beta=0.7,
+              **common)
+    layer = [normal(random, 1, 2, 3, 3), normal(random, 2, 2, 2, 2), normal(random, 2), normal(random, 1, 2, 2, 2)]
+    cases.add(MS, "sum", "FusedConv", layer, initializers=(1, 2), activation="Relu")
+    cases.add(MS, "clip", "FusedConv", layer[:3], initializers=(1, 2), activation="Clip",
+              activation_params=[-0.25, 0.5])
+    cases.add(MS, "hardsigmoid", "FusedConv", [*layer[:2], None, layer[3]], initializers=(1,), activation="HardSigmoid",
+              activation_params=[0.3, 0.4])
+
+
+def arrays(cases, random):
+    x = normal(random, 2, 3)
+    square = normal(random, 2, 3, 3)
+    cases.add(MS, "batch", "Inverse", [square], rtol=1e-2)
+    for metric in ("euclidean", None):
+        cases.add(MS, metric or "squares", "CDist", [x, normal(random, 4, 3)], metric=metric)
+    cases.add(MS, "lower", "Trilu", [square[0], np.array(-1)], upper=0)
+    cases.add(MS, "last", "ExpandDims", [x, np.array(-1, dtype=np.int32)])
+    cases.add(MS, "int32", "GatherND", [x, np.array([[1, 2], [0, -1]], dtype=np.int32)])
+    cases.add(MS, "step", "Range", [np.array([1], np.int16), np.array([9], np.int16), np.array([3], np.int16)])
+    cases.add(MS, "plain", "Range", [np.float32(0.5), np.float32(4)])
+    cases.add(MS, "row", "Pad", [x, np.array([[0, 1, 1, -1]]), f32([5])])
+    cases.add(MS, "wrap", "Pad", [x, np.array([0, 1, 1, 0])], mode="wrap")
+    cases.add(MS, "order", "Unique", [f32([2, 1, 1, 3, 4, 3])], outputs=3)
+    cases.add(MS, "second", "TransposeMatMul", [x, normal(random, 4, 3)], transB=1, alpha=2.0)
+
+
+def experts(cases, random):
+    width, inner, count = 16, 16, 3
+    x, scores = normal(random, 4, width), normal(random, 4, count)
+    weights = [normal(random, count, 4, width), normal(random, count, 4), normal(random, count, width, 4),
+               normal(random, count, width)]
+    cases.add(MS, "gelu", "MoE", [x, scores, *weights], initializers=(2, 3, 4, 5), k=2, activation_type="gelu")
+    cases.add(MS, "ties", "MoE", [x, np.round(scores), *weights[:1], None, weights[2]], initializers=(2, 4), k=1,
+              activation_type="silu", normalize_routing_weights=1)
+    gated = {"k": 2, "activation_type": "swiglu", "swiglu_fusion": 1, "activation_alpha": 1.7, "activation_beta": 1.0,
+             "swiglu_limit": 0.5, "normalize_routing_weights": 1}
+    cases.add(MS, "swiglu", "MoE", [x, scores, normal(random, count, 8, width), normal(random, count, 8), *weights[2:]],
+              initializers=(2, 3, 4, 5), **gated)
+    for bits, block in ((2, None), (4, 16), (8, None)):
+        def packed(*dims):
+            return random.integers(0, 256, size=dims, dtype=np.uint8)
+
+        def layer(rows, columns):
+            scales = f32(random.uniform(0.01, 0.05, size=(count, rows) + ((columns // block,) if block else ())))
+            points = packed(count, rows, 1) if block else packed(count, rows * bits // 8)
+            return packed(count, rows, columns * bits // 8), scales, points
+
+        (first, first_scales, first_points), (second, second_scales, second_points) = layer(2 * inner, width), layer(width, inner)
+        inputs = [x, scores, first, first_scales, normal(random, count, 2 * inner), second, second_scales,
+                  normal(random, count, width), None, None, None, first_points, second_points]
+        cases.add(MS, f"{bits}bits", "QMoE", inputs, initializers=(2, 3, 4, 5, 6, 7, 11, 12), expert_weight_bits=bits,
+                  block_size=block, **gated)
+    table = random.integers(0, 120, size=(4, 32), dtype=np.uint8).view(ml_dtypes.float8_e4m3fn)
+    cases.add(MS, "float8", "GatherBlockQuantized", [table, np.array([2, 4, -1]), f32([[0.5], [2], [1], [3]])],
+              initializers=(0, 2), block_size=0, gather_axis=0, quantize_axis=1)
+    codes = random.integers(0, 256, size=24, dtype=np.uint8)
+    for kind, name in enumerate(("fp4", "nf4")):
+        cases.add(MS, name, "MatMulBnb4", [normal(random, 2, 16), codes, normal(random, 3)], initializers=(1, 2), K=16, N=3,
+                  block_size=16, quant_type=kind)
+
+
 def bitmap(width, height, bits, compression, body, palette=b"", masks=b""):
     """A BMP file with a header of 40 bytes."""
     offset = 54 + len(masks) + len(palette)
@@ -579,7 +741,8 @@ def main():
     folder.mkdir(parents=True)
     cases = Cases(folder)
     for i, group in enumerate((features, labels, maps, linear, svm, trees_by_id, trees_by_index, texts, pictures,
-                               activations, products, normalizations, few_bits, group_attention, multi_head_attention)):
+                               activations, products, normalizations, few_bits, group_attention, multi_head_attention,
+                               quantised, fusions, arrays, experts, caches, recurrent)):
         group(cases, np.random.default_rng(i))
     cases.finish()
 

@@ -1,8 +1,10 @@
 // Activations of com.microsoft: BiasGelu FastGelu Gelu QuickGelu.
 #include <cmath>
 #include <numbers>
+#include <string>
 #include <vector>
 
+#include "engine/ops/decomposition.h"
 #include "engine/ops/elementwise.h"
 
 namespace oag {
@@ -41,6 +43,21 @@ void biased_reference(KernelContext& context) {
                                 [](double x, double b) { return Gelu()(x + b); });
 }
 
+// Parts round in between, which costs narrow types accuracy and saves no time.
+std::vector<ValueId> decompose_gelu(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  if (into.dtype(0) != DType::kF32) return {};
+  const ValueId sum = into.has_input(1) ? into.add("Add", {into.input(0), into.input(1)}) : into.input(0);
+  const bool by_tanh = node.op == "FastGelu";
+  return {into.add("Gelu", {sum}, {{"approximate", std::string(by_tanh ? "tanh" : "none")}})};
+}
+
+std::vector<ValueId> decompose_quick_gelu(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  if (into.dtype(0) != DType::kF32) return {};
+  return {into.add("Swish", {into.input(0)}, {{"alpha", node.float_attribute("alpha", 1.702f)}})};
+}
+
 }  // namespace
 
 extern constinit const OpSchema kMicrosoftGelu = {
@@ -52,6 +69,7 @@ extern constinit const OpSchema kMicrosoftGelu = {
     .attributes = {},
     .infer = infer_same_type,
     .reference = float_unary<ExactGelu>,
+    .decompose = decompose_gelu,
 };
 
 // Gelu of A + B.
@@ -64,6 +82,7 @@ extern constinit const OpSchema kMicrosoftBiasGelu = {
     .attributes = {},
     .infer = infer_same_type,
     .reference = biased_reference<ExactGelu>,
+    .decompose = decompose_gelu,
 };
 
 // Gelu of X + bias, by tanh.
@@ -76,6 +95,7 @@ extern constinit const OpSchema kMicrosoftFastGelu = {
     .attributes = {},
     .infer = infer_same_type,
     .reference = biased_reference<TanhGelu>,
+    .decompose = decompose_gelu,
 };
 
 // X * sigmoid(alpha * X).
@@ -88,6 +108,7 @@ extern constinit const OpSchema kMicrosoftQuickGelu = {
     .attributes = {{"alpha", AttributeKind::kFloat}},
     .infer = infer_same_type,
     .reference = float_unary<QuickGelu>,
+    .decompose = decompose_quick_gelu,
 };
 
 }  // namespace oag

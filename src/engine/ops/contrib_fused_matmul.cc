@@ -1,7 +1,9 @@
 // FusedMatMul of com.microsoft: a scaled matrix product of operands that may be transposed.
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
+#include "engine/ops/decomposition.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/strided.h"
@@ -94,6 +96,28 @@ void fused_reference(KernelContext& context) {
   });
 }
 
+ValueId add_factor(Decomposition& into, size_t i, bool transposed) {
+  if (!transposed) return into.input(i);
+  std::vector<int64_t> order(*into.rank(i));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::swap(order.back(), order[order.size() - 2]);
+  return into.add("Transpose", {into.input(i)}, {{"perm", order}});
+}
+
+std::vector<ValueId> decompose_fused(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  const bool swap_a = node.int_attribute("transA", 0) != 0, swap_b = node.int_attribute("transB", 0) != 0;
+  if (into.dtype(0) != DType::kF32 || !into.rank(0) || !into.rank(1)) return {};
+  const float alpha = node.float_attribute("alpha", 1);
+  if (into.rank(0) == 2 && into.rank(1) == 2) {
+    return {into.add("Gemm", node.inputs,
+                     {{"alpha", alpha}, {"transA", int64_t{swap_a}}, {"transB", int64_t{swap_b}}})};
+  }
+  const ValueId product = into.add("MatMul", {add_factor(into, 0, swap_a), add_factor(into, 1, swap_b)});
+  if (alpha == 1) return {product};
+  return {into.add("Mul", {product, into.number("alpha", DType::kF32, alpha)})};
+}
+
 }  // namespace
 
 // alpha * A · B, each [..., rows, columns] and transposed first where transA or transB says so.
@@ -110,6 +134,7 @@ extern constinit const OpSchema kMicrosoftFusedMatMul = {
                    {"transBatchB", AttributeKind::kInt}},
     .infer = infer_fused,
     .reference = fused_reference,
+    .decompose = decompose_fused,
 };
 
 }  // namespace oag

@@ -4,11 +4,13 @@
 #include <vector>
 
 #include "engine/ops/contrib_attention.h"
+#include "engine/ops/contrib_cache.h"
 
 namespace oag {
 namespace {
 
 constexpr DTypeSet kHeadTypes = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr DTypeSet kCacheTypes = kHeadTypes | DTypeSet{DType::kI8, DType::kU8};
 constexpr DTypeSet kCountType = {DType::kI32};
 
 // Inputs by place.
@@ -34,12 +36,10 @@ enum Input : size_t {
 template <typename Context>
 void check_supported(const Context& context) {
   const Node& node = context.node();
-  if (context.has_input(kKeyScale) || context.has_input(kValueScale) ||
-      node.string_attribute("k_quant_type", "NONE") != "NONE" ||
-      node.string_attribute("v_quant_type", "NONE") != "NONE")
-    context.refuse("a quantised cache is not supported");
-  if (node.int_attribute("sliding_window_cache", 0) != 0)
-    context.refuse("sliding_window_cache is not supported");
+  if (node.int_attribute("sliding_window_cache", 0) != 0 &&
+      (!context.has_input(kPastKey) || !context.has_input(kPastValue) ||
+       node.int_attribute("local_window_size", -1) < 1))
+    context.refuse("sliding_window_cache needs a past and a local_window_size");
   if (node.int_attribute("qk_output", 0) != 0) context.refuse("qk_output is not supported");
   if (node.int_attribute("num_heads") <= 0 || node.int_attribute("kv_num_heads") <= 0 ||
       node.int_attribute("num_heads") % node.int_attribute("kv_num_heads") != 0)
@@ -49,22 +49,24 @@ void check_supported(const Context& context) {
 
 void infer_group(InferenceContext& context) {
   check_supported(context);
-  const int64_t heads = context.node().int_attribute("num_heads"),
-                shared = context.node().int_attribute("kv_num_heads");
-  if (!context.has_shape(kQuery)) {
-    context.set_output(0, context.dtype(kQuery), std::nullopt);
-    context.set_output(1, context.dtype(kQuery), std::nullopt);
-    return context.set_output(2, context.dtype(kQuery), std::nullopt);
-  }
+  const Node& node = context.node();
+  const int64_t heads = node.int_attribute("num_heads"), shared = node.int_attribute("kv_num_heads");
+  const DType dtype = context.dtype(kQuery);
+  const DType stored = context.has_input(kPastKey) ? context.dtype(kPastKey) : dtype;
+  for (size_t i = 0; i < 3; ++i) context.set_output(i, i == 0 ? dtype : stored, std::nullopt);
+  if (!context.has_shape(kQuery)) return;
   Shape out = context.shape(kQuery);
   if (out.size() != 3) context.refuse("query {} must be [batch, tokens, width]", to_string(out));
   const Dim width =
       context.has_input(kKey) ? floor_div(out[2], heads) : floor_div(out[2], heads + 2 * shared);
-  const Shape cache = {out[0], shared, context.fresh_dim("total"), width};
+  const bool windowed = node.int_attribute("sliding_window_cache", 0) != 0;
+  const bool kept = windowed && context.has_shape(kPastKey) && context.shape(kPastKey).size() == 4;
+  const Shape cache = {out[0], shared, kept ? context.shape(kPastKey)[2] : context.fresh_dim("total"),
+                       stored == DType::kU8 ? floor_div(width, 2) : width};
   out[2] = width * Dim(heads);
-  context.set_output(0, context.dtype(kQuery), std::move(out));
-  context.set_output(1, context.dtype(kQuery), cache);
-  context.set_output(2, context.dtype(kQuery), cache);
+  context.set_output(0, dtype, std::move(out));
+  context.set_output(1, stored, cache);
+  context.set_output(2, stored, cache);
 }
 
 // RMS normalization of each head, by an input's weights.
@@ -120,11 +122,13 @@ class GroupAttention {
   }
 
   void run() {
-    HeadArray keys = append(kPastKey, k_), values = append(kPastValue, v_);
+    const DType stored =
+        context_.has_input(kPastKey) ? context_.input(kPastKey).dtype() : context_.input(kQuery).dtype();
+    const HeadArray keys =
+        add_to_cache(1, kPastKey, {context_, stored, kKeyScale, "k_quant_type", shared_, width_}, k_);
+    const HeadArray values =
+        add_to_cache(2, kPastValue, {context_, stored, kValueScale, "v_quant_type", shared_, width_}, v_);
     const Tensor& query = context_.input(kQuery);
-    const Dims cache = {batch_, shared_, keys.tokens, width_};
-    if (context_.wants_output(1)) store_heads(keys, context_.allocate_output(1, query.dtype(), cache));
-    if (context_.wants_output(2)) store_heads(values, context_.allocate_output(2, query.dtype(), cache));
     const Node& node = context_.node();
     AttentionRule rule;
     const float scale = node.float_attribute("scale", 0);
@@ -134,8 +138,8 @@ class GroupAttention {
     const int64_t window = node.int_attribute("local_window_size", -1);
     const bool causal = node.int_attribute("causal", 1) != 0;
     rule.sees = [=, this](int64_t b, int64_t s, int64_t t) {
-      const int64_t at = past_[static_cast<size_t>(b)] + s;
-      const int64_t end = past_[static_cast<size_t>(b)] + tokens_;
+      const int64_t at = resident_[static_cast<size_t>(b)] + s;
+      const int64_t end = resident_[static_cast<size_t>(b)] + tokens_;
       return t < end && (!causal || t <= at) && (window < 0 || t > at - window);
     };
     std::vector<double> sinks(static_cast<size_t>(heads_), 0.0);
@@ -157,11 +161,18 @@ class GroupAttention {
     if (static_cast<int64_t>(last.size()) != batch_ || total.size() != 1)
       context_.refuse("seqlens_k must have {} lengths, total_sequence_length one", batch_);
     total_ = total[0];
+    if (context_.node().int_attribute("sliding_window_cache", 0) != 0) {
+      window_ = context_.node().int_attribute("local_window_size", -1);
+      capacity_ = context_.input(kPastKey).rank() == 4 ? context_.input(kPastKey).dim(2) : 0;
+      if (capacity_ < window_)
+        context_.refuse("a cache of {} tokens is less than the window of {}", capacity_, window_);
+    }
     for (const int64_t length : last) {
       if (length < 0 || length >= total_) context_.refuse("seqlens_k {} is outside [0, {})", length, total_);
       const int64_t past = total_ == tokens_ ? 0 : length + 1 - tokens_;
       if (past < 0) context_.refuse("seqlens_k {} is less than the {} new tokens", length, tokens_);
       past_.push_back(past);
+      resident_.push_back(window_ > 0 ? resident_tokens(past, capacity_, window_) : past);
     }
     if (total_ < tokens_)
       context_.refuse("total_sequence_length {} is less than the {} new tokens", total_, tokens_);
@@ -192,24 +203,43 @@ class GroupAttention {
     }
   }
 
-  // The cache with the new tokens behind those that each entry has had.
-  HeadArray append(size_t input, const HeadArray& fresh) const {
+  // The cache in an input with the new tokens behind those that each entry has had, as numbers; what remains
+  // of it becomes an output.
+  HeadArray add_to_cache(size_t output, size_t input, const CacheFormat& format, HeadArray& fresh) const {
     HeadArray past;
     if (context_.has_input(input)) {
       const Tensor& tensor = context_.input(input);
       if (tensor.rank() != 4 || tensor.dim(0) != batch_ || tensor.dim(1) != shared_ ||
-          tensor.dim(3) != width_)
+          tensor.dim(3) != format.stored_width())
         context_.refuse("the cache {} must be [{}, {}, *, {}]", to_string(tensor.dims()), batch_, shared_,
-                        width_);
-      past = heads_of_array(tensor);
+                        format.stored_width());
+      past = format.read(tensor);
     }
-    HeadArray all(batch_, shared_, std::max(past.tokens, total_), width_);
+    format.to_codes(fresh);
+    HeadArray all = append(past, fresh);
+    if (context_.wants_output(output)) {
+      const HeadArray kept = window_ > 0 ? evicted(all) : HeadArray();
+      const int64_t tokens = window_ > 0 ? capacity_ : all.tokens;
+      const Tensor& cache = context_.allocate_output(
+          output, context_.has_input(input) ? context_.input(input).dtype() : context_.input(kQuery).dtype(),
+          {batch_, shared_, tokens, format.stored_width()});
+      format.store(window_ > 0 ? kept : all, cache);
+    }
+    format.to_numbers(all);
+    return all;
+  }
+
+  HeadArray append(const HeadArray& past, const HeadArray& fresh) const {
+    int64_t most = tokens_;
+    for (const int64_t had : resident_) most = std::max(most, had + tokens_);
+    HeadArray all(batch_, shared_, window_ > 0 ? most : std::max(past.tokens, total_), width_);
     for (int64_t b = 0; b < batch_; ++b) {
-      const int64_t had = past_[static_cast<size_t>(b)];
+      const int64_t had = resident_[static_cast<size_t>(b)];
       if (had > past.tokens)
         context_.refuse("the cache has {} tokens where {} are expected", past.tokens, had);
+      const int64_t copied = window_ > 0 ? had : past.tokens;
       for (int64_t h = 0; h < shared_; ++h) {
-        std::copy_n(past.values.data() + (b * shared_ + h) * past.tokens * width_, past.tokens * width_,
+        std::copy_n(past.values.data() + (b * shared_ + h) * past.tokens * width_, copied * width_,
                     all.at(b, h, 0));
         std::copy_n(fresh.at(b, h, 0), tokens_ * width_, all.at(b, h, had));
       }
@@ -217,19 +247,36 @@ class GroupAttention {
     return all;
   }
 
+  // The latest tokens, as many as the cache keeps.
+  HeadArray evicted(const HeadArray& all) const {
+    HeadArray kept(batch_, shared_, capacity_, width_);
+    for (int64_t b = 0; b < batch_; ++b) {
+      const auto entry = static_cast<size_t>(b);
+      const int64_t count = resident_tokens(past_[entry] + tokens_, capacity_, window_);
+      for (int64_t h = 0; h < shared_; ++h)
+        std::copy_n(all.at(b, h, resident_[entry] + tokens_ - count), count * width_, kept.at(b, h, 0));
+    }
+    return kept;
+  }
+
   // Keys beyond those that the bias knows are never seen.
   std::function<double(int64_t, int64_t, int64_t, int64_t)> bias(int64_t keys) const {
     auto inside = read_attention_bias(context_, kBias, {batch_, heads_, tokens_, total_});
-    if (!inside || keys == total_) return inside;
-    return [inside, total = total_](int64_t b, int64_t h, int64_t s, int64_t t) {
-      return t < total ? inside(b, h, s, t) : 0.0;
+    if (!inside || (keys == total_ && window_ == 0)) return inside;
+    std::vector<int64_t> dropped(past_.size());
+    std::ranges::transform(past_, resident_, dropped.begin(), std::minus<>());
+    return [inside, total = total_, dropped](int64_t b, int64_t h, int64_t s, int64_t t) {
+      const int64_t position = t + dropped[static_cast<size_t>(b)];
+      return position < total ? inside(b, h, s, position) : 0.0;
     };
   }
 
   const KernelContext& context_;
   int64_t batch_ = 0, tokens_ = 0, heads_ = 0, shared_ = 0, width_ = 0, total_ = 0;
   HeadArray q_, k_, v_;
-  std::vector<int64_t> past_;
+  int64_t window_ = 0, capacity_ = 0;  // of a cache that drops what lies before a window; else 0
+  std::vector<int64_t> past_;          // the tokens that each entry has had
+  std::vector<int64_t> resident_;      // how many of them the cache holds
 };
 
 void group_reference(KernelContext& context) {
@@ -283,8 +330,8 @@ void rotary_reference(KernelContext& context) {
 }  // namespace
 
 // Attention in which num_heads / kv_num_heads heads share keys and values, over a cache [batch, kv_num_heads,
-// *, d] to which the new tokens are added; causal. Entry b has seqlens_k[b] + 1 tokens in the end. Without
-// key and value, query holds all three side by side.
+// *, d] to which the new tokens are added, maybe as integers of 8 or 4 bits; causal. Entry b has seqlens_k[b]
+// + 1 tokens in the end. Without key and value, query holds all three side by side.
 extern constinit const OpSchema kMicrosoftGroupQueryAttention = {
     .domain = "com.microsoft",
     .op = "GroupQueryAttention",
@@ -292,8 +339,8 @@ extern constinit const OpSchema kMicrosoftGroupQueryAttention = {
     .inputs = {{"query", "T", kHeadTypes},
                {"key", "T", kHeadTypes, true},
                {"value", "T", kHeadTypes, true},
-               {"past_key", "T", kHeadTypes, true},
-               {"past_value", "T", kHeadTypes, true},
+               {"past_key", "C", kCacheTypes, true},
+               {"past_value", "C", kCacheTypes, true},
                {"seqlens_k", "", kCountType},
                {"total_sequence_length", "", kCountType},
                {"cos_cache", "T", kHeadTypes, true},
@@ -306,8 +353,8 @@ extern constinit const OpSchema kMicrosoftGroupQueryAttention = {
                {"q_norm_weight", "T", kHeadTypes, true},
                {"k_norm_weight", "T", kHeadTypes, true}},
     .outputs = {{"output", "T", kHeadTypes},
-                {"present_key", "T", kHeadTypes, true},
-                {"present_value", "T", kHeadTypes, true},
+                {"present_key", "C", kCacheTypes, true},
+                {"present_value", "C", kCacheTypes, true},
                 {"output_qk", "T", kHeadTypes, true}},
     .attributes = {{"causal", AttributeKind::kInt},
                    {"do_rotary", AttributeKind::kInt},

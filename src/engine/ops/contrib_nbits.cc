@@ -1,10 +1,8 @@
-// MatMulNBits and GatherBlockQuantized of com.microsoft: weights of a few bits, a scale and a zero point for
-// each block.
+// MatMulNBits of com.microsoft: weights of a few bits, a scale and a zero point for each block.
 #include <vector>
 
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
-#include "engine/ops/strided.h"
 
 namespace oag {
 namespace {
@@ -127,91 +125,6 @@ void matmul_reference(KernelContext& context) {
   });
 }
 
-// Values of a dim of the table: bytes hold several.
-int64_t values_per_byte(const auto& context, DType dtype) {
-  return dtype == DType::kU8 ? 8 / read_bits(context) : 1;
-}
-
-void infer_gather(InferenceContext& context) {
-  read_block_size(context, 128);
-  if (!context.has_shape(0) || !context.has_shape(1))
-    return context.set_output(0, context.dtype(2), std::nullopt);
-  Shape data = context.shape(0);
-  if (data.empty()) context.refuse("data is a scalar");
-  data.back() = data.back() * Dim(values_per_byte(context, context.dtype(0)));
-  const auto axis = normalize_axis(context, context.node().int_attribute("gather_axis", 0), data.size());
-  Shape out(data.begin(), data.begin() + axis);
-  out.insert(out.end(), context.shape(1).begin(), context.shape(1).end());
-  out.insert(out.end(), data.begin() + axis + 1, data.end());
-  context.set_output(0, context.dtype(2), std::move(out));
-}
-
-// Element i of a table or its zero points, signed for i4.
-double quantised_value(const Tensor& tensor, int64_t i, int64_t bits) {
-  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(tensor.data()), tensor.size_bytes());
-  const int64_t value = packed_value(bytes, i, bits);
-  return static_cast<double>(tensor.dtype() == DType::kI4 && value > 7 ? value - 16 : value);
-}
-
-void gather_reference(KernelContext& context) {
-  const Tensor& data = context.input(0);
-  const Tensor& scales = context.input(2);
-  const int64_t block = read_block_size(context, 128);
-  const bool bytes = data.dtype() == DType::kU8;
-  const int64_t bits = bytes ? read_bits(context) : 4;
-  Dims dims = data.dims();
-  if (dims.empty()) context.refuse("data is a scalar");
-  dims.back() *= values_per_byte(context, data.dtype());
-  const size_t axis = normalize_axis(context, context.node().int_attribute("gather_axis", 0), dims.size());
-  const size_t along = normalize_axis(context, context.node().int_attribute("quantize_axis", 1), dims.size());
-  Dims scale_dims = dims;
-  scale_dims[along] = ceil_of(dims[along], block);
-  if (scales.dims() != scale_dims)
-    context.refuse("scales {} must be {}", to_string(scales.dims()), to_string(scale_dims));
-  Dims zero_dims = scale_dims;
-  if (bytes) zero_dims.back() = ceil_of(zero_dims.back() * bits, 8);
-  if (context.has_input(3) && context.input(3).dims() != zero_dims)
-    context.refuse("zero_points {} must be {}", to_string(context.input(3).dims()), to_string(zero_dims));
-  const std::vector<int64_t> indices = read_integers(context.input(1));
-  const auto split = static_cast<std::ptrdiff_t>(axis);
-  Dims out_dims(dims.begin(), dims.begin() + split);
-  out_dims.insert(out_dims.end(), context.input(1).dims().begin(), context.input(1).dims().end());
-  out_dims.insert(out_dims.end(), dims.begin() + split + 1, dims.end());
-  const int64_t after = element_count(Dims(dims.begin() + split + 1, dims.end()));
-  const int64_t before = element_count(Dims(dims.begin(), dims.begin() + split));
-  for (const int64_t index : indices) {
-    if (index < -dims[axis] || index >= dims[axis])
-      context.refuse("index {} is outside [-{}, {})", index, dims[axis], dims[axis]);
-  }
-  const Tensor& out = context.allocate_output(0, scales.dtype(), out_dims);
-  const Strides scale_strides = dense_strides(scale_dims);
-  const auto chosen = static_cast<int64_t>(indices.size());
-  // Zero points in bytes fill each row of blocks up to whole bytes.
-  const int64_t zero_row = bytes ? zero_dims.back() * 8 / bits : 0;
-  context.env().parallel_for(before * chosen, 20 * after, [&](int64_t tile, int) {
-    const int64_t index = indices[static_cast<size_t>(tile % chosen)];
-    const int64_t row = tile / chosen * dims[axis] + (index < 0 ? index + dims[axis] : index);
-    std::vector<double> values(static_cast<size_t>(after));
-    for (int64_t i = 0; i < after; ++i) {
-      int64_t rest = row * after + i, scale_at = 0;
-      const int64_t at = rest;
-      for (size_t d = dims.size(); d-- > 0; rest /= dims[d])
-        scale_at += (d == along ? rest % dims[d] / block : rest % dims[d]) * scale_strides[d];
-      double scale = 0, zero = bytes ? static_cast<double>(1 << (bits - 1)) : 0;
-      load_elements<double>(scales, scale_at, 1, std::span(&scale, 1));
-      if (context.has_input(3)) {
-        const int64_t width = scale_dims.back();
-        const int64_t zero_at = bytes ? scale_at / width * zero_row + scale_at % width : scale_at;
-        zero = quantised_value(context.input(3), zero_at, bits);
-      }
-      values[static_cast<size_t>(i)] = (quantised_value(data, at, bits) - zero) * scale;
-    }
-    store_elements<double>(out, tile * after, 1, values);
-  });
-}
-
-constexpr DTypeSet kTableTypes = {DType::kI4, DType::kU4, DType::kU8};
-
 }  // namespace
 
 // Y = A [..., K] · Bᵀ + bias [N]. B [N, blocks, bytes] holds values of `bits` bits, the first in the low bits
@@ -236,25 +149,6 @@ extern constinit const OpSchema kMicrosoftMatMulNBits = {
                    {"weight_prepacked", AttributeKind::kInt}},
     .infer = infer_matmul,
     .reference = matmul_reference,
-};
-
-// Gather from a table that is quantised in blocks along quantize_axis; u8 packs `bits` bits a value along the
-// last dim.
-extern constinit const OpSchema kMicrosoftGatherBlockQuantized = {
-    .domain = "com.microsoft",
-    .op = "GatherBlockQuantized",
-    .since_version = 1,
-    .inputs = {{"data", "T1", kTableTypes},
-               {"indices", "", {DType::kI32, DType::kI64}},
-               {"scales", "T2", kScaleTypes},
-               {"zero_points", "T1", kTableTypes, true}},
-    .outputs = {{"output", "T2", kScaleTypes}},
-    .attributes = {{"bits", AttributeKind::kInt},
-                   {"block_size", AttributeKind::kInt},
-                   {"gather_axis", AttributeKind::kInt},
-                   {"quantize_axis", AttributeKind::kInt}},
-    .infer = infer_gather,
-    .reference = gather_reference,
 };
 
 }  // namespace oag

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "engine/ops/decomposition.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
 
@@ -207,6 +208,40 @@ void embed_reference(KernelContext& context) {
   });
 }
 
+ValueId add_sum(Decomposition& into, size_t bias) {
+  const ValueId sum = into.add("Add", {into.input(0), into.input(1)});
+  return into.has_input(bias) ? into.add("Add", {sum, into.input(bias)}) : sum;
+}
+
+// Of narrower types the sum is not rounded before it is normalised.
+std::vector<ValueId> decompose_skip(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  if (into.dtype(0) != DType::kF32) return {};
+  const ValueId sum = add_sum(into, 4);
+  const auto made =
+      into.add_many("LayerNormalization", {sum, into.input(2), into.input(3)},
+                    {{"axis", int64_t{-1}}, {"epsilon", node.float_attribute("epsilon", 1e-12f)}}, 3);
+  return {made[0], made[1], made[2], sum};
+}
+
+// RMSNormalization tells no statistics.
+std::vector<ValueId> decompose_skip_simplified(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  if (into.dtype(0) != DType::kF32 || into.wants_output(1) || into.wants_output(2)) return {};
+  const ValueId sum = add_sum(into, 3);
+  const ValueId y = into.add("RMSNormalization", {sum, into.input(2)},
+                             {{"axis", int64_t{-1}}, {"epsilon", node.float_attribute("epsilon", 1e-12f)}});
+  return {y, kNoValue, kNoValue, sum};
+}
+
+std::vector<ValueId> decompose_simplified(Graph& graph, const Node& node) {
+  Decomposition into(graph, node);
+  if (into.dtype(0) != DType::kF32 || into.dtype(1) != DType::kF32 || into.wants_output(1)) return {};
+  return {into.add(
+      "RMSNormalization", {into.input(0), into.input(1)},
+      {{"axis", node.int_attribute("axis", -1)}, {"epsilon", node.float_attribute("epsilon", 1e-5f)}})};
+}
+
 }  // namespace
 
 // Layer normalization of input + skip (+ bias), with the sum as fourth output.
@@ -226,6 +261,7 @@ extern constinit const OpSchema kMicrosoftSkipLayerNormalization = {
     .attributes = {{"epsilon", AttributeKind::kFloat}},
     .infer = infer_skip,
     .reference = skip_reference<true>,
+    .decompose = decompose_skip,
 };
 
 // RMS normalization of input + skip (+ bias), with the sum as fourth output.
@@ -244,6 +280,7 @@ extern constinit const OpSchema kMicrosoftSkipSimplifiedLayerNormalization = {
     .attributes = {{"epsilon", AttributeKind::kFloat}},
     .infer = infer_skip,
     .reference = skip_reference<false>,
+    .decompose = decompose_skip_simplified,
 };
 
 // RMS normalization over the dims from `axis`.
@@ -258,6 +295,7 @@ extern constinit const OpSchema kMicrosoftSimplifiedLayerNormalization = {
                    {"stash_type", AttributeKind::kInt}},
     .infer = infer_simplified,
     .reference = simplified_reference,
+    .decompose = decompose_simplified,
 };
 
 // Layer normalization of word, position and segment embeddings, added up; the tokens of each row of the mask.

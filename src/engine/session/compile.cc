@@ -42,29 +42,68 @@ Placement place(const Graph& graph, const Node& node, const CompileOptions& opti
   return placement;
 }
 
-// Nodes that no kernel takes and that have no reference are written out as simpler ones.
-bool expand_unsupported(Graph& graph, const CompileOptions& options) {
+// Which nodes are written out: those of formats, of which passes make more than of their parts, or all.
+enum class Expansion { kForeign, kAll };
+
+// `engines` are asked which nodes go to others as they are; may be null.
+bool needs_expansion(const Graph& graph, const Node& node, const CompileOptions& options, Expansion expansion,
+                     NodePlacement* engines) {
+  const OpSchema* schema = options.registry->find(node.domain, node.op);
+  if (schema->decompose == nullptr) return false;
+  if (engines != nullptr && !engines->choose(graph, node).engine.empty()) return false;
+  if (expansion == Expansion::kForeign && node.domain == "oag") return false;
+  const bool would_be_slow = expansion == Expansion::kForeign && options.kernels != KernelChoice::kReference;
+  return (schema->reference == nullptr || would_be_slow) &&
+         place(graph, node, options).implementation == nullptr;
+}
+
+// The nodes from number `first` on, which stand for `node`, make its outputs instead of `made`.
+void take_outputs(Graph& graph, const Node& node, size_t first, const std::vector<ValueId>& made) {
+  for (size_t o = 0; o < node.outputs.size(); ++o) {
+    if (node.outputs[o] == kNoValue) continue;
+    bool found = false;
+    for (size_t n = first; n < graph.nodes.size(); ++n) {
+      found = found || std::ranges::count(graph.nodes[n].outputs, made[o]) > 0;
+      std::ranges::replace(graph.nodes[n].inputs, made[o], node.outputs[o]);
+      std::ranges::replace(graph.nodes[n].outputs, made[o], node.outputs[o]);
+    }
+    if (!found) graph.nodes.push_back({"", "Identity", node.name, {made[o]}, {node.outputs[o]}, {}});
+  }
+}
+
+// Nodes that no kernel takes are written out as simpler ones: always where they have no reference, else where
+// their operator says that its parts are faster.
+bool expand_unsupported(Graph& graph, const CompileOptions& options, Expansion expansion,
+                        NodePlacement* engines) {
+  const std::vector<Node> nodes = std::move(graph.nodes);
+  graph.nodes.clear();
   bool changed = false;
-  std::vector<Node> nodes;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    const OpSchema* schema = options.registry->find(graph.nodes[i].domain, graph.nodes[i].op);
-    if (schema->reference != nullptr || schema->decompose == nullptr ||
-        place(graph, graph.nodes[i], options).implementation != nullptr) {
-      nodes.push_back(graph.nodes[i]);
+  for (const Node& node : nodes) {
+    if (!needs_expansion(graph, node, options, expansion, engines)) {
+      graph.nodes.push_back(node);
       continue;
     }
-    const Node node = graph.nodes[i];
-    std::vector<Node> rest(graph.nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1, graph.nodes.end());
-    graph.nodes.clear();
-    const std::vector<ValueId> outputs = schema->decompose(graph, node);
-    nodes.insert(nodes.end(), graph.nodes.begin(), graph.nodes.end());
-    graph.nodes = nodes;
-    graph.nodes.insert(graph.nodes.end(), rest.begin(), rest.end());
-    for (size_t o = 0; o < outputs.size(); ++o) graph.replace_uses(node.outputs[o], outputs[o]);
-    i = nodes.size() - 1;
+    const size_t first = graph.nodes.size();
+    const OpSchema* schema = options.registry->find(node.domain, node.op);
+    const std::vector<ValueId> made = schema->decompose(graph, node);
+    if (made.empty()) {
+      graph.nodes.push_back(node);
+      continue;
+    }
+    take_outputs(graph, node, first, made);
     changed = true;
   }
   return changed;
+}
+
+void expand(Graph& graph, const CompileOptions& options, Expansion expansion, NodePlacement* engines) {
+  for (int round = 0; expand_unsupported(graph, options, expansion, engines); ++round) {
+    if (round == kMostExpansions) {
+      fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
+           kMostExpansions);
+    }
+    infer_types(graph, *options.registry);
+  }
 }
 
 std::vector<ValueId> find_roots(const Graph& graph, const OperatorRegistry& registry) {
@@ -167,15 +206,11 @@ std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& given)
   CompileOptions options = given;
   if (foreign) options.registry = &foreign->registry();
   program->schemas = options.registry->owned();
+  infer_types(graph, *options.registry);
+  expand(graph, options, Expansion::kForeign, engines ? &*engines : nullptr);
   run_passes(graph, {*options.registry, options.devices.front().get(), options.cache_dtype,
                      options.cache_page_tokens, engines ? &*engines : nullptr});
-  for (int round = 0; expand_unsupported(graph, options); ++round) {
-    if (round == kMostExpansions) {
-      fail(ErrorCode::kInternal, graph.name, "decompositions of its operators do not end after {} rounds",
-           kMostExpansions);
-    }
-    infer_types(graph, *options.registry);
-  }
+  expand(graph, options, Expansion::kAll, nullptr);
   program->graph = std::move(graph);
   program->devices = options.devices;
   program->roots = find_roots(program->graph, *options.registry);

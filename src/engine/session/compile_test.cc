@@ -61,6 +61,34 @@ TEST(Compile, ExpandsWhatDecompositionsAreMadeOfUntilItCanRun) {
   }
 }
 
+TEST(Compile, OutputsKeepTheirNamesWhenTheirNodesAreWrittenOut) {
+  Graph graph("names");
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{2, 2}));
+  graph.outputs = {
+      graph.add("com.microsoft", "FusedGemm", {x, x}, {{"activation", std::string("Relu")}}, "gemm")};
+  const std::string name = graph.value(graph.outputs[0]).name;
+  const Session session(test_runtime(), std::move(graph));
+  const Graph& compiled = session.program().graph;
+  EXPECT_EQ(compiled.value(compiled.outputs[0]).name, name);
+  ASSERT_EQ(compiled.nodes.size(), 2u);
+  EXPECT_EQ(compiled.nodes[0].name, "gemm.Gemm");
+  EXPECT_EQ(compiled.nodes[1].name, "gemm.Relu");
+}
+
+TEST(Compile, FusedOperatorsRunOnTheKernelsOfTheirParts) {
+  for (const KernelChoice choice : {KernelChoice::kBest, KernelChoice::kReference}) {
+    Graph graph("gelu");
+    const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{8}));
+    graph.outputs = {graph.add("com.microsoft", "BiasGelu", {x, x})};
+    CompileOptions options;
+    options.kernels = choice;
+    const Session session(test_runtime(), std::move(graph), options);
+    const bool best = choice == KernelChoice::kBest;
+    ASSERT_EQ(session.program().steps.size(), best ? 2u : 1u);
+    EXPECT_EQ(session.program().steps.back().kernel_name == "reference", !best);
+  }
+}
+
 TEST(Explain, RowsAreOfNodesWithTheSameKernelAndTheSameRefusals) {
   Graph graph("norms");
   const auto floats_of = [](Shape shape) { return ValueType::tensor(DType::kF32, std::move(shape)); };
