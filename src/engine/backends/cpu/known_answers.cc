@@ -335,6 +335,30 @@ double gelu_tanh_of(double x) {
   return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 }
 
+// By ElementOp.
+double element_of(int op, double x, double a, double b) {
+  switch (static_cast<ElementOp>(op)) {
+    case ElementOp::kClip: return std::clamp(x, a, b);
+    case ElementOp::kLeakyRelu: return x < 0 ? a * x : x;
+    case ElementOp::kHardSigmoid: return std::clamp(a * x + b, 0.0, 1.0);
+    case ElementOp::kHardSwish: return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
+    case ElementOp::kAffine: return a * x + b;
+    case ElementOp::kErf: return std::erf(x);
+  }
+  return 0;
+}
+bool elements(const MicroKernels& micro) {
+  const std::vector<float> x = Values().some(kWidth, -8, 8);
+  std::vector<float> y(kWidth);
+  for (int op = 0; op < kElementOps; ++op) {
+    micro.element[op](x.data(), kWidth, 0.25f, 0.75f, y.data());
+    for (size_t i = 0; i < kWidth; ++i) {
+      if (!near(y[i], element_of(op, double{x[i]}, 0.25, 0.75), 4e-6)) return false;
+    }
+  }
+  return true;
+}
+
 bool gelus(const MicroKernels& micro) {
   const std::vector<float> x = Values().some(kWidth, -8, 8);
   std::vector<float> exact(x.size()), by_tanh(x.size());
@@ -513,6 +537,7 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"running softmax", running_softmax},
                              {"conversions", conversions},
                              {"exponentials", exponentials},
+                             {"activations", elements},
                              {"normal distributions", gelus},
                              {"arithmetic", arithmetic},
                              {"norms", norms},

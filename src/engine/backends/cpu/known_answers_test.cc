@@ -91,6 +91,9 @@ TEST(SelfTest, NamesTheKernelThatIsWrong) {
   wrong.binary[0] = never_a_scalar_first;
   EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
   wrong = best();
+  std::swap(wrong.element[0], wrong.element[1]);
+  EXPECT_EQ(wrong_kernel(wrong), "activations");
+  wrong = best();
   std::swap(wrong.gelu, wrong.gelu_tanh);
   EXPECT_EQ(wrong_kernel(wrong), "normal distributions");
   wrong = best();

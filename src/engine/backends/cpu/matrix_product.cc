@@ -1,6 +1,7 @@
 #include "engine/backends/cpu/matrix_product.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace oag::cpu {
 namespace {
@@ -69,8 +70,19 @@ bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProduct
           if (operand.column_bias != nullptr)
             add_bias(micro, operand.column_bias + column, false, columns, values);
           if (operand.row_bias != nullptr) add_bias(micro, operand.row_bias + row + r, true, columns, values);
+          if (products.finish != nullptr) (*products.finish)(values, columns);
         }
       });
+}
+
+void pack_dense_rows(const float* b, int64_t stride, int64_t count, int64_t depth, float* panel) {
+  for (int64_t k = 0; k < depth; ++k, b += stride, panel += kPanelColumns) {
+    if (count == kPanelColumns) {
+      std::memcpy(panel, b, kPanelColumns * sizeof(float));
+      continue;
+    }
+    std::fill(std::copy_n(b, count, panel), panel + kPanelColumns, 0.0f);
+  }
 }
 
 bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack) {

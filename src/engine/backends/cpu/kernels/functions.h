@@ -58,6 +58,8 @@ void f16_from_f32(const float* from, int64_t count, uint16_t* to);
 // elementwise.cc
 template <BinaryOp kOp>
 void binary(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y);
+template <ElementOp kOp>
+void element(const float* x, int64_t count, float a, float b, float* y);
 void exp_all(const float* x, int64_t count, float* y);
 void sigmoid_all(const float* x, int64_t count, float* y);
 void swish_all(const float* x, int64_t count, float* y);

@@ -30,6 +30,8 @@ constinit const MicroKernels kMicroKernels = {
     .f16_from_f32 = f16_from_f32,
     .binary = {binary<BinaryOp::kAdd>, binary<BinaryOp::kSub>, binary<BinaryOp::kMul>,
                binary<BinaryOp::kDiv>},
+    .element = {element<ElementOp::kClip>, element<ElementOp::kLeakyRelu>, element<ElementOp::kHardSigmoid>,
+                element<ElementOp::kHardSwish>, element<ElementOp::kAffine>, element<ElementOp::kErf>},
     .exp = exp_all,
     .sigmoid = sigmoid_all,
     .swish = swish_all,
