@@ -7,7 +7,7 @@
 
 #include "engine/backends/cpu/cpu_kernel.h"
 #include "engine/backends/cpu/image_windows.h"
-#include "engine/backends/cpu/matrix_product.h"
+#include "engine/backends/cpu/row_product.h"
 #include "engine/ops/conv_transpose_sizes.h"
 
 namespace oag::cpu {
@@ -132,16 +132,11 @@ bool multiply_piece(KernelEnv& env, const MicroKernels& micro, const Operands& c
   const int64_t plane = conv.windows.plane(), taps = conv.windows.taps(), depth = conv.channels;
   const int64_t rows = piece.outputs * taps;
   if (plane == 0) return true;
-  return multiply_all(
-      env, micro, {piece.images, rows, depth, plane, depth, plane},
-      [&](int64_t i) {
-        const int64_t group = (piece.image + i) % conv.groups;
-        return ProductOperands{weights + (group * conv.outputs + piece.output) * taps * depth,
-                               columns + i * rows * plane};
-      },
-      [&](int64_t i, int64_t column, int64_t count, int64_t k, int64_t some, float* panel) {
-        pack_dense_rows(conv.x + ((piece.image + i) * depth + k) * plane + column, plane, count, some, panel);
-      });
+  return multiply_rows(env, micro, {piece.images, rows, depth, plane}, [&](int64_t i) {
+    const int64_t group = (piece.image + i) % conv.groups;
+    return RowOperands{weights + (group * conv.outputs + piece.output) * taps * depth,
+                       conv.x + (piece.image + i) * depth * plane, columns + i * rows * plane};
+  });
 }
 
 bool collect_piece(KernelEnv& env, const Operands& conv, const Piece& piece, const float* columns) {

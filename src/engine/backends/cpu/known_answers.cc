@@ -520,6 +520,33 @@ bool taps(const MicroKernels& micro) {
   return true;
 }
 
+// A tile and some rows, and columns that fill two vectors, one, and a part of one; with a bias onto what y
+// holds.
+bool window_products(const MicroKernels& micro) {
+  constexpr int64_t kRows = 14, kDepth = 5;
+  constexpr int64_t kOffsets[kDepth] = {3, 0, 40, 41, 7};
+  Values random;
+  const std::vector<float> a = random.some(kRows * kDepth), x = random.some(41 + kPanelColumns),
+                           bias = random.some(kRows), before = random.some(kRows * kPanelColumns);
+  for (const int64_t columns : {kPanelColumns, kPanelColumns - 5, int64_t{3}}) {
+    std::vector<float> y = before;
+    micro.window_product(a.data(), kDepth, kRows, x.data(), kOffsets, kDepth, true, bias.data(), y.data(),
+                         kPanelColumns, columns);
+    for (int64_t i = 0; i < kRows * kPanelColumns; ++i) {
+      const int64_t row = i / kPanelColumns, column = i % kPanelColumns;
+      const auto at = [](const std::vector<float>& values, int64_t place) {
+        return double{values[static_cast<size_t>(place)]};
+      };
+      double sum = at(before, i);
+      for (int64_t k = 0; k < kDepth && column < columns; ++k)
+        sum += at(a, row * kDepth + k) * at(x, kOffsets[k] + column);
+      if (column < columns) sum += at(bias, row);
+      if (!near(at(y, i), sum, 1e-5)) return false;
+    }
+  }
+  return true;
+}
+
 struct Check {
   std::string_view kernel;
   bool (*right)(const MicroKernels& micro);
@@ -544,7 +571,8 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"rotations", rotations},
                              {"matrix products", panel_product},
                              {"columns of matrices", packed_columns},
-                             {"windows", taps}};
+                             {"windows", taps},
+                             {"products with windows", window_products}};
 
 }  // namespace
 

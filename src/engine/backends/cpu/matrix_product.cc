@@ -1,7 +1,6 @@
 #include "engine/backends/cpu/matrix_product.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace oag::cpu {
 namespace {
@@ -73,16 +72,6 @@ bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProduct
           if (products.finish != nullptr) (*products.finish)(values, columns);
         }
       });
-}
-
-void pack_dense_rows(const float* b, int64_t stride, int64_t count, int64_t depth, float* panel) {
-  for (int64_t k = 0; k < depth; ++k, b += stride, panel += kPanelColumns) {
-    if (count == kPanelColumns) {
-      std::memcpy(panel, b, kPanelColumns * sizeof(float));
-      continue;
-    }
-    std::fill(std::copy_n(b, count, panel), panel + kPanelColumns, 0.0f);
-  }
 }
 
 bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack) {

@@ -22,10 +22,6 @@ struct MatrixProduct {
 // [depth, kPanelColumns] with whatever value in the columns that there are not.
 using PackPanel = FunctionRef<void(int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
 
-// Writes such a panel from a matrix whose rows are dense, `stride` values apart; `b` is its value
-// [k][column].
-void pack_dense_rows(const float* b, int64_t stride, int64_t count, int64_t depth, float* panel);
-
 // Computes it on all threads, block by block: scratch memory is 256 KiB a thread, whatever the sizes. Each
 // output takes its products in blocks of kSumBlock, then the bias. Looks whether to stop every few million
 // multiply-adds; false when it did.

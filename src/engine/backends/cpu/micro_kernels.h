@@ -222,6 +222,11 @@ struct MicroKernels {
   // y[i] = bias + Σ_t weights[t] · x[offsets[t] + i], in the order of t.
   void (*tap_sums)(const float* x, const int64_t* offsets, const float* weights, int64_t taps, float bias,
                    int64_t count, float* y);
+  // y[r * y_stride + c] = Σ_k a[r * a_stride + k] · x[offsets[k] + c] + bias[r], in the order of k; bias may
+  // be null. Where it `continues`, what y holds comes before the bias.
+  void (*window_product)(const float* a, int64_t a_stride, int64_t rows, const float* x,
+                         const int64_t* offsets, int64_t depth, bool continues, const float* bias, float* y,
+                         int64_t y_stride, int64_t columns);
   // y[i] = max_t x[offsets[t] + i]; anything where one is NaN.
   void (*tap_maxima)(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
 

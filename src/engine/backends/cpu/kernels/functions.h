@@ -85,6 +85,11 @@ void tap_sums(const float* x, const int64_t* offsets, const float* weights, int6
               int64_t count, float* y);
 void tap_maxima(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
 
+// window_product.cc
+void window_product(const float* a, int64_t a_stride, int64_t rows, const float* x, const int64_t* offsets,
+                    int64_t depth, bool continues, const float* bias, float* y, int64_t y_stride,
+                    int64_t columns);
+
 // limits.cc
 float read_all(const float* data, int64_t count);
 int64_t f32_multiply_adds(int64_t rounds, const float* two_values, float* result);

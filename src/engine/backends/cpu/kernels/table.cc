@@ -48,6 +48,7 @@ constinit const MicroKernels kMicroKernels = {
     .pack_columns_f16 = pack_columns_f16,
     .pack_columns_bf16 = pack_columns_bf16,
     .tap_sums = tap_sums,
+    .window_product = window_product,
     .tap_maxima = tap_maxima,
     .read_all = read_all,
     .f32_multiply_adds = f32_multiply_adds,
