@@ -44,9 +44,6 @@ void infer_output(InferenceContext& context, size_t weights, DType dtype) {
   context.set_output(0, dtype, std::move(out));
 }
 
-void infer_conv(InferenceContext& context) {
-  infer_output(context, kConvWeights, context.dtype(0));
-}
 void infer_conv_integer(InferenceContext& context) {
   infer_output(context, kConvWeights, DType::kI32);
 }
@@ -176,6 +173,10 @@ constexpr FixedList<AttributeSpec, 24> kConvAttributes = {
 constexpr DTypeSet kByteTypes = {DType::kI8, DType::kU8};
 
 }  // namespace
+
+void infer_conv(InferenceContext& context) {
+  infer_output(context, kConvWeights, context.dtype(0));
+}
 
 // Y [N, M, spatial…] = B + windows of X [N, C, spatial…] · W [M, C / group, kernel…], each group of output
 // channels over its group of input channels.

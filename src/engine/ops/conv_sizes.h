@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/ops/kernel.h"
+#include "engine/ops/schema.h"
 #include "engine/ops/sliding_window.h"
 
 namespace oag {
@@ -19,5 +20,8 @@ struct ConvSizes {
   std::vector<WindowAxis> axes;
   Dims out_dims;
 };
+
+// The shape rule of Conv.
+void infer_conv(InferenceContext& context);
 
 }  // namespace oag

@@ -4,68 +4,13 @@
 
 #include "engine/ops/column_product.h"
 #include "engine/ops/conv_columns.h"
+#include "engine/ops/conv_transpose_sizes.h"
 #include "engine/ops/element.h"
 #include "engine/ops/schema.h"
-#include "engine/ops/sliding_window.h"
 #include "engine/ops/widened.h"
 
 namespace oag {
 namespace {
-
-// Attributes that only transposed convolutions have.
-class TransposedWindows {
- public:
-  template <typename Context>
-  TransposedWindows(const Context& context, const std::vector<int64_t>& kernel)
-      : windows_(context.node(), kernel),
-        extra_(context.node().ints_attribute("output_padding")),
-        output_(context.node().ints_attribute("output_shape")) {
-    const size_t rank = kernel.size();
-    if (extra_.empty()) extra_.assign(rank, 0);
-    if (output_.size() == rank + 2) output_.erase(output_.begin(), output_.begin() + 2);
-    if (extra_.size() != rank || (!output_.empty() && output_.size() != rank))
-      context.refuse("output_padding {} and output_shape {} must have {} entries", to_string(extra_),
-                     to_string(output_), rank);
-    constexpr int64_t kMost = int64_t{1} << 40;  // sums with windows stay far from overflow
-    for (const auto& list : {extra_, output_}) {
-      if (std::any_of(list.begin(), list.end(), [](int64_t v) { return v < 0 || v > kMost; }))
-        context.refuse("{} has an entry outside 0 … {}", to_string(list), kMost);
-    }
-  }
-
-  Dim length(size_t d, const Dim& in) const {
-    const WindowAxis& axis = windows_.axes()[d];
-    if (!output_.empty()) return output_[d];
-    if (is_same()) return in * Dim(axis.stride);
-    return whole(d, in) - Dim(axis.before + axis.after);
-  }
-
-  WindowAxis settled(size_t d, int64_t in) const {
-    WindowAxis axis = windows_.axes()[d];
-    if (output_.empty() && !is_same()) return axis;
-    const int64_t total = (whole(d, in) - length(d, in)).constant();
-    // What an output lacks that is longer than the windows reach lies behind them.
-    axis.before = 0, axis.after = total;
-    if (total > 0) {
-      const bool upper = windows_.auto_pad() == AutoPad::kSameUpper;
-      split_padding(upper ? AutoPad::kSameUpper : AutoPad::kSameLower, total, axis);
-    }
-    return axis;
-  }
-
- private:
-  bool is_same() const {
-    return windows_.auto_pad() == AutoPad::kSameUpper || windows_.auto_pad() == AutoPad::kSameLower;
-  }
-  // Length before padding is taken off.
-  Dim whole(size_t d, const Dim& in) const {
-    const WindowAxis& axis = windows_.axes()[d];
-    return (in - Dim(1)) * Dim(axis.stride) + Dim(axis.extent() + extra_[d]);
-  }
-
-  Windows windows_;
-  std::vector<int64_t> extra_, output_;
-};
 
 void infer_conv_transpose(InferenceContext& context) {
   context.set_output(0, context.dtype(0), std::nullopt);
@@ -107,35 +52,21 @@ std::span<double> turned_weights(KernelEnv& env, const Tensor& w, const ColumnPr
 void conv_transpose_reference(KernelContext& context) {
   const Tensor& x = context.input(0);
   const Tensor& w = context.input(1);
-  const int64_t groups = context.node().int_attribute("group", 1);
-  if (x.rank() < 2 || w.rank() != x.rank() || groups < 1 || groups > std::max<int64_t>(1, x.dim(1)) ||
-      w.dim(0) != x.dim(1) || x.dim(1) % groups != 0)
-    context.refuse("X {} and W {} must be [N, C, spatial …] and [C, M / {}, kernel …]", to_string(x.dims()),
-                   to_string(w.dims()), groups);
-  const std::vector<int64_t> kernel(w.dims().begin() + 2, w.dims().end());
-  const TransposedWindows windows(context, kernel);
-  Dims spatial;
-  std::vector<WindowAxis> axes;
-  for (size_t d = 0; d < kernel.size(); ++d) {
-    spatial.push_back(windows.length(d, x.dim(d + 2)).constant());
-    axes.push_back(windows.settled(d, x.dim(d + 2)));
-    if (spatial[d] < 0)
-      context.refuse("spatial dim {} of X {} is too short for its padding", d, to_string(x.dims()));
-  }
-  Dims dims = {x.dim(0), w.dim(1) * groups};
-  if (context.has_input(2) && context.input(2).dims() != Dims{dims[1]})
-    context.refuse("B {} must be [{}]", to_string(context.input(2).dims()), dims[1]);
-  dims.insert(dims.end(), spatial.begin(), spatial.end());
+  const ConvTransposeSizes sizes(context);
+  const Dims& dims = sizes.out_dims;
+  const Dims spatial(dims.begin() + 2, dims.end());
   const Tensor& y = context.allocate_output(0, x.dtype(), dims);
   if (y.count() == 0) return;
-  const ColumnProduct product = {x.dim(0), groups, w.dim(1), x.dim(1) / groups * element_count(kernel),
-                                 element_count(spatial)};
+  const ColumnProduct product = {
+      x.dim(0), sizes.groups, w.dim(1),
+      x.dim(1) / sizes.groups * element_count(Dims(w.dims().begin() + 2, w.dims().end())),
+      element_count(spatial)};
   std::vector<double> bias(static_cast<size_t>(dims[1]), 0.0);
   if (context.has_input(2)) load_elements<double>(context.input(2), 0, 1, bias);
   const std::span<double> values = widened(context.env(), x),
                           weights = turned_weights(context.env(), w, product);
   if (context.env().should_stop()) return;
-  const WindowColumns columns(x.dims(), spatial, axes, groups, true);
+  const WindowColumns columns(x.dims(), spatial, sizes.axes, sizes.groups, true);
   product.run(
       context.env(), weights,
       [&](const ColumnProduct::Piece& piece, std::span<double> out) { columns.fill(values, piece, out); },

@@ -1,99 +1,17 @@
 // Resize: arrays made longer or shorter along their dims by interpolation.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "engine/ops/element.h"
-#include "engine/ops/resize_weights.h"
+#include "engine/ops/resize_plan.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/strided.h"
 #include "engine/ops/widened.h"
 
 namespace oag {
 namespace {
-
-constexpr size_t kRoi = 1, kScales = 2, kSizes = 3;
-
-template <typename Context>
-std::vector<size_t> resized_axes(const Context& context, size_t rank) {
-  std::vector<size_t> axes;
-  if (!context.node().has_attribute("axes")) {
-    for (size_t d = 0; d < rank; ++d) axes.push_back(d);
-    return axes;
-  }
-  for (const int64_t axis : context.node().ints_attribute("axes"))
-    axes.push_back(static_cast<size_t>(normalize_axis(context, axis, rank)));
-  return axes;
-}
-
-template <typename Context>
-void check_count(const Context& context, const char* what, size_t count, size_t wanted) {
-  if (count != wanted) context.refuse("{} has {} entries; it must have {}", what, count, wanted);
-}
-
-// scales or sizes as they are given; one of the two.
-struct Request {
-  std::vector<double> scales;
-  std::vector<int64_t> sizes;
-};
-
-enum class Policy { kStretch, kNotLarger, kNotSmaller };
-
-template <typename Context>
-Policy read_policy(const Context& context) {
-  const std::string policy = context.node().string_attribute("keep_aspect_ratio_policy", "stretch");
-  if (policy == "stretch") return Policy::kStretch;
-  if (policy == "not_larger") return Policy::kNotLarger;
-  if (policy == "not_smaller") return Policy::kNotSmaller;
-  context.refuse("keep_aspect_ratio_policy is \"{}\"; it must be stretch, not_larger or not_smaller", policy);
-}
-
-// The factor and the output length of each dim.
-struct Extent {
-  std::vector<double> scales;
-  Dims dims;
-};
-
-constexpr double kMostElements = 9e18;  // along one dim: what an int64 holds
-
-template <typename Context>
-Extent resized_extent(const Context& context, const Request& request, const Dims& in) {
-  const std::vector<size_t> axes = resized_axes(context, in.size());
-  Extent extent = {std::vector<double>(in.size(), 1.0), in};
-  if (!request.scales.empty()) {
-    check_count(context, "scales", request.scales.size(), axes.size());
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const double length = std::floor(static_cast<double>(in[axes[i]]) * request.scales[i]);
-      if (!(request.scales[i] > 0) || !(length <= kMostElements))
-        context.refuse("scale {} must be above 0, and the output must fit memory", request.scales[i]);
-      extent.scales[axes[i]] = request.scales[i];
-      extent.dims[axes[i]] = static_cast<int64_t>(length);
-    }
-    return extent;
-  }
-  check_count(context, "sizes", request.sizes.size(), axes.size());
-  const Policy policy = read_policy(context);
-  double common = policy == Policy::kNotLarger ? std::numeric_limits<double>::infinity() : 0;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (request.sizes[i] < 0) context.refuse("size {} is below 0", request.sizes[i]);
-    const double scale = static_cast<double>(request.sizes[i]) / static_cast<double>(in[axes[i]]);
-    extent.scales[axes[i]] = scale;
-    extent.dims[axes[i]] = request.sizes[i];
-    common = policy == Policy::kNotLarger ? std::min(common, scale) : std::max(common, scale);
-  }
-  if (policy == Policy::kStretch) return extent;
-  for (const size_t axis : axes) {
-    const double length = std::floor(common * static_cast<double>(in[axis]) + 0.5);
-    if (!(length <= kMostElements)) context.refuse("sizes {} do not fit memory", to_string(request.sizes));
-    extent.scales[axis] = common;
-    extent.dims[axis] = static_cast<int64_t>(length);
-  }
-  return extent;
-}
-
-// --- shape rule
 
 // floor(length · scale) of a dim that is not known yet.
 Dim scaled(const InferenceContext& context, const Dim& length, double scale, size_t d) {
@@ -102,14 +20,14 @@ Dim scaled(const InferenceContext& context, const Dim& length, double scale, siz
   return context.fresh_dim("d" + std::to_string(d));
 }
 
-std::optional<Request> known_request(const InferenceContext& context) {
-  Request request;
-  if (const Tensor* scales = context.constant(kScales); scales != nullptr && scales->count() > 0) {
+std::optional<ResizeRequest> known_request(const InferenceContext& context) {
+  ResizeRequest request;
+  if (const Tensor* scales = context.constant(kResizeScales); scales != nullptr && scales->count() > 0) {
     request.scales.resize(static_cast<size_t>(scales->count()));
     load_elements<double>(*scales, 0, 1, request.scales);
     return request;
   }
-  if (const auto sizes = context.constant_ints(kSizes)) {
+  if (const auto sizes = context.constant_ints(kResizeSizes)) {
     request.sizes = *sizes;
     return request;
   }
@@ -129,13 +47,13 @@ void infer_resize(InferenceContext& context) {
     return context.set_output(0, context.dtype(0), std::move(out));
   }
   if (const auto dims = evaluate(x, {})) {
-    const Extent extent = resized_extent(context, *request, *dims);
+    const ResizeExtent extent = resized_extent(context, *request, *dims);
     return context.set_output(0, context.dtype(0), to_shape(extent.dims));
   }
   const std::vector<size_t> axes = resized_axes(context, x.size());
-  const bool stretch = read_policy(context) == Policy::kStretch;
-  check_count(context, "scales or sizes", std::max(request->scales.size(), request->sizes.size()),
-              axes.size());
+  const bool stretch = read_aspect_policy(context) == AspectPolicy::kStretch;
+  check_entries(context, "scales or sizes", std::max(request->scales.size(), request->sizes.size()),
+                axes.size());
   Shape out = x;
   for (size_t i = 0; i < axes.size(); ++i) {
     if (!request->scales.empty()) {
@@ -148,23 +66,6 @@ void infer_resize(InferenceContext& context) {
 }
 
 // --- reference
-
-// [start, end] of each dim, [0, 1] for those that roi does not name.
-std::vector<std::pair<double, double>> read_roi(const KernelContext& context, size_t rank) {
-  std::vector<std::pair<double, double>> result(rank, {0.0, 1.0});
-  if (context.node().string_attribute("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize")
-    return result;
-  const std::vector<size_t> axes = resized_axes(context, rank);
-  if (!context.has_input(kRoi)) context.refuse("tf_crop_and_resize needs roi");
-  std::vector<double> roi(static_cast<size_t>(context.input(kRoi).count()));
-  check_count(context, "roi", roi.size(), 2 * axes.size());
-  load_elements<double>(context.input(kRoi), 0, 1, roi);
-  for (const double value : roi) {
-    if (!std::isfinite(value)) context.refuse("roi has {}", value);
-  }
-  for (size_t i = 0; i < axes.size(); ++i) result[axes[i]] = {roi[i], roi[axes.size() + i]};
-  return result;
-}
 
 // Each element of the output is one of the input, whatever its type, or the extrapolation value.
 void copy_nearest(const KernelContext& context, const Tensor& y, const std::vector<ResizedDim>& dims) {
@@ -234,30 +135,13 @@ void interpolate_all(const KernelContext& context, const Tensor& y, const std::v
 }
 
 void resize_reference(KernelContext& context) {
-  const Tensor& x = context.input(0);
-  Request request;
-  if (context.has_input(kScales)) {
-    request.scales.resize(static_cast<size_t>(context.input(kScales).count()));
-    load_elements<double>(context.input(kScales), 0, 1, request.scales);
-  }
-  if (context.has_input(kSizes)) request.sizes = read_integers(context.input(kSizes));
-  if (!request.scales.empty() && !request.sizes.empty()) context.refuse("scales and sizes are both given");
-  if (request.scales.empty() && request.sizes.empty() && x.rank() > 0)
-    context.refuse("neither scales nor sizes is given");
-  const Extent extent = resized_extent(context, request, x.dims());
-  const Tensor& y = context.allocate_output(0, x.dtype(), extent.dims);
+  const ResizePlan plan = plan_resize(context);
+  const Tensor& y = context.allocate_output(0, context.input(0).dtype(), plan.dims);
   if (y.count() == 0) return;
-  if (x.count() == 0)
-    context.refuse("x {} has no elements to fill {} from", to_string(x.dims()), to_string(y.dims()));
-  const auto roi = read_roi(context, x.rank());
-  const ResizeRule rule(context.node());
-  std::vector<ResizedDim> dims;
-  for (size_t d = 0; d < x.rank(); ++d)
-    dims.push_back(rule.resize(x.dim(d), y.dim(d), extent.scales[d], roi[d].first, roi[d].second));
-  if (rule.nearest()) {
-    copy_nearest(context, y, dims);
+  if (ResizeRule(context.node()).nearest()) {
+    copy_nearest(context, y, plan.along);
   } else {
-    interpolate_all(context, y, dims);
+    interpolate_all(context, y, plan.along);
   }
 }
 

@@ -1,5 +1,7 @@
-// Add, Sub, Mul and Div of f32 with broadcasting; exact (one rounding).
+// Add, Sub, Mul, Div, Max, Min and Pow of f32 with broadcasting; exact (one rounding) but for Pow, which is
+// the C library's, within 1 ulp.
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "engine/backends/cpu/cpu_kernel.h"
@@ -53,8 +55,50 @@ Loop plan(const KernelContext& context) {
   return loop;
 }
 
-template <BinaryOp kOp>
-void run(const KernelContext& context, const MicroKernels& micro) {
+// y = a op b over a run of elements, where a scalar operand is one value for all.
+using RunFunction = void (*)(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar,
+                             int64_t count, float* y);
+
+// The same of a function of two values, which the compiler makes vectors of where it can.
+template <float (*kFunction)(float, float)>
+void map_run(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y) {
+  if (a_is_scalar) {
+    const float left = *a, right = *b;
+    if (b_is_scalar) return void(std::fill_n(y, count, kFunction(left, right)));
+    for (int64_t i = 0; i < count; ++i) y[i] = kFunction(left, b[i]);
+  } else if (b_is_scalar) {
+    const float right = *b;
+    for (int64_t i = 0; i < count; ++i) y[i] = kFunction(a[i], right);
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i] = kFunction(a[i], b[i]);
+  }
+}
+
+// NaN where either is.
+inline float larger(float a, float b) {
+  return a > b || a != a ? a : b;
+}
+inline float smaller(float a, float b) {
+  return a < b || a != a ? a : b;
+}
+inline float power(float a, float b) {
+  return std::pow(a, b);
+}
+
+void power_run(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y) {
+  if (b_is_scalar && !a_is_scalar && *b == 2.0f) {
+    for (int64_t i = 0; i < count; ++i) y[i] = a[i] * a[i];
+    return;
+  }
+  if (b_is_scalar && !a_is_scalar && *b == 0.5f) {  // not of -0 and -infinity, of which pow has no sign
+    const bool plain = std::all_of(a, a + count, [](float v) { return v > 0.0f; });
+    for (int64_t i = 0; i < count && plain; ++i) y[i] = std::sqrt(a[i]);
+    if (plain) return;
+  }
+  map_run<power>(a, a_is_scalar, b, b_is_scalar, count, y);
+}
+
+void run_loop(const KernelContext& context, RunFunction function) {
   const Loop loop = plan(context);
   const float* a = context.input(0).values<float>().data();
   const float* b = context.input(1).values<float>().data();
@@ -80,10 +124,24 @@ void run(const KernelContext& context, const MicroKernels& micro) {
         a_at += i * loop.levels[level].a_stride;
         b_at += i * loop.levels[level].b_stride;
       }
-      micro.binary[static_cast<int>(kOp)](a + a_at, inner.a_stride == 0, b + b_at, inner.b_stride == 0, count,
-                                          y + row * inner.count + begin);
+      function(a + a_at, inner.a_stride == 0, b + b_at, inner.b_stride == 0, count,
+               y + row * inner.count + begin);
     }
   });
+}
+
+template <BinaryOp kOp>
+void run(const KernelContext& context, const MicroKernels& micro) {
+  run_loop(context, micro.binary[static_cast<int>(kOp)]);
+}
+template <RunFunction kFunction>
+void run_shared(const KernelContext& context, const MicroKernels&) {
+  run_loop(context, kFunction);
+}
+
+Refusal accept_two(const KernelQuery& query) {
+  if (query.node.inputs.size() != 2) return "not two inputs";
+  return accept(query);
 }
 
 }  // namespace
@@ -92,5 +150,10 @@ extern constinit const KernelImpl kAdd = {"", "Add", "add", accept, make_kernel<
 extern constinit const KernelImpl kSub = {"", "Sub", "sub", accept, make_kernel<run<BinaryOp::kSub>>};
 extern constinit const KernelImpl kMul = {"", "Mul", "mul", accept, make_kernel<run<BinaryOp::kMul>>};
 extern constinit const KernelImpl kDiv = {"", "Div", "div", accept, make_kernel<run<BinaryOp::kDiv>>};
+extern constinit const KernelImpl kMax = {"", "Max", "max", accept_two,
+                                          make_kernel<run_shared<map_run<larger>>>};
+extern constinit const KernelImpl kMin = {"", "Min", "min", accept_two,
+                                          make_kernel<run_shared<map_run<smaller>>>};
+extern constinit const KernelImpl kPow = {"", "Pow", "pow", accept, make_kernel<run_shared<power_run>>};
 
 }  // namespace oag::cpu

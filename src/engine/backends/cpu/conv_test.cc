@@ -70,6 +70,80 @@ TEST_P(ConvOnIsa, TakesPlanesOfOneElementAndManyChannels) {
   }
 }
 
+// y of the reference kernels, one after the other.
+Tensor unfused(const OperatorCase& operation, const Tensor& z, const Attributes& attributes, float scale,
+               float shift) {
+  const auto device = make_device(Isa{0}, 1);
+  Tensor y = KernelRunner(device, operation).reference()[0];
+  if (z.defined()) y = KernelRunner(device, {"", "Add", {}, {y, z}}).reference()[0];
+  const std::string op = std::get<std::string>(attributes.at("activation"));
+  if (op == "Clip") {
+    const float low = -0.5f, high = 0.75f;
+    y = KernelRunner(device, {"",
+                              op,
+                              {},
+                              {y, Tensor::of<float>(DType::kF32, {}, std::span(&low, 1)),
+                               Tensor::of<float>(DType::kF32, {}, std::span(&high, 1))}})
+            .reference()[0];
+  } else {
+    Attributes own;
+    if (op == "LeakyRelu") own["alpha"] = 0.3f;
+    if (op == "HardSigmoid") own = {{"alpha", 0.15f}, {"beta", 0.4f}};
+    y = KernelRunner(device, {"", op, own, {y}}).reference()[0];
+  }
+  for (float& value : y.values<float>()) value = scale * value + shift;
+  return y;
+}
+
+TEST_P(ConvOnIsa, FusedStepsMatchTheReferencesOneByOne) {
+  const std::vector<std::pair<std::string, std::vector<float>>> activations = {{"Relu", {}},
+                                                                               {"Sigmoid", {}},
+                                                                               {"HardSwish", {}},
+                                                                               {"Swish", {}},
+                                                                               {"Gelu", {}},
+                                                                               {"LeakyRelu", {0.3f}},
+                                                                               {"HardSigmoid", {0.15f, 0.4f}},
+                                                                               {"Clip", {-0.5f, 0.75f}}};
+  for (uint32_t seed = 0; seed < 48; ++seed) {
+    SCOPED_TRACE(seed);
+    OperatorCase operation = random_case(seed, 1 + seed % 2, seed / 2 % 2 == 0);
+    if (seed % 8 == 7)
+      operation.inputs = {random_f32({2, 30, 1, 1}, seed), random_f32({50, 30, 1, 1}, seed + 1)};
+    if (seed % 8 == 7) operation.attributes.clear();
+    OperatorCase fused = operation;
+    fused.domain = "oag";
+    fused.op = "FusedConv";
+    const auto& [activation, params] = activations[seed % activations.size()];
+    fused.attributes["activation"] = activation;
+    if (!params.empty()) fused.attributes["activation_params"] = params;
+    const bool scales = seed % 3 == 0, adds = seed % 5 < 3;
+    if (scales) fused.attributes.insert({{"scale", 0.5f}, {"shift", -0.25f}});
+    Tensor z;
+    if (adds) {
+      z = random_f32(KernelRunner(make_device(GetParam(), 1), operation).run()[0].dims(), seed + 9);
+      fused.inputs.resize(4);
+      fused.inputs[3] = z;
+    }
+    const KernelRunner runner(make_device(GetParam(), 1), fused);
+    ASSERT_TRUE(runner.accepted()) << runner.refusals();
+    const Tensor y = runner.run()[0];
+    ASSERT_NO_FATAL_FAILURE(expect_near(
+        y, unfused(operation, z, fused.attributes, scales ? 0.5f : 1, scales ? -0.25f : 0), 4e-4));
+    const Tensor parallel = KernelRunner(make_device(GetParam(), 3), fused).run()[0];
+    ASSERT_EQ(std::memcmp(y.data(), parallel.data(), y.size_bytes()), 0);
+  }
+}
+
+TEST(Conv, FusedRefusesASummandOfOtherDims) {
+  const KernelRunner runner(
+      make_device(Isa{0}, 1),
+      {"oag",
+       "FusedConv",
+       {},
+       {random_f32({1, 2, 3, 3}, 1), random_f32({2, 2, 1, 1}, 2), Tensor(), random_f32({1, 2, 3, 2}, 3)}});
+  EXPECT_THROW(runner.run(), Error);
+}
+
 TEST(Conv, StopsSoonWhenCancelled) {
   const KernelRunner runner(
       make_device(Isa{0}, 2),

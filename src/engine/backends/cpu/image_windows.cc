@@ -1,19 +1,21 @@
 #include "engine/backends/cpu/image_windows.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/backends/cpu/micro_kernels.h"
 
 namespace oag::cpu {
 
-ImageWindows::ImageWindows(const Dims& in, const Dims& out, const std::vector<WindowAxis>& axes)
+ImageWindows::ImageWindows(const Dims& in, const Dims& out, const std::vector<WindowAxis>& axes,
+                           Direction direction)
     : width(in.back()), out_width(out.back()), across(axes.back()) {
   if (axes.size() == 2) {
     height = in[2];
     out_height = out[2];
     down = axes[0];
   }
-  if (!pointwise()) return;
+  if (direction == kTransposed || !pointwise()) return;
   width *= height;
   out_width = width;
   height = out_height = 1;
@@ -48,12 +50,20 @@ ImageColumns::ImageColumns(const ImageWindows& windows) : windows_(windows) {
 void ImageColumns::copy(const float* row, int64_t tap, int64_t window, int64_t count, float* to) const {
   const WindowAxis& axis = windows_.across;
   const TapRange& range = ranges_[static_cast<size_t>(tap)];
+  const bool inside = window >= range.first && window + count <= range.end;
+  if (inside && axis.stride == 1 &&
+      count == kPanelColumns) {  // most of all: a length that the compiler knows
+    std::memcpy(to, row + tap * axis.dilation - axis.before + window, kPanelColumns * sizeof(float));
+    return;
+  }
   const int64_t first = std::clamp(range.first - window, int64_t{0}, count);
   const int64_t end = std::clamp(range.end - window, first, count);
   std::fill_n(to, first, 0.0f);
   const int64_t shift = tap * axis.dilation - axis.before + window * axis.stride;
   if (axis.stride == 1) {
     std::copy_n(row + shift + first, end - first, to + first);
+  } else if (axis.stride == 2) {
+    for (int64_t i = first; i < end; ++i) to[i] = row[shift + 2 * i];
   } else {
     for (int64_t i = first; i < end; ++i) to[i] = row[shift + i * axis.stride];
   }

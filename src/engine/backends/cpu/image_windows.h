@@ -8,8 +8,11 @@ namespace oag::cpu {
 
 // Windows over planes [height, width]; those of [N, C, length] are planes of one row.
 struct ImageWindows {
-  // Of [N, C, spatial…] with one or two spatial dims, and what the windows make of it.
-  ImageWindows(const Dims& in, const Dims& out, const std::vector<WindowAxis>& axes);
+  enum Direction { kGathered, kTransposed };
+  // Of [N, C, spatial…] with one or two spatial dims, and what the windows make of it. Pointwise ones that
+  // gather become one row.
+  ImageWindows(const Dims& in, const Dims& out, const std::vector<WindowAxis>& axes,
+               Direction direction = kGathered);
 
   int64_t plane() const { return height * width; }
   int64_t out_plane() const { return out_height * out_width; }

@@ -335,6 +335,30 @@ double gelu_tanh_of(double x) {
   return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 }
 
+// By ElementOp.
+double element_of(int op, double x, double a, double b) {
+  switch (static_cast<ElementOp>(op)) {
+    case ElementOp::kClip: return std::clamp(x, a, b);
+    case ElementOp::kLeakyRelu: return x < 0 ? a * x : x;
+    case ElementOp::kHardSigmoid: return std::clamp(a * x + b, 0.0, 1.0);
+    case ElementOp::kHardSwish: return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
+    case ElementOp::kAffine: return a * x + b;
+    case ElementOp::kErf: return std::erf(x);
+  }
+  return 0;
+}
+bool elements(const MicroKernels& micro) {
+  const std::vector<float> x = Values().some(kWidth, -8, 8);
+  std::vector<float> y(kWidth);
+  for (int op = 0; op < kElementOps; ++op) {
+    micro.element[op](x.data(), kWidth, 0.25f, 0.75f, y.data());
+    for (size_t i = 0; i < kWidth; ++i) {
+      if (!near(y[i], element_of(op, double{x[i]}, 0.25, 0.75), 4e-6)) return false;
+    }
+  }
+  return true;
+}
+
 bool gelus(const MicroKernels& micro) {
   const std::vector<float> x = Values().some(kWidth, -8, 8);
   std::vector<float> exact(x.size()), by_tanh(x.size());
@@ -496,6 +520,33 @@ bool taps(const MicroKernels& micro) {
   return true;
 }
 
+// A tile and some rows, and columns that fill two vectors, one, and a part of one; with a bias onto what y
+// holds.
+bool window_products(const MicroKernels& micro) {
+  constexpr int64_t kRows = 14, kDepth = 5;
+  constexpr int64_t kOffsets[kDepth] = {3, 0, 40, 41, 7};
+  Values random;
+  const std::vector<float> a = random.some(kRows * kDepth), x = random.some(41 + kPanelColumns),
+                           bias = random.some(kRows), before = random.some(kRows * kPanelColumns);
+  for (const int64_t columns : {kPanelColumns, kPanelColumns - 5, int64_t{3}}) {
+    std::vector<float> y = before;
+    micro.window_product(a.data(), kDepth, kRows, x.data(), kOffsets, kDepth, true, bias.data(), y.data(),
+                         kPanelColumns, columns);
+    for (int64_t i = 0; i < kRows * kPanelColumns; ++i) {
+      const int64_t row = i / kPanelColumns, column = i % kPanelColumns;
+      const auto at = [](const std::vector<float>& values, int64_t place) {
+        return double{values[static_cast<size_t>(place)]};
+      };
+      double sum = at(before, i);
+      for (int64_t k = 0; k < kDepth && column < columns; ++k)
+        sum += at(a, row * kDepth + k) * at(x, kOffsets[k] + column);
+      if (column < columns) sum += at(bias, row);
+      if (!near(at(y, i), sum, 1e-5)) return false;
+    }
+  }
+  return true;
+}
+
 struct Check {
   std::string_view kernel;
   bool (*right)(const MicroKernels& micro);
@@ -513,13 +564,15 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"running softmax", running_softmax},
                              {"conversions", conversions},
                              {"exponentials", exponentials},
+                             {"activations", elements},
                              {"normal distributions", gelus},
                              {"arithmetic", arithmetic},
                              {"norms", norms},
                              {"rotations", rotations},
                              {"matrix products", panel_product},
                              {"columns of matrices", packed_columns},
-                             {"windows", taps}};
+                             {"windows", taps},
+                             {"products with windows", window_products}};
 
 }  // namespace
 

@@ -37,6 +37,10 @@ void never_continues(const float* a, int64_t a_stride, int64_t rows, const float
                      float* y, int64_t y_stride, int64_t columns) {
   best().panel_product(a, a_stride, rows, b, depth, false, y, y_stride, columns);
 }
+void without_bias(const float* a, int64_t a_stride, int64_t rows, const float* x, const int64_t* offsets,
+                  int64_t depth, bool continues, const float*, float* y, int64_t y_stride, int64_t columns) {
+  best().window_product(a, a_stride, rows, x, offsets, depth, continues, nullptr, y, y_stride, columns);
+}
 void never_a_scalar_first(const float* a, bool, const float* b, bool b_is_scalar, int64_t count, float* y) {
   best().binary[0](a, false, b, b_is_scalar, count, y);
 }
@@ -91,11 +95,17 @@ TEST(SelfTest, NamesTheKernelThatIsWrong) {
   wrong.binary[0] = never_a_scalar_first;
   EXPECT_EQ(wrong_kernel(wrong), "arithmetic");
   wrong = best();
+  std::swap(wrong.element[0], wrong.element[1]);
+  EXPECT_EQ(wrong_kernel(wrong), "activations");
+  wrong = best();
   std::swap(wrong.gelu, wrong.gelu_tanh);
   EXPECT_EQ(wrong_kernel(wrong), "normal distributions");
   wrong = best();
   wrong.panel_product = never_continues;
   EXPECT_EQ(wrong_kernel(wrong), "matrix products");
+  wrong = best();
+  wrong.window_product = without_bias;
+  EXPECT_EQ(wrong_kernel(wrong), "products with windows");
   wrong = best();
   std::swap(wrong.pack_columns_f16, wrong.pack_columns_bf16);
   EXPECT_EQ(wrong_kernel(wrong), "columns of matrices");

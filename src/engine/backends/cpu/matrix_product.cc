@@ -69,6 +69,7 @@ bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProduct
           if (operand.column_bias != nullptr)
             add_bias(micro, operand.column_bias + column, false, columns, values);
           if (operand.row_bias != nullptr) add_bias(micro, operand.row_bias + row + r, true, columns, values);
+          if (products.finish != nullptr) (*products.finish)(values, columns);
         }
       });
 }

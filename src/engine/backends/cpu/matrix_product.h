@@ -27,11 +27,15 @@ using PackPanel = FunctionRef<void(int64_t column, int64_t count, int64_t k, int
 // multiply-adds; false when it did.
 bool multiply(KernelEnv& env, const MicroKernels& micro, const MatrixProduct& product, PackPanel pack);
 
+// What is done to each row of a tile of y once its sums and biases are complete.
+using FinishRow = FunctionRef<void(float* y, int64_t count)>;
+
 // Several products of the same sizes, each with its own operands.
 struct MatrixProducts {
   int64_t count;
   int64_t rows, depth, columns;
   int64_t a_stride, y_stride;
+  const FinishRow* finish = nullptr;
 };
 struct ProductOperands {
   const float* a;

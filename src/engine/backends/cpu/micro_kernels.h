@@ -124,6 +124,17 @@ inline constexpr int64_t kSumBlock = 256;
 
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
+// Functions of one element and two parameters.
+enum class ElementOp {
+  kClip,         // into [a, b]; NaN stays
+  kLeakyRelu,    // a · x below 0
+  kHardSigmoid,  // a · x + b, into [0, 1]
+  kHardSwish,    // x · (x / 6 + 1 / 2, into [0, 1])
+  kAffine,       // a · x + b
+  kErf,          // within 4 ulp
+};
+inline constexpr int kElementOps = 6;
+
 // The inner loops that differ by instruction set: one table per set, filled by kernels/<file>.cc compiled
 // once for each. They are plain functions over pointers, so that nothing compiled for a newer processor leaks
 // into shared code. What each element's sum over its inner dimension looks like depends on that dimension's
@@ -177,6 +188,8 @@ struct MicroKernels {
   // y = a op b, where a scalar operand is one value for all. By BinaryOp.
   void (*binary[4])(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count,
                     float* y);
+  using Element = void (*)(const float* x, int64_t count, float a, float b, float* y);
+  Element element[kElementOps];                              // by ElementOp
   void (*exp)(const float* x, int64_t count, float* y);      // within 2 ulp
   void (*sigmoid)(const float* x, int64_t count, float* y);  // 1 / (1 + e^-x), within 4 ulp
   void (*swish)(const float* x, int64_t count, float* y);    // x / (1 + e^-x), within 4 ulp
@@ -209,6 +222,11 @@ struct MicroKernels {
   // y[i] = bias + Σ_t weights[t] · x[offsets[t] + i], in the order of t.
   void (*tap_sums)(const float* x, const int64_t* offsets, const float* weights, int64_t taps, float bias,
                    int64_t count, float* y);
+  // y[r * y_stride + c] = Σ_k a[r * a_stride + k] · x[offsets[k] + c] + bias[r], in the order of k; bias may
+  // be null. Where it `continues`, what y holds comes before the bias.
+  void (*window_product)(const float* a, int64_t a_stride, int64_t rows, const float* x,
+                         const int64_t* offsets, int64_t depth, bool continues, const float* bias, float* y,
+                         int64_t y_stride, int64_t columns);
   // y[i] = max_t x[offsets[t] + i]; anything where one is NaN.
   void (*tap_maxima)(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
 

@@ -70,8 +70,30 @@ void add_elementwise(std::vector<Row>& rows) {
     rows.push_back({"Gelu", {"", "Gelu", {}, {x}}, {6, 2e-7}});
     rows.push_back({"Gelu tanh", {"", "Gelu", {{"approximate", std::string("tanh")}}, {x}}, {4, 2e-6}});
   }
+  for (const int64_t count : {1, 64, 10007}) {
+    const Tensor x = random_f32({count}, 1, -5, 5), positive = random_f32({count}, 2, 0, 9);
+    rows.push_back({"Erf", {"", "Erf", {}, {x}}, {5, 0}});
+    rows.push_back({"Erf near 0", {"", "Erf", {}, {random_f32({count}, 3, -1e-3f, 1e-3f)}}, {5, 0}});
+    for (const char* op : {"Abs", "Floor", "Ceil", "Round", "Reciprocal"})
+      rows.push_back({op, {"", op, {}, {x}}, {1, 0}});
+    for (const char* op : {"Elu", "Selu", "Celu", "Softplus"}) rows.push_back({op, {"", op, {}, {x}}, libm});
+    rows.push_back({"Mish", {"", "Mish", {}, {x}}, {8, 0}});
+    rows.push_back({"Log", {"", "Log", {}, {positive}}, libm});
+    const Tensor low = Tensor::of<float>(DType::kF32, {}, std::vector<float>{-1.5f}),
+                 high = Tensor::of<float>(DType::kF32, {}, std::vector<float>{2.0f});
+    rows.push_back({"Clip", {"", "Clip", {}, {x, low, high}}, {0, 0}});
+    rows.push_back({"Clip above", {"", "Clip", {}, {x, {}, high}}, {0, 0}});
+    rows.push_back({"Clip with crossed bounds", {"", "Clip", {}, {x, high, low}}, {0, 0}});
+    for (const char* op : {"Relu", "LeakyRelu", "HardSigmoid", "HardSwish"})
+      rows.push_back({op, {"", op, {}, {x}}, {2, 1e-6}});
+  }
   const float special_values[] = {0.0f, -0.0f, INFINITY, NAN, 89.0f, -104.5f, 88.7f, -87.5f, -100.0f, 1e-38f};
   const Tensor special = Tensor::of<float>(DType::kF32, {10}, special_values);
+  for (const char* op : {"Relu", "LeakyRelu", "HardSigmoid", "Erf", "Abs", "Round", "Softplus"})
+    rows.push_back({std::string(op) + " of special values", {"", op, {}, {special}}, {5, 1e-36}});
+  rows.push_back({"Clip of special values",
+                  {"", "Clip", {}, {special, Tensor::of<float>(DType::kF32, {}, std::vector<float>{-1.0f})}},
+                  {0, 0}});
   for (const char* op : {"Exp", "Sigmoid", "Swish"})
     rows.push_back({std::string(op) + " of special values", {"", op, {}, {special}}, {5, 1e-36}});
 }
@@ -87,6 +109,25 @@ void add_binary(std::vector<Row>& rows) {
                       {"", op, {}, {random_f32(a, 1), random_f32(b, 2, 0.5f, 2)}},
                       {0.51, 0}});
     }
+    for (const char* op : {"Max", "Min"})
+      rows.push_back(
+          {op + to_string(a) + to_string(b), {"", op, {}, {random_f32(a, 1), random_f32(b, 2)}}, {}});
+    rows.push_back({"Pow" + to_string(a) + to_string(b),
+                    {"", "Pow", {}, {random_f32(a, 1, 0, 3), random_f32(b, 2, -2, 2)}},
+                    {2, 0}});
+  }
+}
+
+void add_special_binary(std::vector<Row>& rows) {
+  const float values[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1.0f, -2.5f, 3.0f};
+  const Tensor x = Tensor::of<float>(DType::kF32, {8}, values);
+  const Tensor column = Tensor::of<float>(DType::kF32, {8, 1}, values);
+  for (const char* op : {"Max", "Min", "Pow"})
+    rows.push_back({std::string(op) + " of special values", {"", op, {}, {column, x}}, {2, 0}});
+  for (const float exponent : {2.0f, 0.5f, 3.0f}) {
+    const Tensor power = Tensor::of<float>(DType::kF32, {}, std::vector<float>{exponent});
+    rows.push_back({"Pow by a number", {"", "Pow", {}, {x, power}}, {2, 0}});
+    rows.push_back({"Pow by a number", {"", "Pow", {}, {random_f32({3, 5000}, 1, 0, 4), power}}, {2, 0}});
   }
 }
 
@@ -142,6 +183,7 @@ std::vector<Row> table() {
   std::vector<Row> rows;
   add_elementwise(rows);
   add_binary(rows);
+  add_special_binary(rows);
   add_rows(rows);
   add_rotary(rows);
   add_gather(rows);

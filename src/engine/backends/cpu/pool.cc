@@ -1,5 +1,6 @@
-// MaxPool and AveragePool of f32 with one or two spatial dims, GlobalAveragePool, and BatchNormalization with
-// given statistics. Maxima are exact; a mean is within 1e-6 of the mean of |x| per 1,000 elements.
+// MaxPool and AveragePool of f32 with one or two spatial dims, GlobalAveragePool, GlobalMaxPool, and
+// BatchNormalization with given statistics. Maxima are exact; a mean is within 1e-6 of the mean of |x| per
+// 1,000 elements.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -127,7 +128,9 @@ Refusal accept_f32(const KernelQuery& query) {
   return query.dtype(0) == DType::kF32 ? Refusal{} : "x is not f32";
 }
 
-void run_global_average(const KernelContext& context, const MicroKernels&) {
+// y of each plane = reduce(its elements, how many).
+template <typename Reduce>
+void run_global(const KernelContext& context, Reduce reduce) {
   const Tensor& x = context.input(0);
   if (x.rank() < 2) context.refuse("X {} must be [N, C, spatial …]", to_string(x.dims()));
   Dims dims = x.dims();
@@ -137,19 +140,44 @@ void run_global_average(const KernelContext& context, const MicroKernels&) {
   const int64_t length = x.count() / out.count();
   const float* from = x.values<float>().data();
   float* y = out.values<float>().data();
-  context.env().parallel_for(out.count(), 1 + length / 4, [&](int64_t i, int) {
-    constexpr int64_t kSums = 8;
-    double sums[kSums] = {};
-    const float* plane = from + i * length;
-    int64_t at = 0;
-    for (; at + kSums <= length; at += kSums) {
-      for (int64_t lane = 0; lane < kSums; ++lane) sums[lane] += double{plane[at + lane]};
-    }
-    for (; at < length; ++at) sums[0] += double{plane[at]};
-    double total = 0;
-    for (const double sum : sums) total += sum;
-    y[i] = static_cast<float>(total / static_cast<double>(length));
-  });
+  context.env().parallel_for(out.count(), 1 + length / 4,
+                             [&](int64_t i, int) { y[i] = reduce(from + i * length, length); });
+}
+
+float mean_of(const float* plane, int64_t length) {
+  constexpr int64_t kSums = 8;
+  double sums[kSums] = {};
+  int64_t at = 0;
+  for (; at + kSums <= length; at += kSums) {
+    for (int64_t lane = 0; lane < kSums; ++lane) sums[lane] += double{plane[at + lane]};
+  }
+  for (; at < length; ++at) sums[0] += double{plane[at]};
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return static_cast<float>(total / static_cast<double>(length));
+}
+
+// NaN where there is one.
+float max_of(const float* plane, int64_t length) {
+  constexpr int64_t kLanes = 8;
+  float tops[kLanes];
+  std::fill_n(tops, kLanes, -std::numeric_limits<float>::infinity());
+  const auto join = [](float top, float value) { return top > value || top != top ? top : value; };
+  int64_t at = 0;
+  for (; at + kLanes <= length; at += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) tops[lane] = join(tops[lane], plane[at + lane]);
+  }
+  for (; at < length; ++at) tops[0] = join(tops[0], plane[at]);
+  float top = tops[0];
+  for (const float other : tops) top = join(top, other);
+  return top;
+}
+
+void run_global_average(const KernelContext& context, const MicroKernels&) {
+  run_global(context, mean_of);
+}
+void run_global_max(const KernelContext& context, const MicroKernels&) {
+  run_global(context, max_of);
 }
 
 Refusal accept_batch(const KernelQuery& query) {
@@ -194,6 +222,8 @@ extern constinit const KernelImpl kAveragePool = {"", "AveragePool", "average_po
                                                   make_kernel<run_average>};
 extern constinit const KernelImpl kGlobalAveragePool = {"", "GlobalAveragePool", "global_average_pool",
                                                         accept_f32, make_kernel<run_global_average>};
+extern constinit const KernelImpl kGlobalMaxPool = {"", "GlobalMaxPool", "global_max_pool", accept_f32,
+                                                    make_kernel<run_global_max>};
 extern constinit const KernelImpl kBatchNormalization = {"", "BatchNormalization", "batch_normalization",
                                                          accept_batch, make_kernel<run_batch>};
 

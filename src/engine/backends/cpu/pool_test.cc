@@ -70,6 +70,10 @@ TEST_P(PoolOnIsa, MaximaOfWindowsWithNanAreNan) {
 TEST_P(PoolOnIsa, WholePlanesAndStatisticsPerChannel) {
   const auto device = make_device(GetParam(), 2);
   expect_same(KernelRunner(device, {"", "GlobalAveragePool", {}, {random_f32({3, 5, 13, 7}, 1)}}), 1e-6);
+  expect_same(KernelRunner(device, {"", "GlobalMaxPool", {}, {random_f32({3, 5, 13, 7}, 1, -9, -3)}}), 0);
+  Tensor with_nan = random_f32({2, 2, 5, 7}, 1);
+  with_nan.values<float>()[40] = std::numeric_limits<float>::quiet_NaN();
+  expect_same(KernelRunner(device, {"", "GlobalMaxPool", {}, {with_nan}}), 0);
   const std::vector<Tensor> inputs = {random_f32({2, 3, 150, 151}, 1), random_f32({3}, 2), random_f32({3}, 3),
                                       random_f32({3}, 4), random_f32({3}, 5, 0.5f, 2.0f)};
   expect_same(KernelRunner(device, {"", "BatchNormalization", {}, inputs}), 1e-6);

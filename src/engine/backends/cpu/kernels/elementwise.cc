@@ -18,7 +18,68 @@ struct DivOp {
   static F of(F a, F b) { return div(a, b); }
 };
 
+// Bounds stand first: where a value is NaN, max and min give their second operand.
+static inline F clip(F x, F least, F most) {
+  return max(least, min(most, x));
+}
+
+struct ClipOp {
+  F a, b;
+  ClipOp(float least, float most) : a(splat(least)), b(splat(most)) {}
+  F of(F x) const { return min(b, max(a, x)); }  // where the bounds cross, the upper one counts
+};
+struct LeakyReluOp {
+  F a;
+  LeakyReluOp(float alpha, float) : a(splat(alpha)) {}
+  F of(F x) const { return mul_add(a, min(zero(), x), max(zero(), x)); }
+};
+struct HardSigmoidOp {
+  F a, b;
+  HardSigmoidOp(float alpha, float beta) : a(splat(alpha)), b(splat(beta)) {}
+  F of(F x) const { return clip(mul_add(a, x, b), zero(), splat(1.0f)); }
+};
+struct HardSwishOp {
+  HardSwishOp(float, float) {}
+  F of(F x) const { return mul(x, clip(mul_add(x, splat(1.0f / 6), splat(0.5f)), zero(), splat(1.0f))); }
+};
+struct AffineOp {
+  F a, b;
+  AffineOp(float scale, float shift) : a(splat(scale)), b(splat(shift)) {}
+  F of(F x) const { return mul_add(a, x, b); }
+};
+// Odd below 1; from there on erfc takes away from what erf has at 1, with the sign of x.
+struct ErfOp {
+  F at_one;
+  ErfOp(float, float) : at_one(erfc(splat(1.0f))) {}
+  F of(F x) const {
+    const F near = max(splat(-1.0f), min(splat(1.0f), x));
+    const F beyond = sub(at_one, erfc(max(splat(1.0f), abs(x))));
+    return mul_add(beyond, near, erf_near(near));
+  }
+};
+
+template <typename Op>
+static inline void map(const Op& op, const float* x, int64_t count, float* y) {
+  for_vectors(count, [&](int64_t i, int64_t n) { store_at(y, i, n, op.of(load_at(x, i, n, 0.0f))); });
+}
+
 }  // namespace
+
+template <ElementOp kOp>
+void element(const float* x, int64_t count, float a, float b, float* y) {
+  if constexpr (kOp == ElementOp::kClip) map(ClipOp(a, b), x, count, y);
+  if constexpr (kOp == ElementOp::kLeakyRelu) map(LeakyReluOp(a, b), x, count, y);
+  if constexpr (kOp == ElementOp::kHardSigmoid) map(HardSigmoidOp(a, b), x, count, y);
+  if constexpr (kOp == ElementOp::kHardSwish) map(HardSwishOp(a, b), x, count, y);
+  if constexpr (kOp == ElementOp::kAffine) map(AffineOp(a, b), x, count, y);
+  if constexpr (kOp == ElementOp::kErf) map(ErfOp(a, b), x, count, y);
+}
+template void element<ElementOp::kClip>(const float*, int64_t, float, float, float*);
+template void element<ElementOp::kLeakyRelu>(const float*, int64_t, float, float, float*);
+template void element<ElementOp::kHardSigmoid>(const float*, int64_t, float, float, float*);
+template void element<ElementOp::kHardSwish>(const float*, int64_t, float, float, float*);
+template void element<ElementOp::kAffine>(const float*, int64_t, float, float, float*);
+template void element<ElementOp::kErf>(const float*, int64_t, float, float, float*);
 
 template <BinaryOp kOp>
 void binary(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y) {

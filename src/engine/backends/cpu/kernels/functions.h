@@ -58,6 +58,8 @@ void f16_from_f32(const float* from, int64_t count, uint16_t* to);
 // elementwise.cc
 template <BinaryOp kOp>
 void binary(const float* a, bool a_is_scalar, const float* b, bool b_is_scalar, int64_t count, float* y);
+template <ElementOp kOp>
+void element(const float* x, int64_t count, float a, float b, float* y);
 void exp_all(const float* x, int64_t count, float* y);
 void sigmoid_all(const float* x, int64_t count, float* y);
 void swish_all(const float* x, int64_t count, float* y);
@@ -82,6 +84,11 @@ void pack_columns_bf16(const FloatRows& w, int64_t rows, int64_t first, int64_t 
 void tap_sums(const float* x, const int64_t* offsets, const float* weights, int64_t taps, float bias,
               int64_t count, float* y);
 void tap_maxima(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
+
+// window_product.cc
+void window_product(const float* a, int64_t a_stride, int64_t rows, const float* x, const int64_t* offsets,
+                    int64_t depth, bool continues, const float* bias, float* y, int64_t y_stride,
+                    int64_t columns);
 
 // limits.cc
 float read_all(const float* data, int64_t count);
