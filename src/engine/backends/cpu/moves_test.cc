@@ -146,6 +146,23 @@ TEST_P(MovesOnIsa, GathersAlongEveryAxis) {
   }
 }
 
+TEST_P(MovesOnIsa, ComparesBroadcastAndSeeNaNAsUnequal) {
+  Tensor f32 = random_f32({4, 1, 300}, 1);
+  f32.values<float>()[7] = NAN;
+  f32.values<float>()[300] = 0.5f;
+  const float half[] = {0.5f};
+  const Tensor scalar = Tensor::of<float>(DType::kF32, {}, half);
+  for (const char* op : {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"}) {
+    SCOPED_TRACE(op);
+    expect_right(GetParam(), {"", op, {}, {f32, scalar}}, 0, 0);
+    expect_right(GetParam(), {"", op, {}, {scalar, f32}}, 0, 0);
+    expect_right(GetParam(), {"", op, {}, {f32, f32}}, 0, 0);
+    expect_right(GetParam(), {"", op, {}, {f32, random_f32({3, 1}, 2)}}, 0, 0);
+    expect_right(GetParam(), {"", op, {}, {f32, random_f32({0, 1}, 2)}}, 0, 0);
+    expect_right(GetParam(), {"", op, {}, {integers({1, 2, 3}), integers({2})}}, 0, 0);
+  }
+}
+
 TEST(MovesOnBestIsa, ACancelOfALongReductionIsSeenWithin20Ms) {
   const auto device = make_device(available_isas().back(), 2);
   const KernelRunner runner(device,
