@@ -6,39 +6,12 @@
 
 #include "engine/ops/element.h"
 #include "engine/ops/recurrent_activation.h"
+#include "engine/ops/recurrent_sizes.h"
 #include "engine/ops/schema.h"
 #include "engine/ops/widened.h"
 
 namespace oag {
 namespace {
-
-enum RecurrentInput : size_t { kX, kW, kR, kB, kLengths, kInitialH, kInitialC, kP };
-enum RecurrentOutput : size_t { kY, kYH, kYC };
-
-struct CellKind {
-  int64_t gates;
-  std::vector<std::string> activations;  // of one direction
-  bool has_cell;
-};
-
-CellKind cell_kind(const Node& node) {
-  if (node.op == "LSTM") return {4, {"Sigmoid", "Tanh", "Tanh"}, true};
-  if (node.op == "GRU") return {3, {"Sigmoid", "Tanh"}, false};
-  return {1, {"Tanh"}, false};
-}
-
-template <typename Context>
-int64_t direction_count(const Context& context) {
-  const std::string direction = context.node().string_attribute("direction", "forward");
-  if (direction == "bidirectional") return 2;
-  if (direction != "forward" && direction != "reverse")
-    context.refuse("direction is \"{}\"; it must be forward, reverse or bidirectional", direction);
-  return 1;
-}
-
-bool is_batch_first(const Node& node) {
-  return node.int_attribute("layout", 0) != 0;
-}
 
 void infer_recurrent(InferenceContext& context) {
   const int64_t directions = direction_count(context);
@@ -63,62 +36,6 @@ void infer_recurrent(InferenceContext& context) {
     context.set_output(output, dtype,
                        batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden});
 }
-
-struct RecurrentSizes {
-  explicit RecurrentSizes(const KernelContext& context)
-      : kind(cell_kind(context.node())),
-        directions(direction_count(context)),
-        batch_first(is_batch_first(context.node())) {
-    const Tensor& x = context.input(kX);
-    const Tensor& r = context.input(kR);
-    if (x.rank() != 3 || r.rank() != 3)
-      context.refuse("X {} and R {} must have 3 dims", to_string(x.dims()), to_string(r.dims()));
-    batch = x.dim(batch_first ? 0 : 1), steps = x.dim(batch_first ? 1 : 0), size = x.dim(2);
-    hidden = r.dim(2);
-    if (context.node().int_attribute("hidden_size", hidden) != hidden)
-      context.refuse("hidden_size {} does not fit R {}", context.node().int_attribute("hidden_size"),
-                     to_string(r.dims()));
-    rows = kind.gates * hidden;
-    const Dims state = batch_first ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
-    check(context, kW, {directions, rows, size});
-    check(context, kR, {directions, rows, hidden});
-    check(context, kB, {directions, 2 * rows});
-    check(context, kLengths, {batch});
-    check(context, kInitialH, state);
-    if (kind.has_cell) {
-      check(context, kInitialC, state);
-      check(context, kP, {directions, 3 * hidden});
-    }
-  }
-
-  int64_t x_at(int64_t step, int64_t b) const {
-    return (batch_first ? b * steps + step : step * batch + b) * size;
-  }
-  int64_t state_at(int64_t d, int64_t b) const {
-    return (batch_first ? b * directions + d : d * batch + b) * hidden;
-  }
-  int64_t y_at(int64_t step, int64_t d, int64_t b) const {
-    return (batch_first ? (b * steps + step) * directions + d : (step * directions + d) * batch + b) * hidden;
-  }
-  Dims y_dims() const {
-    return batch_first ? Dims{batch, steps, directions, hidden} : Dims{steps, directions, batch, hidden};
-  }
-  Dims state_dims() const {
-    return batch_first ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
-  }
-
-  CellKind kind;
-  int64_t directions, batch = 0, steps = 0, size = 0, hidden = 0;
-  int64_t rows = 0;  // gates · hidden
-  bool batch_first;
-
- private:
-  static void check(const KernelContext& context, size_t i, const Dims& wanted) {
-    if (context.has_input(i) && context.input(i).dims() != wanted)
-      context.refuse("input {} is {}; it must be {}", i, to_string(context.input(i).dims()),
-                     to_string(wanted));
-  }
-};
 
 // One direction's weights and what a step does with them. All spans have `hidden` values for each gate.
 class Cell {
@@ -212,17 +129,6 @@ std::span<const double> direction_part(std::span<const double> all, int64_t d, i
   return all.subspan(static_cast<size_t>(d) * part, part);
 }
 
-std::vector<int64_t> read_lengths(const KernelContext& context, const RecurrentSizes& sizes) {
-  if (!context.has_input(kLengths))
-    return std::vector<int64_t>(static_cast<size_t>(sizes.batch), sizes.steps);
-  auto lengths = read_integers(context.input(kLengths));
-  for (const int64_t length : lengths) {
-    if (length < 0 || length > sizes.steps)
-      context.refuse("sequence_lens has {}, but there are {} steps", length, sizes.steps);
-  }
-  return lengths;
-}
-
 // One sequence of the batch in one direction.
 void run_sequence(const KernelContext& context, const RecurrentSizes& sizes, const Cell& cell, int64_t d,
                   int64_t b, int64_t length, bool backwards) {
@@ -252,8 +158,9 @@ void recurrent_reference(KernelContext& context) {
   const RecurrentSizes sizes(context);
   KernelEnv& env = context.env();
   std::vector<std::string> names;
-  for (int64_t d = 0; d < sizes.directions; ++d)
-    names.insert(names.end(), sizes.kind.activations.begin(), sizes.kind.activations.end());
+  for (int64_t d = 0; d < sizes.directions; ++d) {
+    for (const std::string_view name : sizes.kind.activations) names.emplace_back(name);
+  }
   const auto activations = recurrent_activations(context.node(), names, names.size());
   const auto lengths = read_lengths(context, sizes);
   const DType dtype = context.input(kX).dtype();

@@ -1,6 +1,7 @@
 // Computes what depends on constants alone, and the shapes of values whose dims are known: once, not in every
 // run.
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,9 +12,13 @@
 namespace oag {
 namespace {
 
-// Arithmetic on shapes, axes and small tables. Larger constants would cost more memory than their nodes cost
-// time.
+// Arithmetic on shapes, axes and small tables is always folded. Of what is larger, only what is done in one
+// pass and stays nearly as large: weights that are stored as integers and scaled, rearranged or joined.
 constexpr int64_t kMostElements = 1 << 16;
+constexpr size_t kMostGrowth = 4;  // 8 bits to 32
+constexpr std::string_view kOnePass[] = {"Add",     "Cast",     "Concat", "DequantizeLinear", "Div",
+                                         "Flatten", "Identity", "Mul",    "Reshape",          "Slice",
+                                         "Split",   "Squeeze",  "Sub",    "Transpose",        "Unsqueeze"};
 
 bool is_foldable(const OpSchema& schema, const Node& node) {
   const bool updates =
@@ -36,11 +41,10 @@ Tensor dims_only(const ValueType& type) {
                 wrap_host({static_cast<const std::byte*>(nullptr), tensor_bytes(DType::kU8, dims)}, nullptr));
 }
 
-// The node's inputs where all are known and small, else nothing.
+// The node's inputs where all are known, else nothing.
 std::optional<std::vector<Tensor>> known_inputs(const Graph& graph, const Node& node) {
   if (reads_dims_alone(graph, node)) return std::vector<Tensor>{dims_only(graph.value(node.inputs[0]).type)};
   std::vector<Tensor> inputs;
-  int64_t elements = 0;
   for (const ValueId id : node.inputs) {
     if (id == kNoValue) {
       inputs.emplace_back();
@@ -48,28 +52,37 @@ std::optional<std::vector<Tensor>> known_inputs(const Graph& graph, const Node& 
     }
     const auto& constant = graph.value(id).constant;
     if (!constant || is_block_format(constant->dtype())) return std::nullopt;
-    elements += constant->count();
     inputs.push_back(*constant);
   }
-  if (elements > kMostElements) return std::nullopt;
   return inputs;
 }
 
-bool has_small_outputs(const Graph& graph, const Node& node) {
+// Whether the inputs and outputs are small, or the work is not and the outputs hardly larger than the inputs.
+bool is_modest(const Graph& graph, const Node& node, std::span<const Tensor> inputs) {
+  size_t given = 0;
+  int64_t elements = 0;
+  for (const Tensor& input : inputs) {
+    given += input.size_bytes();
+    elements += input.count();
+  }
+  const bool one_pass = std::ranges::find(kOnePass, node.op) != std::end(kOnePass);
+  if (elements > kMostElements && !one_pass && !reads_dims_alone(graph, node)) return false;
   return std::ranges::all_of(node.outputs, [&](ValueId id) {
     if (id == kNoValue) return true;
     const ValueType& type = graph.value(id).type;
     const auto dims = type.shape ? evaluate(*type.shape, {}) : std::nullopt;
-    return type.kind == TypeKind::kTensor && dims && element_count(*dims) <= kMostElements;
+    if (type.kind != TypeKind::kTensor || !dims) return false;
+    if (element_count(*dims) <= kMostElements) return true;
+    return one_pass && tensor_bytes(type.dtype, *dims) / kMostGrowth <= given;
   });
 }
 
 // Makes constants of the node's outputs. What its data is wrong for is an error of the run, not of the
 // compile.
 bool fold(Graph& graph, const Node& node, const OpSchema& schema) {
-  if (!is_foldable(schema, node) || !has_small_outputs(graph, node)) return false;
+  if (!is_foldable(schema, node)) return false;
   const auto inputs = known_inputs(graph, node);
-  if (!inputs) return false;
+  if (!inputs || !is_modest(graph, node, *inputs)) return false;
   std::vector<Tensor> outputs(node.outputs.size());
   SerialEnv env;
   KernelContext context(node, *inputs, outputs, env);
@@ -87,14 +100,26 @@ bool fold(Graph& graph, const Node& node, const OpSchema& schema) {
   return true;
 }
 
+// Lets go of constants that the folded node was the last to read.
+void release_inputs(Graph& graph, const Node& node, std::vector<int>& uses) {
+  for (const ValueId id : node.inputs) {
+    if (id != kNoValue && --uses[static_cast<size_t>(id)] == 0) graph.value(id).constant.reset();
+  }
+}
+
 // Types are inferred again on the way: a folded node may be what makes the next one's shape known.
 bool fold_constants(Graph& graph, const PassContext& context) {
   std::vector<Node> kept;
+  std::vector<int> uses = graph.use_counts();
   for (Node& node : graph.nodes) {
     const OpSchema& schema = *context.registry.find(node.domain, node.op);
     InferenceContext inference(graph, node, context.registry);
     schema.infer(inference);
-    if (!fold(graph, node, schema)) kept.push_back(std::move(node));
+    if (fold(graph, node, schema)) {
+      release_inputs(graph, node, uses);
+    } else {
+      kept.push_back(std::move(node));
+    }
   }
   const bool changed = kept.size() != graph.nodes.size();
   graph.nodes = std::move(kept);

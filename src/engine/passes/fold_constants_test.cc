@@ -46,6 +46,25 @@ TEST(FoldConstants, AnOutputMayBecomeAConstant) {
   EXPECT_EQ(constant->values<int64_t>()[1], 6);
 }
 
+TEST(FoldConstants, LargeWeightsAreScaledAndRearrangedOnceAndWhatTheyWereMadeOfIsLetGo) {
+  Graph graph;
+  const ValueId x = graph.add_input("x", floats({1, 600}));
+  const ValueId stored = graph.add_constant("w", Tensor::host(DType::kI8, {600, 500}));
+  graph.value(stored).constant->values<int8_t>()[501] = -3;
+  const float scale[] = {0.5f};
+  const ValueId wide = graph.add("", "Cast", {stored}, {{"to", int64_t{1}}});
+  const ValueId scaled =
+      graph.add("", "Mul", {wide, graph.add_constant("s", Tensor::of<float>(DType::kF32, {1}, scale))});
+  graph.outputs.push_back(graph.add("", "MatMul", {x, scaled}));
+  const Graph result = folded(std::move(graph));
+  ASSERT_EQ(result.nodes.size(), 1u);
+  const auto& weights = result.value(result.nodes[0].inputs[1]).constant;
+  ASSERT_TRUE(weights);
+  EXPECT_EQ(weights->values<float>()[501], -1.5f);
+  EXPECT_FALSE(result.value(stored).constant);
+  EXPECT_FALSE(result.value(wide).constant);
+}
+
 TEST(FoldConstants, LeavesWhatIsRandomLargeSymbolicOrWrong) {
   Graph graph;
   const ValueId x = graph.add_input("x", floats({Dim::symbol("N"), 4}));

@@ -81,6 +81,17 @@ class Executor::Bodies final : public BodyRunner {
   const RunControl& control_;
 };
 
+struct Executor::LateOutput {
+  struct From {
+    size_t input, dim;
+    int64_t constant;  // or -1, and the input's dim
+  };
+  std::vector<From> dims;  // where `simple`, else the shape is evaluated
+  bool known = false;      // by the rule of shapes, of the inputs' dims
+  bool simple = false;
+  bool kept = false;  // memory of one run serves the next: nobody else holds it then
+};
+
 // Everything one run writes: the arena and, per step, its inputs and outputs as tensors over it.
 struct Executor::Buffers {
   std::vector<Dims> input_dims;  // of the graph's inputs; all below is made for them
@@ -91,6 +102,7 @@ struct Executor::Buffers {
   std::vector<bool> fixed;   // values bound once per plan: constants, arena values and views of them
   std::vector<size_t> work;  // steps that have something to do: not views of fixed values
   std::vector<bool> late;    // steps with an output that the plan could not place
+  std::vector<std::vector<Tensor>> kept;  // per step: outputs that the plan could not place, of earlier runs
 };
 
 // A run's set of buffers, returned at its end.
@@ -126,7 +138,10 @@ Executor::Executor(std::shared_ptr<const Program> program) : program_(std::move(
       if (node.outputs[o] != kNoValue) makers_[static_cast<size_t>(node.outputs[o])] = {s, o};
     }
   }
+  returned_.assign(program_->graph.value_count(), false);
+  for (const ValueId output : program_->graph.outputs) returned_[static_cast<size_t>(output)] = true;
   find_next_reads();
+  find_late_outputs();
 }
 
 Executor::~Executor() = default;
@@ -140,6 +155,46 @@ void Executor::find_next_reads() {
       if (program_->steps[s].packed.empty()) continue;
       next_reads_[s] = next;
       next = program_->steps[s].packed;
+    }
+  }
+}
+
+// For outputs whose dims may depend on data: which dims of the step's inputs make them.
+void Executor::find_late_outputs() {
+  const Graph& graph = program_->graph;
+  bool containers = false;
+  for (size_t v = 0; v < graph.value_count(); ++v)
+    containers = containers || is_container(graph.value(static_cast<ValueId>(v)).type.dtype);
+  std::vector<bool> leaves(graph.value_count(), false);
+  for (const ValueId output : graph.outputs)
+    leaves[static_cast<size_t>(program_->roots[static_cast<size_t>(output)])] = true;
+  late_.resize(program_->steps.size());
+  for (size_t s = 0; s < program_->steps.size(); ++s) {
+    const Node& node = *program_->steps[s].node;
+    late_[s].resize(node.outputs.size());
+    std::map<std::string, LateOutput::From> symbols;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] == kNoValue) continue;
+      const auto& shape = graph.value(node.inputs[i]).type.shape;
+      for (size_t d = 0; shape && d < shape->size(); ++d) {
+        if (const auto symbol = (*shape)[d].symbol_name())
+          symbols.try_emplace(*symbol, LateOutput::From{i, d, -1});
+      }
+    }
+    for (size_t o = 0; o < node.outputs.size(); ++o) {
+      if (node.outputs[o] == kNoValue) continue;
+      LateOutput& late = late_[s][o];
+      const ValueType& type = graph.value(node.outputs[o]).type;
+      late.known = type.shape && alias_of(*program_->steps[s].schema, o) == nullptr;
+      if (!late.known) continue;
+      late.kept = !containers && !is_object(type.dtype) && !leaves[static_cast<size_t>(node.outputs[o])];
+      late.simple = std::ranges::all_of(*type.shape, [&](const Dim& dim) {
+        const auto symbol = dim.symbol_name();
+        const auto found = symbol ? symbols.find(*symbol) : symbols.end();
+        if (!dim.is_constant() && found == symbols.end()) return false;
+        late.dims.push_back(dim.is_constant() ? LateOutput::From{0, 0, dim.constant()} : found->second);
+        return true;
+      });
     }
   }
 }
@@ -256,11 +311,13 @@ void Executor::bind_steps(Buffers& buffers) const {
   buffers.outputs.resize(count);
   buffers.work.clear();
   buffers.late.assign(count, false);
+  buffers.kept.resize(count);
   for (size_t s = 0; s < count; ++s) {
     const Step& step = program_->steps[s];
     const Node& node = *step.node;
     buffers.inputs[s].assign(node.inputs.size(), {});
     buffers.outputs[s].assign(node.outputs.size(), {});
+    buffers.kept[s].resize(node.outputs.size());
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       if (node.inputs[i] != kNoValue)
         buffers.inputs[s][i] = buffers.values[static_cast<size_t>(node.inputs[i])];
@@ -292,33 +349,52 @@ bool Executor::is_view(const Buffers& buffers, size_t s) const {
          buffers.plan->dims[static_cast<size_t>(step.node->outputs[0])];
 }
 
-// Outputs that the plan could not place, because a dim depends on data: by now the inputs' dims are known.
-void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
+// The dims of an output that the plan could not place: by now those of the inputs are known.
+std::optional<Dims> Executor::late_dims(const Buffers& buffers, size_t s, size_t o) const {
   const Graph& graph = program_->graph;
+  const Node& node = *program_->steps[s].node;
+  const LateOutput& late = late_[s][o];
+  const std::vector<Tensor>& inputs = buffers.inputs[s];
+  Dims dims;
+  for (size_t d = 0; late.simple && d < late.dims.size(); ++d) {
+    const LateOutput::From& from = late.dims[d];
+    if (from.constant < 0 && inputs[from.input].rank() <= from.dim) return std::nullopt;
+    dims.push_back(from.constant >= 0 ? from.constant : inputs[from.input].dim(from.dim));
+  }
+  if (late.simple) return dims;
+  DimBindings bindings;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue || !inputs[i].defined()) continue;
+    const auto& formal = graph.value(node.inputs[i]).type.shape;
+    for (size_t d = 0; formal && d < std::min(inputs[i].rank(), formal->size()); ++d) {
+      if (const auto symbol = (*formal)[d].symbol_name()) bindings.try_emplace(*symbol, inputs[i].dim(d));
+    }
+  }
+  return evaluate(*graph.value(node.outputs[o]).type.shape, bindings);
+}
+
+void Executor::allocate_late_outputs(Buffers& buffers, size_t s) const {
   const Node& node = *program_->steps[s].node;
   for (size_t o = 0; o < node.outputs.size(); ++o) {
     if (node.outputs[o] == kNoValue || buffers.plan->dims[static_cast<size_t>(node.outputs[o])]) continue;
     // What stands here is the previous run's, and may belong to its caller by now.
     buffers.outputs[s][o] = {};
-    const ValueType& type = graph.value(node.outputs[o]).type;
-    if (!type.shape || alias_of(*program_->steps[s].schema, o) != nullptr) continue;
-    DimBindings bindings;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      const Tensor& tensor = buffers.inputs[s][i];
-      if (node.inputs[i] == kNoValue || !tensor.defined()) continue;
-      const auto& formal = graph.value(node.inputs[i]).type.shape;
-      for (size_t d = 0; formal && d < std::min(tensor.rank(), formal->size()); ++d) {
-        if (const auto symbol = (*formal)[d].symbol_name()) bindings.try_emplace(*symbol, tensor.dim(d));
-      }
-    }
-    const auto dims = evaluate(*type.shape, bindings);
-    buffers.outputs[s][o] = dims ? Tensor::host(type.dtype, *dims) : Tensor();
+    if (!late_[s][o].known) continue;
+    auto dims = late_dims(buffers, s, o);
+    if (!dims) continue;
+    Tensor& kept = buffers.kept[s][o];
+    const bool fits =
+        late_[s][o].kept && kept.defined() && kept.buffer().use_count() == 1 && kept.dims() == *dims;
+    if (!fits) kept = Tensor::host(program_->graph.value(node.outputs[o]).type.dtype, std::move(*dims));
+    buffers.outputs[s][o] = kept;
+    if (!late_[s][o].kept) kept = {};
   }
 }
 
 void Executor::set_value(Buffers& buffers, ValueId id, const Tensor& tensor) const {
-  for (const auto& [step, position] : uses_[static_cast<size_t>(id)]) buffers.inputs[step][position] = tensor;
-  buffers.values[static_cast<size_t>(id)] = tensor;
+  const auto v = static_cast<size_t>(id);
+  for (const auto& [step, position] : uses_[v]) buffers.inputs[step][position] = tensor;
+  if (returned_[v]) buffers.values[v] = tensor;
 }
 
 void Executor::run_step(Buffers& buffers, size_t s, Stream& stream, const RunControl& control,

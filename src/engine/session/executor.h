@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,11 @@ class Executor {
   class Bodies;
   using BodyExecutors = std::map<std::string, std::unique_ptr<Executor>, std::less<>>;
 
+  // Where the dims of an output come from once the inputs of its step are known.
+  struct LateOutput;
+
   void find_next_reads();
+  void find_late_outputs();
   DimBindings bind_dims(const RunBindings& bindings) const;
   std::shared_ptr<const MemoryPlan> plan_for(const DimBindings& bindings);
   bool fits(const Buffers& buffers, const RunBindings& bindings) const;
@@ -45,6 +50,7 @@ class Executor {
   void bind_steps(Buffers& buffers) const;
   bool is_view(const Buffers& buffers, size_t step) const;
   void set_value(Buffers& buffers, ValueId id, const Tensor& tensor) const;
+  std::optional<Dims> late_dims(const Buffers& buffers, size_t step, size_t output) const;
   void allocate_late_outputs(Buffers& buffers, size_t step) const;
   void place_outputs(Buffers& buffers, const RunBindings& bindings) const;
   std::vector<Tensor> collect_outputs(const Buffers& buffers, const RunBindings& bindings) const;
@@ -58,6 +64,8 @@ class Executor {
   std::vector<std::vector<std::pair<uint32_t, uint32_t>>> uses_;  // value -> (step, input position)
   std::vector<std::pair<uint32_t, uint32_t>> makers_;             // value -> (step, output position)
   std::vector<BodyExecutors> bodies_;                             // by step
+  std::vector<bool> returned_;                                    // values that are graph outputs
+  std::vector<std::vector<LateOutput>> late_;                     // by step and output
   std::vector<std::span<const std::byte>> next_reads_;  // step with packed weights -> those of the next one
 
   std::mutex mutex_;

@@ -4,9 +4,11 @@
 // Each group of output channels is a matrix product of the weights, as they are stored, with the elements
 // under the windows: read from copied rows of the map where rows of windows are long, else from columns of
 // windows that are made a panel at a time. A group of one input channel is summed tap by tap, neighbouring
-// windows together; a plane of one element is a product with rows of weights.
+// windows together; a plane of one element is a product with rows of weights, and one of few windows too
+// (conv_few_windows.h).
 #include <algorithm>
 
+#include "engine/backends/cpu/conv_few_windows.h"
 #include "engine/backends/cpu/conv_operands.h"
 #include "engine/backends/cpu/conv_windows.h"
 #include "engine/backends/cpu/cpu_kernel.h"
@@ -111,6 +113,13 @@ void run(const KernelContext& context, const MicroKernels& micro) {
   sizes.check_channels(context, 2);
   if (context.allocate_output(0, DType::kF32, sizes.out_dims).count() == 0) return;
   const ConvOperands conv(context, sizes, micro);
+  if (conv.groups == 1 && conv.depth() > 1 && conv.windows.out_plane() <= FewWindows::kMost) {
+    const FewWindows few = {conv.windows, conv.batch, conv.channels, conv.outputs,
+                            conv.x,       conv.w,     conv.bias,     conv.y};
+    return run_few_windows(context.env(), micro, few, [&](float* y, int64_t count) {
+      if (conv.finish.needed()) conv.finish.apply(y, count);
+    });
+  }
   if (conv.channels == 1 && copyable(sizes.axes)) return run_taps(context.env(), micro, conv);
   const bool one_element = conv.windows.pointwise() && conv.windows.plane() == 1;
   if (one_element && conv.groups == 1) return run_rows(context.env(), micro, conv);

@@ -46,6 +46,35 @@ OperatorCase random_case(uint32_t seed, size_t spatial, bool depthwise) {
   return operation;
 }
 
+TEST_P(ConvOnIsa, FewWindowsOfManyTapsMatchTheReference) {
+  for (const int64_t batch : {1, 3, 20}) {
+    for (const int64_t pad : {0, 1, 40}) {
+      for (const int64_t dilation : {1, 2}) {
+        const OperatorCase rows{
+            "",
+            "Conv",
+            {{"strides", std::vector<int64_t>{64}},
+             {"dilations", std::vector<int64_t>{dilation}},
+             {"pads", std::vector<int64_t>{pad, pad}}},
+            {random_f32({batch, 3, 300}, 1), random_f32({70, 3, 101}, 2), random_f32({70}, 3)}};
+        const OperatorCase planes{"",
+                                  "Conv",
+                                  {{"strides", std::vector<int64_t>{2, 3}},
+                                   {"dilations", std::vector<int64_t>{dilation, 1}},
+                                   {"pads", std::vector<int64_t>{1, 0, 1, 2}}},
+                                  {random_f32({batch, 5, 6, 9}, 1), random_f32({33, 5, 3, 4}, 2)}};
+        for (const OperatorCase& operation : {rows, planes}) {
+          const KernelRunner runner(make_device(GetParam(), 1), operation);
+          const Tensor y = runner.run()[0];
+          ASSERT_NO_FATAL_FAILURE(expect_near(y, runner.reference()[0], 2e-4));
+          const Tensor parallel = KernelRunner(make_device(GetParam(), 3), operation).run()[0];
+          ASSERT_EQ(std::memcmp(y.data(), parallel.data(), y.size_bytes()), 0);
+        }
+      }
+    }
+  }
+}
+
 TEST_P(ConvOnIsa, MatchesTheReferenceForAnyWindowsAndThreads) {
   for (uint32_t seed = 0; seed < 96; ++seed) {
     SCOPED_TRACE(seed);

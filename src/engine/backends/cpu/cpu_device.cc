@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
@@ -18,11 +19,41 @@ namespace oag::cpu {
 #include "engine/backends/cpu/kernel_list.inc"
 #undef OAG_KERNEL
 
+// Scratch memory of runs that have ended, for those to come.
+class ScratchPool {
+ public:
+  std::shared_ptr<Buffer> take() {
+    std::lock_guard lock(mutex_);
+    if (kept_.empty()) return nullptr;
+    std::shared_ptr<Buffer> block = std::move(kept_.back());
+    kept_.pop_back();
+    return block;
+  }
+  void give(std::shared_ptr<Buffer> block) {
+    if (block == nullptr || block->size_bytes() > kMostBytes) return;
+    std::lock_guard lock(mutex_);
+    if (kept_.size() < kMostKept) kept_.push_back(std::move(block));
+  }
+
+ private:
+  static constexpr size_t kMostKept = 4, kMostBytes = size_t{32} << 20;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Buffer>> kept_;
+};
+
 namespace {
 
 class CpuEnv final : public KernelEnv {
  public:
-  CpuEnv(ComputePool& pool, const RunControl& control) : pool_(pool), control_(control) {}
+  CpuEnv(ComputePool& pool, std::shared_ptr<ScratchPool> scratch, const RunControl& control)
+      : pool_(pool),
+        control_(control),
+        scratch_(std::move(scratch)),
+        block_(scratch_->take()),
+        grown_bytes_(block_ == nullptr ? 0 : block_->size_bytes()) {}
+  ~CpuEnv() override { scratch_->give(std::move(block_)); }
+  CpuEnv(const CpuEnv&) = delete;
+  CpuEnv& operator=(const CpuEnv&) = delete;
 
   bool parallel_for(int64_t tiles, int64_t ns_per_tile, FunctionRef<void(int64_t, int)> tile) override {
     return pool_.parallel_for(control_, tiles, ns_per_tile, tile);
@@ -54,10 +85,11 @@ class CpuEnv final : public KernelEnv {
  private:
   ComputePool& pool_;
   const RunControl& control_;
+  std::shared_ptr<ScratchPool> scratch_;
   std::shared_ptr<Buffer> block_;
+  size_t grown_bytes_;
   std::vector<std::shared_ptr<Buffer>> outgrown_;
   size_t used_ = 0;
-  size_t grown_bytes_ = 0;
 };
 
 class CpuEvent final : public Event {
@@ -72,8 +104,9 @@ class CpuEvent final : public Event {
 
 class CpuStream final : public Stream {
  public:
-  CpuStream(std::shared_ptr<ComputePool> pool, const RunControl& control)
-      : pool_(std::move(pool)), env_(*pool_, control) {}
+  CpuStream(std::shared_ptr<ComputePool> pool, std::shared_ptr<ScratchPool> scratch,
+            const RunControl& control)
+      : pool_(std::move(pool)), env_(*pool_, std::move(scratch), control) {}
 
   void submit(const Kernel& kernel, KernelContext& context) override {
     kernel.run(context);
@@ -173,6 +206,7 @@ CpuDevice::CpuDevice(Isa isa, std::shared_ptr<ComputePool> pool)
     : isa_(isa),
       properties_(describe(isa, pool->threads())),
       pool_(std::move(pool)),
+      scratch_(std::make_shared<ScratchPool>()),
       kernels_(kernel_list(), &micro_kernels(isa)) {}
 
 std::optional<uint64_t> CpuDevice::free_memory_bytes() const {
@@ -180,7 +214,7 @@ std::optional<uint64_t> CpuDevice::free_memory_bytes() const {
 }
 
 std::unique_ptr<Stream> CpuDevice::make_stream(const RunControl& control) {
-  return std::make_unique<CpuStream>(pool_, control);
+  return std::make_unique<CpuStream>(pool_, scratch_, control);
 }
 
 MachineLimits CpuDevice::measure_limits() {

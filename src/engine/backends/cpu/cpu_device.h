@@ -9,6 +9,7 @@
 namespace oag::cpu {
 
 struct MicroKernels;
+class ScratchPool;
 
 // The processor as a device: host memory, kernels of one instruction set, parallel regions on the Runtime's
 // pool.
@@ -30,6 +31,7 @@ class CpuDevice final : public Device {
   Isa isa_;
   DeviceProperties properties_;
   std::shared_ptr<ComputePool> pool_;
+  std::shared_ptr<ScratchPool> scratch_;
   KernelTable kernels_;
 };
 

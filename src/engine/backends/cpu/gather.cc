@@ -1,9 +1,13 @@
-// Gather on axis 0: copies of rows; rows of block formats are decoded to f32, bit for bit as the reference
-// decoder does.
+// Gather of whole-byte elements: copies of runs; rows of block formats are decoded to f32, bit for bit as the
+// reference decoder does.
+#include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "base/error.h"
 #include "engine/backends/cpu/cpu_kernel.h"
+#include "engine/ops/strided.h"
 #include "engine/tensor/block_format.h"
 
 namespace oag::cpu {
@@ -11,13 +15,9 @@ namespace {
 
 Refusal accept(const KernelQuery& query) {
   const DType table = query.dtype(0);
-  if (table != DType::kF32 && table != DType::kF16 && table != DType::kBF16 && !is_block_format(table)) {
-    return "table is not f32, f16, bf16 or a block format";
-  }
-  const int64_t axis = query.node.int_attribute("axis", 0);
-  const Shape* data = query.shape(0);
-  const bool first = axis == 0 || (data != nullptr && axis == -static_cast<int64_t>(data->size()));
-  return first ? Refusal{} : "axis is not the first one";
+  if (is_block_format(table)) return {};  // whose axis is 0
+  if (is_object(table)) return "elements are objects";
+  return dtype_info(table).block_values == 1 ? Refusal{} : "elements share bytes";
 }
 
 int64_t index_at(const KernelContext& context, int64_t i, int64_t limit) {
@@ -32,25 +32,39 @@ int64_t index_at(const KernelContext& context, int64_t i, int64_t limit) {
   return index < 0 ? index + limit : index;
 }
 
-void run(const KernelContext& context, const MicroKernels&) {
+void decode_rows(const KernelContext& context, const Tensor& out, int64_t width) {
   const Tensor& data = context.input(0);
-  const Tensor& indices = context.input(1);
-  Dims dims = indices.dims();
-  dims.insert(dims.end(), data.dims().begin() + 1, data.dims().end());
-  const bool blocks = is_block_format(data.dtype());
-  const Tensor& out = context.allocate_output(0, blocks ? DType::kF32 : data.dtype(), std::move(dims));
-  if (out.count() == 0) return;
-  const int64_t width = out.count() / indices.count();
   const size_t stride = row_bytes(data.dtype(), width);
-  for (int64_t i = 0; i < indices.count(); ++i) index_at(context, i, data.dim(0));  // tiles must not throw
-  context.env().parallel_for(indices.count(), blocks ? 2 * width : width / 8, [&](int64_t i, int) {
+  context.env().parallel_for(context.input(1).count(), 2 * width, [&](int64_t i, int) {
     const auto row =
         data.bytes().subspan(static_cast<size_t>(index_at(context, i, data.dim(0))) * stride, stride);
-    if (blocks) {
-      decode_blocks(data.dtype(), row,
-                    out.values<float>().subspan(static_cast<size_t>(i * width), static_cast<size_t>(width)));
-    } else {
-      std::memcpy(out.data() + static_cast<size_t>(i) * stride, row.data(), stride);
+    decode_blocks(data.dtype(), row,
+                  out.values<float>().subspan(static_cast<size_t>(i * width), static_cast<size_t>(width)));
+  });
+}
+
+void run(const KernelContext& context, const MicroKernels&) {
+  constexpr int64_t kTileBytes = 4096;
+  const Tensor& data = context.input(0);
+  const Tensor& indices = context.input(1);
+  const size_t axis = normalize_axis(context, context.node().int_attribute("axis", 0), data.rank());
+  const auto split = data.dims().begin() + static_cast<std::ptrdiff_t>(axis);
+  Dims dims(data.dims().begin(), split);
+  dims.insert(dims.end(), indices.dims().begin(), indices.dims().end());
+  dims.insert(dims.end(), split + 1, data.dims().end());
+  const bool blocks = is_block_format(data.dtype());
+  const Tensor& out = context.allocate_output(0, blocks ? DType::kF32 : data.dtype(), std::move(dims));
+  const int64_t limit = *split, chosen = indices.count();
+  for (int64_t i = 0; i < chosen; ++i) index_at(context, i, limit);  // tiles must not throw
+  if (out.count() == 0) return;
+  const int64_t width = std::accumulate(split + 1, data.dims().end(), int64_t{1}, std::multiplies<>());
+  if (blocks) return decode_rows(context, out, width);
+  const int64_t run = width * dtype_info(data.dtype()).block_bytes, runs = out.count() / width;
+  const int64_t some = std::max<int64_t>(1, kTileBytes / run);
+  context.env().parallel_for((runs + some - 1) / some, std::max(run, kTileBytes) / 8, [&](int64_t tile, int) {
+    for (int64_t i = tile * some; i < std::min(runs, (tile + 1) * some); ++i) {
+      const int64_t from = i / chosen * limit + index_at(context, i % chosen, limit);
+      std::memcpy(out.data() + i * run, data.data() + from * run, static_cast<size_t>(run));
     }
   });
 }

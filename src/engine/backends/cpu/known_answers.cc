@@ -475,6 +475,101 @@ bool panel_product(const MicroKernels& micro) {
   return true;
 }
 
+bool rows_product(const MicroKernels& micro) {
+  constexpr int64_t kRows = 17, kDepth = 7, kStride = kPanelColumns + 5;
+  Values random;
+  const std::vector<float> a = random.some(kRows * kDepth), b = random.some(kDepth * kStride);
+  std::vector<float> panel, in_place(static_cast<size_t>(kRows * kPanelColumns)), packed(in_place.size());
+  for (int64_t k = 0; k < kDepth; ++k)
+    panel.insert(panel.end(), b.begin() + k * kStride, b.begin() + k * kStride + kPanelColumns);
+  micro.rows_product(a.data(), kDepth, kRows, b.data(), kStride, kDepth, false, in_place.data(),
+                     kPanelColumns);
+  micro.panel_product(a.data(), kDepth, kRows, panel.data(), kDepth, false, packed.data(), kPanelColumns,
+                      kPanelColumns);
+  return in_place == packed;
+}
+
+double sigmoid_of(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+bool recurrent_cells(const MicroKernels& micro) {
+  Values random;
+  const std::vector<float> gates = random.some(4 * kWidth, -3, 3), start = random.some(kWidth);
+  std::vector<float> c = start, h = start, kept(kWidth), gru[2] = {start, start};
+  micro.lstm_gates(gates.data(), kWidth, kWidth, c.data(), h.data());
+  micro.gru_reset(gates.data(), start.data(), kWidth, kept.data());
+  for (const bool after : {false, true})
+    micro.gru_gates(gates.data(), kWidth, after, kWidth, gru[after].data());
+  for (size_t i = 0; i < kWidth; ++i) {
+    const double g[] = {gates[i], gates[kWidth + i], gates[2 * kWidth + i], gates[3 * kWidth + i]};
+    const double cell = sigmoid_of(g[2]) * start[i] + sigmoid_of(g[0]) * std::tanh(g[3]);
+    if (!near(c[i], cell, 1e-5) || !near(h[i], sigmoid_of(g[1]) * std::tanh(cell), 1e-5) ||
+        !near(kept[i], sigmoid_of(g[0]) * start[i], 1e-5)) {
+      return false;
+    }
+    for (const bool after : {false, true}) {
+      const double fresh = std::tanh(after ? g[3] + sigmoid_of(g[1]) * g[2] : g[2]), z = sigmoid_of(g[0]);
+      if (!near(gru[after][i], (1 - z) * fresh + z * start[i], 1e-5)) return false;
+    }
+  }
+  std::vector<float> y(kWidth);
+  micro.tanh(gates.data(), kWidth, y.data());
+  for (size_t i = 0; i < kWidth; ++i) {
+    if (!near(y[i], std::tanh(double{gates[i]}), 1e-6)) return false;
+  }
+  return true;
+}
+
+bool reductions(const MicroKernels& micro) {
+  constexpr int64_t kRows = 3, kColumns = 77, kStride = 80;  // vectors side by side, one, and a part of one
+  const std::vector<float> x = Values().some(kRows * kStride);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (int op = 0; op < kReduceOps; ++op) {
+    const auto which = static_cast<ReduceOp>(op);
+    const double none = which == ReduceOp::kMax ? -kInfinity : which == ReduceOp::kMin ? kInfinity : 0;
+    const auto join = [&](double total, double value) {
+      switch (which) {
+        case ReduceOp::kSum: return total + value;
+        case ReduceOp::kAbs: return total + std::fabs(value);
+        case ReduceOp::kSquares: return total + value * value;
+        case ReduceOp::kMax: return std::max(total, value);
+        default: return std::min(total, value);
+      }
+    };
+    double row = none;
+    for (int64_t c = 0; c < kColumns; ++c) row = join(row, x[static_cast<size_t>(c)]);
+    if (!near(micro.reduce_row[op](x.data(), kColumns), row, 1e-4)) return false;
+    std::vector<float> y(kColumns, static_cast<float>(none));
+    micro.reduce_columns[op](x.data(), kRows, kStride, kColumns, y.data());
+    for (size_t c = 0; c < kColumns; ++c) {
+      double column = none;
+      for (size_t r = 0; r < kRows; ++r) column = join(column, x[r * kStride + c]);
+      if (!near(y[c], column, 1e-5)) return false;
+    }
+  }
+  return true;
+}
+
+bool columns_and_blocks(const MicroKernels& micro) {
+  constexpr size_t kRows = 19, kColumns = 37;
+  const std::vector<float> x = Values().some(kRows * kColumns);
+  std::vector<float> soft(x.size()), turned(x.size());
+  micro.softmax_columns(x.data(), kRows, kColumns, kColumns, soft.data());
+  micro.transpose_block(x.data(), kColumns, kRows, kColumns, turned.data(), kRows);
+  for (size_t c = 0; c < kColumns; ++c) {
+    double total = 0;
+    for (size_t r = 0; r < kRows; ++r) total += std::exp(double{x[r * kColumns + c]});
+    for (size_t r = 0; r < kRows; ++r) {
+      if (turned[c * kRows + r] != x[r * kColumns + c] ||
+          !near(soft[r * kColumns + c], std::exp(double{x[r * kColumns + c]}) / total, 1e-5)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 template <typename T, typename Decode>
 bool columns_are_right(MicroKernels::PackColumns pack, const std::vector<T>& w, Decode decode) {
   constexpr int64_t kRows = kPanelColumns - 3, kFirst = 5, kDepth = 37;
@@ -571,6 +666,10 @@ constexpr Check kChecks[] = {{"products with 4-bit weights", dot_of_4_bits},
                              {"rotations", rotations},
                              {"matrix products", panel_product},
                              {"columns of matrices", packed_columns},
+                             {"matrix products in place", rows_product},
+                             {"recurrent cells", recurrent_cells},
+                             {"reductions", reductions},
+                             {"columns and transposed blocks", columns_and_blocks},
                              {"windows", taps},
                              {"products with windows", window_products}};
 

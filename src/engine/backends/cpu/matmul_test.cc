@@ -65,6 +65,61 @@ TEST_P(MatMulOnIsa, LeadingDimsBroadcastAndVectorsLoseTheirAddedDim) {
   EXPECT_EQ(KernelRunner(device, {"", "MatMul", {}, {vector, vector}}).run()[0].dims(), Dims{});
 }
 
+// Rows of y are sums of the same products in the same order, whatever b is packed into and who else is there.
+TEST_P(MatMulOnIsa, AConstantMatrixAndRowsInPlaceGiveTheSameBits) {
+  const auto device = make_device(GetParam(), 2);
+  for (const int64_t columns : {1, 31, 64, 130}) {
+    for (const int64_t depth : {1, 70, 600}) {
+      const Tensor a = random_f32({2, 40, depth}, 1), b = random_f32({depth, columns}, 2);
+      const Tensor whole = KernelRunner(device, {"", "MatMul", {}, {a, b}}).run()[0];
+      const Tensor packed = KernelRunner(device, {"", "MatMul", {}, {a, b}, 1, {1}}).run()[0];
+      ASSERT_EQ(std::memcmp(whole.data(), packed.data(), whole.size_bytes()), 0) << columns << " " << depth;
+      for (const int64_t row : {0, 1, 79}) {
+        const Tensor one(DType::kF32, {depth}, a.buffer(), static_cast<size_t>(row * depth) * 4);
+        const Tensor alone = KernelRunner(device, {"", "MatMul", {}, {one, b}}).run()[0];
+        ASSERT_EQ(alone.dims(), Dims{columns});
+        ASSERT_EQ(std::memcmp(alone.data(), whole.values<float>().data() + row * columns, alone.size_bytes()),
+                  0)
+            << columns << " " << depth << " row " << row;
+      }
+    }
+  }
+}
+
+TEST_P(MatMulOnIsa, AConstantOfGemmIsPackedEitherWayRound) {
+  const auto device = make_device(GetParam(), 2);
+  const Tensor a = random_f32({9, 300}, 1), c = random_f32({50}, 3);
+  for (const int64_t turned : {0, 1}) {
+    const Tensor b = random_f32(turned ? Dims{50, 300} : Dims{300, 50}, 2);
+    const Attributes attributes = {{"transB", turned}};
+    const Tensor packed = KernelRunner(device, {"", "Gemm", attributes, {a, b, c}, 1, {1}}).run()[0];
+    const Tensor given = KernelRunner(device, {"", "Gemm", attributes, {a, b, c}}).run()[0];
+    EXPECT_EQ(std::memcmp(packed.data(), given.data(), given.size_bytes()), 0) << turned;
+  }
+}
+
+TEST_P(MatMulOnIsa, EmptyMatricesGiveZerosOrNothing) {
+  const auto device = make_device(GetParam(), 2);
+  const auto product = [&](Dims a, Dims b) {
+    return KernelRunner(device,
+                        {"", "MatMul", {}, {random_f32(std::move(a), 1), random_f32(std::move(b), 2)}})
+        .run()[0];
+  };
+  EXPECT_EQ(product({0, 4}, {4, 3}).dims(), (Dims{0, 3}));
+  EXPECT_EQ(product({2, 0, 4}, {4, 3}).dims(), (Dims{2, 0, 3}));
+  EXPECT_EQ(product({2, 4}, {4, 0}).dims(), (Dims{2, 0}));
+  const Tensor nothing = product({5, 2, 0}, {0, 3});
+  EXPECT_EQ(nothing.dims(), (Dims{5, 2, 3}));
+  for (const float value : nothing.values<float>()) EXPECT_EQ(value, 0.0f);
+}
+
+TEST(MatMulOnBestIsa, ACancelIsSeenWithin20MsAlsoAmongManySmallProducts) {
+  const auto device = make_device(available_isas().back(), 2);
+  const Tensor large = random_f32({4096, 4096}, 1), small = random_f32({400, 512, 512}, 2);
+  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {large, large}})), 20);
+  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {small, small}})), 20);
+}
+
 TEST_P(MatMulOnIsa, GemmTransposesScalesAndAddsC) {
   const int64_t rows = 13, depth = 21, columns = 35;
   for (const int64_t turn_a : {0, 1}) {

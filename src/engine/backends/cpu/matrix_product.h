@@ -42,12 +42,20 @@ struct ProductOperands {
   float* y;
   const float* column_bias = nullptr;
   const float* row_bias = nullptr;
+  const float* b_panels = nullptr;  // b as pack_panels lays it out
+  const float* b_rows = nullptr;    // or b's dense rows, to be read in place; else panels are packed
 };
 using PackPanelOf =
     FunctionRef<void(int64_t product, int64_t column, int64_t count, int64_t k, int64_t depth, float* panel)>;
 
-// The same for all of them together.
+// The same for all of them together. Without `pack` every b has panels.
 bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProducts& products,
                   FunctionRef<ProductOperands(int64_t product)> operands, PackPanelOf pack);
+bool multiply_all(KernelEnv& env, const MicroKernels& micro, const MatrixProducts& products,
+                  FunctionRef<ProductOperands(int64_t product)> operands);
+
+// Panels of a whole b: [panel, depth, kPanelColumns]. How many values that are, and how they are made.
+int64_t panel_values(int64_t depth, int64_t columns);
+bool pack_panels(KernelEnv& env, int64_t depth, int64_t columns, PackPanel pack, float* panels);
 
 }  // namespace oag::cpu

@@ -122,6 +122,9 @@ inline constexpr int64_t kPanelColumns = 32;
 // blocks' sums in order. A block of a panel lies in the first-level cache.
 inline constexpr int64_t kSumBlock = 256;
 
+enum class ReduceOp { kSum, kAbs, kSquares, kMax, kMin };  // extremes of what has a NaN are NaN
+inline constexpr int kReduceOps = 5;
+
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
 // Functions of one element and two parameters.
@@ -214,6 +217,9 @@ struct MicroKernels {
   // kPanelColumns]. Where it `continues`, the sum is added to what y holds.
   void (*panel_product)(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
                         bool continues, float* y, int64_t y_stride, int64_t columns);
+  // The same for kPanelColumns columns of a b whose rows lie b_stride apart; equal bits.
+  void (*rows_product)(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t b_stride,
+                       int64_t depth, bool continues, float* y, int64_t y_stride);
   // panel[k][c] = value first + k of row c, for `rows` <= kPanelColumns; 0 for the columns that are left.
   using PackColumns = void (*)(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
   PackColumns pack_columns_f32, pack_columns_f16, pack_columns_bf16;
@@ -229,6 +235,26 @@ struct MicroKernels {
                          int64_t y_stride, int64_t columns);
   // y[i] = max_t x[offsets[t] + i]; anything where one is NaN.
   void (*tap_maxima)(const float* x, const int64_t* offsets, int64_t taps, int64_t count, float* y);
+
+  // --- recurrent cells (kernels/recurrent.cc): `gates` are sums, `stride` apart from gate to gate
+  // Gates input, output, forget and cell: the next c and h.
+  void (*lstm_gates)(const float* gates, int64_t stride, int64_t count, float* c, float* h);
+  // kept = sigmoid(reset) · h
+  void (*gru_reset)(const float* reset, const float* h, int64_t count, float* kept);
+  // Gates update, reset and hidden: the next h. Where the reset gate comes after the product, hidden is the
+  // product alone and a fourth gate has what the input adds.
+  void (*gru_gates)(const float* gates, int64_t stride, bool reset_after, int64_t count, float* h);
+  void (*tanh)(const float* x, int64_t count, float* y);  // within 4 ulp
+
+  // --- reductions and moves (kernels/reduce.cc); a reduction of nothing is 0, or -inf and inf for extremes
+  float (*reduce_row[kReduceOps])(const float* x, int64_t count);
+  // y[c] is joined with the reduction of x[r * stride + c] over r.
+  void (*reduce_columns[kReduceOps])(const float* x, int64_t rows, int64_t stride, int64_t columns, float* y);
+  // The softmax of each column of x; y lies as x does.
+  void (*softmax_columns)(const float* x, int64_t rows, int64_t stride, int64_t columns, float* y);
+  // to[c * to_stride + r] = from[r * from_stride + c], any 32 bits.
+  void (*transpose_block)(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
+                          int64_t to_stride);
 
   // --- what one core can do (kernels/limits.cc)
   float (*read_all)(const float* data, int64_t count);  // the largest value; counts are multiples of 128

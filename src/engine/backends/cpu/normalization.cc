@@ -1,9 +1,12 @@
-// RMSNormalization, LayerNormalization and Softmax of f32 rows, over the last dim.
+// RMSNormalization and LayerNormalization of f32 rows, over the last dim; Softmax of f32 along any.
 // Tolerance against double: 1e-6 relative to the row's largest result for the norms (sums in kLanes lanes);
 // for softmax (max(x) - x + 10) · 2^-24 of each result, as the difference is rounded before it becomes an
 // exponent.
+#include <algorithm>
+
 #include "base/error.h"
 #include "engine/backends/cpu/cpu_kernel.h"
+#include "engine/ops/strided.h"
 
 namespace oag::cpu {
 namespace {
@@ -31,8 +34,10 @@ Refusal accept_norm(const KernelQuery& query) {
 }
 
 struct Rows {
-  explicit Rows(const KernelContext& context)
-      : length(context.input(0).rank() == 0 ? 1 : context.input(0).dims().back()),
+  explicit Rows(const KernelContext& context) : Rows(context, context.input(0).rank() - 1) {}
+  // Along `axis`, which only dims of one element follow.
+  Rows(const KernelContext& context, size_t axis)
+      : length(axis < context.input(0).rank() ? context.input(0).dim(axis) : 1),
         count(length == 0 ? 0 : context.input(0).count() / length),
         x(context.input(0).values<float>().data()),
         y(context.allocate_output(0, DType::kF32, context.input(0).dims()).values<float>().data()) {}
@@ -81,8 +86,32 @@ void run_layer(const KernelContext& context, const MicroKernels& micro) {
   });
 }
 
+Refusal accept_softmax(const KernelQuery& query) {
+  return query.dtype(0) == DType::kF32 ? Refusal{} : "input is not f32";
+}
+
+// Along a dim that is not the last: columns side by side.
+void run_softmax_columns(const KernelContext& context, const MicroKernels& micro, const Lanes& lanes) {
+  constexpr int64_t kColumns = 64;
+  const float* x = context.input(0).values<float>().data();
+  float* y = context.allocate_output(0, DType::kF32, context.input(0).dims()).values<float>().data();
+  const int64_t blocks = (lanes.step + kColumns - 1) / kColumns;
+  context.env().parallel_for(lanes.count / lanes.step * blocks, lanes.length * std::min(kColumns, lanes.step),
+                             [&](int64_t i, int) {
+                               const int64_t column = i % blocks * kColumns;
+                               const int64_t at = i / blocks * lanes.length * lanes.step + column;
+                               micro.softmax_columns(x + at, lanes.length, lanes.step,
+                                                     std::min(kColumns, lanes.step - column), y + at);
+                             });
+}
+
 void run_softmax(const KernelContext& context, const MicroKernels& micro) {
-  const Rows rows(context);
+  const Dims& dims = context.input(0).dims();
+  const size_t axis = normalize_axis(context, context.node().int_attribute("axis", -1), dims.size());
+  if (context.input(0).count() > 0 && axis + 1 < dims.size()) {
+    if (const Lanes lanes(dims, axis); lanes.step > 1) return run_softmax_columns(context, micro, lanes);
+  }
+  const Rows rows(context, axis);
   context.env().parallel_for(rows.count, rows.length, [&](int64_t r, int) {
     micro.softmax_row(rows.x + r * rows.length, rows.length, rows.y + r * rows.length);
   });
@@ -94,7 +123,7 @@ extern constinit const KernelImpl kRMSNormalization = {"", "RMSNormalization", "
                                                        accept_norm, make_kernel<run_rms>};
 extern constinit const KernelImpl kLayerNormalization = {"", "LayerNormalization", "layer_normalization",
                                                          accept_norm, make_kernel<run_layer>};
-extern constinit const KernelImpl kSoftmax = {"", "Softmax", "softmax", accept_last_axis,
+extern constinit const KernelImpl kSoftmax = {"", "Softmax", "softmax", accept_softmax,
                                               make_kernel<run_softmax>};
 
 }  // namespace oag::cpu

@@ -76,6 +76,8 @@ void rotate_pairs(const float* x, const float* cos, const float* sin, int64_t ha
 // matrix.cc
 void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t depth,
                    bool continues, float* y, int64_t y_stride, int64_t columns);
+void rows_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t b_stride,
+                  int64_t depth, bool continues, float* y, int64_t y_stride);
 void pack_columns_f32(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
 void pack_columns_f16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
 void pack_columns_bf16(const FloatRows& w, int64_t rows, int64_t first, int64_t depth, float* panel);
@@ -89,6 +91,21 @@ void tap_maxima(const float* x, const int64_t* offsets, int64_t taps, int64_t co
 void window_product(const float* a, int64_t a_stride, int64_t rows, const float* x, const int64_t* offsets,
                     int64_t depth, bool continues, const float* bias, float* y, int64_t y_stride,
                     int64_t columns);
+
+// recurrent.cc
+void lstm_gates(const float* gates, int64_t stride, int64_t count, float* c, float* h);
+void gru_reset(const float* reset, const float* h, int64_t count, float* kept);
+void gru_gates(const float* gates, int64_t stride, bool reset_after, int64_t count, float* h);
+void tanh_all(const float* x, int64_t count, float* y);
+
+// reduce.cc
+template <ReduceOp kOp>
+float reduce_row(const float* x, int64_t count);
+template <ReduceOp kOp>
+void reduce_columns(const float* x, int64_t rows, int64_t stride, int64_t columns, float* y);
+void softmax_columns(const float* x, int64_t rows, int64_t stride, int64_t columns, float* y);
+void transpose_block(const float* from, int64_t from_stride, int64_t rows, int64_t columns, float* to,
+                     int64_t to_stride);
 
 // limits.cc
 float read_all(const float* data, int64_t count);

@@ -8,10 +8,11 @@ namespace {
 // Rows of a tile: with two vectors of columns their sums fill the registers, but for what is multiplied.
 constexpr int kTileRows = kRegisters == 32 ? 12 : 6;
 
-// R rows of a by two vectors of b's columns; each output takes its products in the order of k.
-template <int R>
-void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues, float* y,
-          int64_t y_stride) {
+// R rows of a by two vectors of b's columns; each output takes its products in the order of k. b's rows lie
+// kStride apart, or b_stride when that is 0.
+template <int R, int kStride>
+void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t depth, bool continues,
+          float* y, int64_t y_stride) {
   F acc[R][2];
   for (int r = 0; r < R; ++r) {
     __builtin_prefetch(y + r * y_stride, 1);
@@ -19,7 +20,8 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool 
     acc[r][0] = acc[r][1] = zero();
   }
   for (int64_t k = 0; k < depth; ++k) {
-    const F low = load(b + k * kPanelColumns), high = load(b + k * kPanelColumns + kLanes);
+    const float* row = b + k * (kStride == 0 ? b_stride : kStride);
+    const F low = load(row), high = load(row + kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const F value = splat(a[r * a_stride + k]);
@@ -39,12 +41,12 @@ void tile(const float* a, int64_t a_stride, const float* b, int64_t depth, bool 
 }
 
 // The last `rows` <= R rows.
-template <int R>
-void last_rows(int64_t rows, const float* a, int64_t a_stride, const float* b, int64_t depth, bool continues,
-               float* y, int64_t y_stride) {
+template <int R, int kStride>
+void last_rows(int64_t rows, const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+               int64_t depth, bool continues, float* y, int64_t y_stride) {
   if constexpr (R > 0) {
-    if (rows == R) return tile<R>(a, a_stride, b, depth, continues, y, y_stride);
-    last_rows<R - 1>(rows, a, a_stride, b, depth, continues, y, y_stride);
+    if (rows == R) return tile<R, kStride>(a, a_stride, b, b_stride, depth, continues, y, y_stride);
+    last_rows<R - 1, kStride>(rows, a, a_stride, b, b_stride, depth, continues, y, y_stride);
   }
 }
 
@@ -100,10 +102,21 @@ void panel_product(const float* a, int64_t a_stride, int64_t rows, const float* 
       to = block;
     }
     for (int64_t c = 0; c < columns; c += 2 * kLanes)
-      last_rows<kTileRows>(count, from, a_stride, b + c, depth, continues, to + c, stride);
+      last_rows<kTileRows, kPanelColumns>(count, from, a_stride, b + c, 0, depth, continues, to + c, stride);
     if (columns == kPanelColumns) continue;
     for (int64_t r = 0; r < count; ++r) {
       memcpy(y + (row + r) * y_stride, block + r * stride, static_cast<size_t>(columns) * sizeof(float));
+    }
+  }
+}
+
+void rows_product(const float* a, int64_t a_stride, int64_t rows, const float* b, int64_t b_stride,
+                  int64_t depth, bool continues, float* y, int64_t y_stride) {
+  for (int64_t row = 0; row < rows; row += kTileRows) {
+    const int64_t count = rows - row < kTileRows ? rows - row : kTileRows;
+    for (int64_t c = 0; c < kPanelColumns; c += 2 * kLanes) {
+      last_rows<kTileRows, 0>(count, a + row * a_stride, a_stride, b + c, b_stride, depth, continues,
+                              y + row * y_stride + c, y_stride);
     }
   }
 }

@@ -4,6 +4,7 @@
 //   F, kLanes, kRegisters        a vector of kLanes floats (4, 8 or 16), and how many there are
 //   load store splat zero add sub mul div mul_add(a, b, c) = a · b + c, abs, round (to nearest even)
 //   max min                      the second operand where one is NaN
+//   keep_nan(a, b)               a where it is NaN, else b
 //   sum max_lane                 over the lanes, in a fixed order
 //   store_sums(p, a, b, c, d)    the sums of four vectors, as sum() gives them
 //   transpose(v)                 a square of kLanes vectors

@@ -45,6 +45,9 @@ static inline F max(F a, F b) {
 static inline F min(F a, F b) {
   return _mm256_min_ps(a, b);
 }
+static inline F keep_nan(F a, F b) {
+  return _mm256_blendv_ps(b, a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
 static inline F abs(F a) {
   return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }

@@ -45,6 +45,9 @@ static inline F max(F a, F b) {
 static inline F min(F a, F b) {
   return _mm512_min_ps(a, b);
 }
+static inline F keep_nan(F a, F b) {
+  return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
+}
 static inline F abs(F a) {
   return _mm512_abs_ps(a);
 }

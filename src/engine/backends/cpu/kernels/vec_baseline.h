@@ -57,6 +57,9 @@ static inline F max(F a, F b) {
 static inline F min(F a, F b) {
   return select(a < b, a, b);
 }
+static inline F keep_nan(F a, F b) {
+  return select(a == a, b, a);
+}
 static inline F abs(F a) {
   return reinterpret_cast<F>(reinterpret_cast<I>(a) & 0x7fffffff);
 }

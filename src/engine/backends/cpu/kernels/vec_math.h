@@ -25,6 +25,23 @@ static inline F exp(F x) {
   return mul(mul(p, pow2_near(half)), pow2_near(sub(n, half)));
 }
 
+// Within 4 ulp. With m = e^2x - 1 it is m / (m + 2), and m = 2^n (e^r - 1) + (2^n - 1), where n is 0 near 0.
+static inline F tanh(F x) {
+  x = max(splat(-20.0f), min(splat(20.0f), add(x, x)));
+  const F n = round(mul(x, splat(1.44269504f)));
+  F r = mul_add(n, splat(-0.693359375f), x);
+  r = mul_add(n, splat(2.12194440e-4f), r);
+  F p = splat(1.0f / 5040);
+  p = mul_add(p, r, splat(1.0f / 720));
+  p = mul_add(p, r, splat(1.0f / 120));
+  p = mul_add(p, r, splat(1.0f / 24));
+  p = mul_add(p, r, splat(1.0f / 6));
+  p = mul_add(p, r, splat(0.5f));
+  const F power = pow2_near(n);
+  const F m = mul_add(mul_add(mul(p, r), r, r), power, sub(power, splat(1.0f)));
+  return div(m, add(m, splat(2.0f)));
+}
+
 static inline F sigmoid(F x) {
   return div(splat(1.0f), add(splat(1.0f), exp(sub(zero(), x))));
 }

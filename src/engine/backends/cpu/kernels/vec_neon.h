@@ -45,6 +45,9 @@ static inline F max(F a, F b) {
 static inline F min(F a, F b) {
   return vbslq_f32(vcltq_f32(a, b), a, b);
 }
+static inline F keep_nan(F a, F b) {
+  return vbslq_f32(vceqq_f32(a, a), b, a);
+}
 static inline F abs(F a) {
   return vabsq_f32(a);
 }
