@@ -214,6 +214,28 @@ class Given {
 
 }  // namespace
 
+void declare_input_options(CLI::App& command, InputOptions& inputs) {
+  command
+      .add_option(
+          kInputOption, inputs.files,
+          "The values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
+          "OptionalProto or MapProto, as the input's type is), or a picture (PNG, JPEG, WebP, BMP, PNM) of\n"
+          "the size that the input has: RGB from 0 to 255, channels first or last as the input has them")
+      ->type_name("NAME=FILE")
+      ->allow_extra_args(false);
+  command
+      .add_option(kSeedOption, inputs.seed, "Seed of inputs that are drawn; equal seeds draw equal values")
+      ->check(whole_number(0, UINT64_MAX))
+      ->capture_default_str();
+  command
+      .add_option(
+          kShapeOption, inputs.shapes,
+          "Dims of an input that is drawn, such as x=1,3,480,640 (default: as the model says, 1 where it\n"
+          "leaves them open)")
+      ->type_name("NAME=DIMS")
+      ->allow_extra_args(false);
+}
+
 std::vector<Tensor> make_inputs(std::span<const OnnxPort> inputs, const InputOptions& options) {
   const Given given(inputs, options);
   RandomValues random(options.seed);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,6 +11,8 @@
 
 namespace oag::cli {
 
+constexpr const char *kInputOption = "--input", *kShapeOption = "--shape", *kSeedOption = "--seed";
+
 // Where a model's inputs come from.
 struct InputOptions {
   std::vector<std::string> files;   // "NAME=FILE"
@@ -17,6 +20,9 @@ struct InputOptions {
   bool random = false;              // draw those that no file gives
   uint64_t seed = 0;
 };
+
+// --input, --shape and --seed.
+void declare_input_options(CLI::App& command, InputOptions& inputs);
 
 // A tensor for each of the model's inputs. A file is .npy, .pb (the protobuf message of the input's type) or
 // a picture, whose values are u8 or, for inputs of floats, 0 to 255, in the order that the input's shape asks

@@ -1,12 +1,13 @@
 // oag bench: how fast a model runs, and which part of the machine's own speed that is.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <algorithm>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/machine_report.h"
 #include "cli/model_bench.h"
+#include "cli/onnx_bench.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/terminal.h"
@@ -24,19 +25,9 @@ struct BenchFlags {
   ModelOptions model;
   BenchPlan plan;
   std::string batches = "1", contexts = "0";  // lists
+  OnnxBenchFlags onnx;
   bool json = false;
 };
-
-std::string platform() {
-  utsname name{};
-  return ::uname(&name) == 0 ? fmt::format("{} {}", name.sysname, name.machine) : "unknown";
-}
-
-std::string instruction_set(const Device& device) {
-  const std::string_view name = device.name();
-  const size_t colon = name.find(':');
-  return std::string(colon == std::string_view::npos ? "" : name.substr(colon + 1));
-}
 
 Json result_json(const BenchResult& result, const ModelBench& bench, const MachineLimits& limits) {
   const double seconds = result.latency_ms.median() / 1e3;
@@ -87,13 +78,7 @@ void print_json_report(const ModelBench& bench, const std::vector<BenchResult>& 
   Json list = Json::array();
   for (const BenchResult& result : results) list.push_back(result_json(result, bench, limits));
   Json document = {{"schema", "oag.bench/1"},
-                   {"machine",
-                    {{"platform", platform()},
-                     {"device", bench.device().properties().description},
-                     {"isa", instruction_set(bench.device())},
-                     {"bandwidth_gb_s", limits.bandwidth_gb_s},
-                     {"f32_gflop_s", limits.f32_gflop_s},
-                     {"int8_gop_s", limits.int8_gop_s}}},
+                   {"machine", machine_json(bench.device(), limits)},
                    {"model", bench.bundle().name()},
                    {"precision", bench.bundle().precision()},
                    {"results", std::move(list)}};
@@ -104,11 +89,7 @@ void print_json_report(const ModelBench& bench, const std::vector<BenchResult>& 
 
 void print_table(const ModelBench& bench, const std::vector<BenchResult>& results,
                  const MachineLimits& limits) {
-  fmt::print("platform   {}\n", platform());
-  fmt::print("device     {}, {}\n", bench.device().name(),
-             printable(bench.device().properties().description));
-  fmt::print("machine    reads {:.1f} GB/s, computes {:.0f} GFLOP/s in f32, {:.0f} Gop/s in int8\n",
-             limits.bandwidth_gb_s, limits.f32_gflop_s, limits.int8_gop_s);
+  fmt::print("{}", machine_lines(bench.device(), limits));
   fmt::print("model      {}, loaded in {:.0f} ms\n", printable(bench.bundle().name()), bench.load_ms());
   fmt::print("precision  {}\n\n", bench.bundle().precision());
   std::vector<std::vector<std::string>> rows = {{"run", "batch", "context", "latency ms", "spread",
@@ -144,8 +125,26 @@ void sort_unique(std::vector<int64_t>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
-int bench(BenchFlags flags) {
+// An ONNX model's runs are short: more of them.
+constexpr int kOnnxRepeats = 30;
+constexpr const char* kLanguageOptions[] = {"--prefill", "--decode", "--batch",
+                                            "--context", "--cache",  "--autotune"};
+
+int bench_onnx_model(const BenchFlags& flags, const CLI::App& command) {
+  for (const char* option : kLanguageOptions) {
+    if (command.count(option) > 0)
+      usage_error(option, "is for language models, {} is an ONNX model", cli::quoted(flags.model.model));
+  }
+  return bench_onnx(flags.onnx, flags.model,
+                    command.count("--repeats") > 0 ? flags.plan.repeats : kOnnxRepeats, flags.json);
+}
+
+int bench(BenchFlags flags, const CLI::App& command) {
   if (flags.model.model.empty()) throw CLI::RequiredError("MODEL");
+  if (is_onnx_file(flags.model.model)) return bench_onnx_model(flags, command);
+  if (has_onnx_options(command))
+    usage_error("--engine, --source, --input, --shape, --seed", "are for ONNX models, {} is none (.onnx)",
+                cli::quoted(flags.model.model));
   BenchPlan& plan = flags.plan;
   plan.batches = read_whole_number_list(flags.batches);
   plan.contexts = read_whole_number_list(flags.contexts);
@@ -190,7 +189,10 @@ void declare(CLI::App& app, int& exit_code) {
       "speed,\n"
       "measured here as well, is used: of reading memory (weights and cache that a step must read), and of\n"
       "multiply-adds. MB = 10^6 bytes. --explain adds where the time of each phase went, operator by "
-      "operator.");
+      "operator.\n\n"
+      "Of an ONNX model the time of one run is measured, on oag and on other engines in turns "
+      "(docs/backends.md); inputs\n"
+      "are drawn unless --input gives them.");
   flags->model.declare_without_context(*command);
   command->get_option("MODEL")->required(false);  // `bench serve` has none
   kBenchServeCommand.declare(*command, exit_code);
@@ -210,12 +212,16 @@ void declare(CLI::App& app, int& exit_code) {
       ->type_name("N,N")
       ->check(whole_number_list(0, kMaxTokens))
       ->capture_default_str();
-  command->add_option("--repeats", plan.repeats, "How often each is measured, after a warm-up")
-      ->check(whole_number(1, 1000))
+  command
+      ->add_option(
+          "--repeats", plan.repeats,
+          fmt::format("How often each is measured, after a warm-up ({} times for ONNX models)", kOnnxRepeats))
+      ->check(whole_number(1, 100000))
       ->capture_default_str();
+  declare_onnx_bench(*command, flags->onnx);
   command->add_flag("--json", flags->json, "Print one JSON object (docs/schemas/bench.json)");
   command->callback([flags, command, &exit_code] {
-    if (command->get_subcommands().empty()) exit_code = bench(*flags);
+    if (command->get_subcommands().empty()) exit_code = bench(*flags, *command);
   });
 }
 

@@ -141,29 +141,11 @@ int infer(const InferFlags& flags) {
 }
 
 void declare_inputs(CLI::App& command, InputOptions& inputs) {
-  command
-      .add_option(
-          "--input", inputs.files,
-          "The values of an input, once for each; .npy, .pb (TensorProto, SequenceProto,\n"
-          "OptionalProto or MapProto, as the input's type is), or a picture (PNG, JPEG, WebP, BMP, PNM) of\n"
-          "the size that the input has: RGB from 0 to 255, channels first or last as the input has them")
-      ->type_name("NAME=FILE")
-      ->allow_extra_args(false);
+  declare_input_options(command, inputs);
   auto* random =
       command.add_flag("--random", inputs.random,
                        "Draw the inputs that no --input gives: floats from [0, 1), integers 0 and 1, words");
-  command.add_option("--seed", inputs.seed, "Seed of --random; equal seeds draw equal values")
-      ->check(whole_number(0, UINT64_MAX))
-      ->needs(random)
-      ->capture_default_str();
-  command
-      .add_option(
-          "--shape", inputs.shapes,
-          "Dims of an input that is drawn, such as x=1,3,480,640 (default: as the model says, 1 where it\n"
-          "leaves them open)")
-      ->type_name("NAME=DIMS")
-      ->allow_extra_args(false)
-      ->needs(random);
+  for (const char* option : {kSeedOption, kShapeOption}) command.get_option(option)->needs(random);
 }
 
 void declare(CLI::App& app, int& exit_code) {
