@@ -63,8 +63,8 @@ struct CompileOptions {
 };
 
 // Runs the passes, picks a device and a kernel for each node (a device's kernel, else the next device's, else
-// the schema's reference, else its decomposition) and prepares the kernels. Errors: as infer_types,
-// options.admit and the kernels' own.
+// its decomposition where the schema has no reference or a slower one, else the reference) and prepares the
+// kernels. Errors: as infer_types, options.admit and the kernels' own.
 std::shared_ptr<const Program> compile(Graph graph, const CompileOptions& options);
 
 // Bytes of constants and packed weights that the program's runs read; what was packed is not read itself.
