@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "engine/backends/cpu/row_product.h"
 #include "engine/backends/cpu/tap_rows.h"
 
 namespace oag::cpu {
 namespace {
 
 constexpr int64_t kBlockValues = 128 * 1024;  // of all channels: half of a second-level cache
-constexpr int64_t kMostRows = 240;            // output channels whose weights for kSumBlock lie beside it
+constexpr int64_t kMostRows = 240;            // output channels whose weights for kDepthBlock lie beside it
 
 // What TapRows makes of a row of the map, or a little more.
 int64_t row_values(const ImageWindows& windows) {
@@ -68,7 +69,8 @@ bool suits_windows(const ConvOperands& conv, const MicroKernels& micro) {
   const ImageWindows& windows = conv.windows;
   const int64_t lanes = micro.lanes, filled = (windows.out_width + lanes - 1) / lanes * lanes;
   const int64_t least = conv.channels * row_values(windows) * windows.down.extent();
-  return conv.channels > 0 && windows.taps() > 1 && 5 * windows.out_width >= 4 * filled && least <= 2 * kBlockValues;
+  return conv.channels > 0 && windows.taps() > 1 && 5 * windows.out_width >= 4 * filled &&
+         least <= 2 * kBlockValues;
 }
 
 void run_windows(KernelEnv& env, const MicroKernels& micro, const ConvOperands& conv) {
@@ -95,9 +97,9 @@ void run_windows(KernelEnv& env, const MicroKernels& micro, const ConvOperands& 
     block.load(loaded);
     for (int64_t m = 0; m < conv.outputs; m += kMostRows) {
       const int64_t outputs = std::min(kMostRows, conv.outputs - m);
-      for (int64_t k = 0; k < conv.depth(); k += kSumBlock) {
+      for (int64_t k = 0; k < conv.depth(); k += kDepthBlock) {
         if (env.should_stop()) return;
-        block.multiply(loaded, m, outputs, k, std::min(kSumBlock, conv.depth() - k));
+        block.multiply(loaded, m, outputs, k, std::min(kDepthBlock, conv.depth() - k));
       }
       block.finish(m, outputs);
     }

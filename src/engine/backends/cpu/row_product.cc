@@ -39,19 +39,19 @@ struct Tiles {
   int64_t column_step, column_tiles, row_step, row_tiles;
 };
 
-constexpr std::array<int64_t, kSumBlock> block_offsets() {
-  std::array<int64_t, kSumBlock> offsets{};
-  for (int64_t k = 0; k < kSumBlock; ++k) offsets[static_cast<size_t>(k)] = k * kPitch;
+constexpr std::array<int64_t, kDepthBlock> block_offsets() {
+  std::array<int64_t, kDepthBlock> offsets{};
+  for (int64_t k = 0; k < kDepthBlock; ++k) offsets[static_cast<size_t>(k)] = k * kPitch;
   return offsets;
 }
-constexpr std::array<int64_t, kSumBlock> kOffsets = block_offsets();
+constexpr std::array<int64_t, kDepthBlock> kOffsets = block_offsets();
 
 }  // namespace
 
 bool multiply_rows(KernelEnv& env, const MicroKernels& micro, const RowProducts& products,
                    FunctionRef<RowOperands(int64_t product)> operands) {
   const Tiles tiles(products, env.workers());
-  const int64_t block_values = std::clamp<int64_t>(products.depth, 1, kSumBlock) * kPitch;
+  const int64_t block_values = std::clamp<int64_t>(products.depth, 1, kDepthBlock) * kPitch;
   auto* scratch = reinterpret_cast<float*>(
       env.workspace(static_cast<size_t>(env.workers() * block_values) * sizeof(float)));
   const int64_t macs = tiles.row_step * tiles.column_step * products.depth;
@@ -64,13 +64,13 @@ bool multiply_rows(KernelEnv& env, const MicroKernels& micro, const RowProducts&
     const int64_t columns = std::min(tiles.column_step, products.columns - column);
     float* block = scratch + worker * block_values;
     float* y = operand.y + row * products.columns + column;
-    for (int64_t k = 0; k < std::max<int64_t>(1, products.depth); k += kSumBlock) {
+    for (int64_t k = 0; k < std::max<int64_t>(1, products.depth); k += kDepthBlock) {
       if (k > 0 && env.should_stop()) return;
-      const int64_t depth = std::min(kSumBlock, products.depth - k);
+      const int64_t depth = std::min(kDepthBlock, products.depth - k);
       for (int64_t d = 0; d < depth; ++d)
         std::copy_n(operand.b + (k + d) * products.columns + column, columns, block + d * kPitch);
       const float* bias =
-          operand.bias != nullptr && k + kSumBlock >= products.depth ? operand.bias + row : nullptr;
+          operand.bias != nullptr && k + kDepthBlock >= products.depth ? operand.bias + row : nullptr;
       for (int64_t c = 0; c < columns; c += kPanelColumns) {
         micro.window_product(operand.a + row * products.depth + k, products.depth, rows, block + c,
                              kOffsets.data(), depth, k > 0, bias, y + c, products.columns,

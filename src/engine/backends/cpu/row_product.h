@@ -8,6 +8,10 @@
 
 namespace oag::cpu {
 
+// Products are summed in blocks of so many of the inner dimension. With kPanelColumns columns a block takes
+// half of a first-level cache, which leaves room for the other operand.
+inline constexpr int64_t kDepthBlock = 128;
+
 // What is done to neighbouring elements of y once they are complete.
 using FinishRun = FunctionRef<void(float* y, int64_t count)>;
 
@@ -26,7 +30,7 @@ struct RowOperands {
 };
 
 // Computes them on all threads: scratch memory is 280 KiB a thread, whatever the sizes. Each output takes its
-// products in blocks of kSumBlock, then the bias. False when the run was stopped.
+// products in blocks of kDepthBlock, then the bias. False when the run was stopped.
 bool multiply_rows(KernelEnv& env, const MicroKernels& micro, const RowProducts& products,
                    FunctionRef<RowOperands(int64_t product)> operands);
 
