@@ -77,6 +77,19 @@ TEST(OnnxImport, RefusesAnOutputThatIsSaidToBeOfAnotherElementType) {
   EXPECT_EQ(refusal(with_output(std::move(untyped))), "");
 }
 
+TEST(OnnxImport, ShowsNamesOfAnyLanguageAndNoControlCharacters) {
+  const auto unknown = [](std::string_view name) {
+    const std::string line = refusal(
+        testing::model({.nodes = {node("Neg", {name}, {"y"})}, .inputs = {}, .outputs = {value("y")}}));
+    const std::string_view before = "m: node that makes y (Neg): its input ";
+    return line.substr(before.size(), line.find(" is no input") - before.size());
+  };
+  EXPECT_EQ(unknown("\xe8\xbe\x93\xe5\x85\xa5"), "\xe8\xbe\x93\xe5\x85\xa5");
+  EXPECT_EQ(unknown("a\n\x1b[31m"), "a\\x0a\\x1b[31m");
+  EXPECT_EQ(unknown("\xc3("), "\\xc3(");
+  EXPECT_EQ(unknown("\xe8\xbe"), "\\xe8\\xbe");
+}
+
 TEST(OnnxImport, RefusesAPointerOfGitLfs) {
   EXPECT_EQ(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"),
             "m: is Git LFS's pointer to the model, not the model: fetch it with `git lfs pull`");
