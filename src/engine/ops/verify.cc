@@ -131,19 +131,6 @@ void check_sizes(const Graph& graph, const Node& node) {
   }
 }
 
-// Arithmetic on dims and memory does not know the node that it is done for.
-void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry) {
-  InferenceContext context(graph, node, registry);
-  try {
-    schema.infer(context);
-    check_sizes(graph, node);
-  } catch (const Error& error) {
-    const std::string_view where = error.where();
-    if (where.starts_with("node ") || where.starts_with("graph ")) throw;
-    throw Error(error.code(), node_place(node), error.what());
-  }
-}
-
 void check_node(const Graph& graph, const Node& node, const OpSchema& schema) {
   check_inputs(graph, node, schema);
   check_count(node, schema.outputs, node.outputs.size(), "outputs");
@@ -250,6 +237,19 @@ class Definitions {
 };
 
 }  // namespace
+
+// Arithmetic on dims and memory does not know the node that it is done for.
+void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry) {
+  InferenceContext context(graph, node, registry);
+  try {
+    schema.infer(context);
+    check_sizes(graph, node);
+  } catch (const Error& error) {
+    const std::string_view where = error.where();
+    if (where.starts_with("node ") || where.starts_with("graph ")) throw;
+    throw Error(error.code(), node_place(node), error.what());
+  }
+}
 
 void infer_types(Graph& graph, const OperatorRegistry& registry) {
   Definitions definitions(graph);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "engine/ops/serial_env.h"
+#include "engine/ops/verify.h"
 #include "engine/passes/pass.h"
 
 namespace oag {
@@ -92,8 +93,7 @@ bool fold_constants(Graph& graph, const PassContext& context) {
   std::vector<Node> kept;
   for (Node& node : graph.nodes) {
     const OpSchema& schema = *context.registry.find(node.domain, node.op);
-    InferenceContext inference(graph, node, context.registry);
-    schema.infer(inference);
+    infer_node(graph, node, schema, context.registry);
     if (!fold(graph, node, schema)) kept.push_back(std::move(node));
   }
   const bool changed = kept.size() != graph.nodes.size();
