@@ -178,7 +178,8 @@ class Given {
     }
     if (guessed) {
       print_stderr("oag: note: input {} {} is drawn as {}; --shape {}=… gives other dims\n",
-                   printable(input.name), to_string(input.type), to_string(dims), printable(input.name));
+                   printable(input.name), printable(to_string(input.type)), to_string(dims),
+                   printable(input.name));
     }
     return dims;
   }

@@ -76,7 +76,7 @@ struct ThresholdedRelu {
   double alpha;
 };
 
-// Integers move by what of the bias is whole.
+// Sums of integers and a bias with a fraction are rounded to 0, as a Cast does.
 struct Shrink {
   explicit Shrink(const KernelContext& context)
       : bias(context.node().float_attribute("bias", 0.0f)),
@@ -94,7 +94,10 @@ struct Shrink {
     } else {
       constexpr double kMost = 9e18;  // within an int64
       const auto whole = static_cast<int64_t>(std::clamp(std::trunc(by), -kMost, kMost));
-      return static_cast<Wide>(static_cast<uint64_t>(x) + static_cast<uint64_t>(whole));
+      const auto sum = static_cast<Wide>(static_cast<uint64_t>(x) + static_cast<uint64_t>(whole));
+      const double fraction = by - std::trunc(by);
+      if (sum > Wide{0} && fraction < 0) return sum - Wide{1};
+      return sum < Wide{0} && fraction > 0 ? sum + Wide{1} : sum;
     }
   }
   double bias, lambd;

@@ -73,8 +73,17 @@ Dim scan_length(const InferenceContext& context, const ScanSizes& sizes) {
   return context.fresh_dim("length");
 }
 
+void check_directions(const InferenceContext& context, std::string_view attribute) {
+  for (const int64_t direction : context.node().ints_attribute(attribute)) {
+    if (direction != 0 && direction != 1)
+      context.refuse("{} has a {}, expected 0 (forwards) or 1 (backwards)", attribute, direction);
+  }
+}
+
 void infer_scan(InferenceContext& context) {
   const ScanSizes sizes = scan_sizes(context);
+  check_directions(context, "scan_input_directions");
+  check_directions(context, "scan_output_directions");
   Body body = scan_body(context, sizes);
   const std::vector<ValueType> outputs = settle_states(context, body, 0, sizes.states, 0);
   if (outputs.size() != context.output_count())

@@ -322,5 +322,18 @@ TEST(RunTimeErrors, AttentionOverAStateOfOtherHeadsIsRefused) {
     EXPECT_NE(refusal(dims).find("do not belong together"), std::string::npos) << to_string(dims);
 }
 
+// -3 + 0.5 is -2.5, whose integer is -2.
+TEST(RunTimeValues, ShrinkRoundsTheSumOfAnIntegerAndTheBiasToZero) {
+  const Attributes half = {{"bias", 0.5f}, {"lambd", 0.25f}}, more = {{"bias", 1.5f}, {"lambd", 0.25f}};
+  const auto shrunk = [](std::vector<int64_t> values, const Attributes& attributes) {
+    const Tensor result = run("Shrink", {i64(std::move(values))}, attributes)[0];
+    return std::vector<int64_t>(result.values<int64_t>().begin(), result.values<int64_t>().end());
+  };
+  EXPECT_EQ(shrunk({-3, -1, 0, 1, 3}, half), (std::vector<int64_t>{-2, 0, 0, 0, 2}));
+  EXPECT_EQ(shrunk({-3, -1, 0, 1, 3}, more), (std::vector<int64_t>{-1, 0, 0, 0, 1}));
+  const int64_t large = (int64_t{1} << 60) + 1;  // no double
+  EXPECT_EQ(shrunk({-large, large}, half), (std::vector<int64_t>{1 - large, large - 1}));
+}
+
 }  // namespace
 }  // namespace oag

@@ -23,8 +23,8 @@ void check_count(const Node& node, const FixedList<Parameter, 16>& formal, size_
   while (required > 0 && (formal[required - 1].optional || formal[required - 1].variadic)) --required;
   if (variadic && !formal.back().optional) ++required;
   if (seen < required || (!variadic && seen > formal.size())) {
-    fail(ErrorCode::kInvalidArgument, node_place(node), "has {} {}, its schema takes {}{}", seen, what,
-         required,
+    fail(ErrorCode::kInvalidArgument, node_place(node), "has {} {}, its schema {} {}{}", seen, what,
+         what == "outputs" ? "makes" : "takes", required,
          variadic                    ? " or more"
          : required == formal.size() ? ""
                                      : fmt::format(" to {}", formal.size()));
@@ -63,6 +63,21 @@ void check_inputs(const Graph& graph, const Node& node, const OpSchema& schema) 
   }
 }
 
+std::string_view kind_name(AttributeKind kind) {
+  switch (kind) {
+    case AttributeKind::kInt: return "an integer";
+    case AttributeKind::kFloat: return "a float";
+    case AttributeKind::kString: return "a string";
+    case AttributeKind::kInts: return "a list of integers";
+    case AttributeKind::kFloats: return "a list of floats";
+    case AttributeKind::kStrings: return "a list of strings";
+    case AttributeKind::kTensor: return "a tensor";
+    case AttributeKind::kGraph: return "a graph";
+    case AttributeKind::kType: return "a type";
+  }
+  return "nothing";
+}
+
 bool is_kind(const Attribute& attribute, AttributeKind kind) {
   switch (kind) {
     case AttributeKind::kInt: return std::holds_alternative<int64_t>(attribute);
@@ -76,6 +91,14 @@ bool is_kind(const Attribute& attribute, AttributeKind kind) {
     case AttributeKind::kType: return std::holds_alternative<ValueType>(attribute);
   }
   return false;
+}
+
+std::string_view kind_name(const Attribute& attribute) {
+  for (int kind = 0; kind <= static_cast<int>(AttributeKind::kType); ++kind) {
+    if (is_kind(attribute, static_cast<AttributeKind>(kind)))
+      return kind_name(static_cast<AttributeKind>(kind));
+  }
+  return "a list of graphs";
 }
 
 void check_attributes(const Node& node, const OpSchema& schema) {
@@ -92,9 +115,19 @@ void check_attributes(const Node& node, const OpSchema& schema) {
       fail(ErrorCode::kInvalidArgument, node_place(node), "has an attribute {} that its schema lacks", name);
     }
     if (!is_kind(attribute, spec->kind)) {
-      fail(ErrorCode::kInvalidArgument, node_place(node),
-           "attribute {} has another type than its schema says", name);
+      fail(ErrorCode::kInvalidArgument, node_place(node), "its attribute {} is {}, expected {}", name,
+           kind_name(attribute), kind_name(spec->kind));
     }
+  }
+}
+
+// Refuses outputs that are known to be larger than any memory.
+void check_sizes(const Graph& graph, const Node& node) {
+  for (const ValueId output : node.outputs) {
+    if (output == kNoValue) continue;
+    const ValueType& type = graph.value(output).type;
+    if (type.kind != TypeKind::kTensor || type.dtype == DType::kUndefined || !type.shape) continue;
+    if (const auto dims = evaluate(*type.shape, {})) tensor_bytes(type.dtype, *dims);
   }
 }
 
@@ -205,6 +238,19 @@ class Definitions {
 
 }  // namespace
 
+// Arithmetic on dims and memory does not know the node that it is done for.
+void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry) {
+  InferenceContext context(graph, node, registry);
+  try {
+    schema.infer(context);
+    check_sizes(graph, node);
+  } catch (const Error& error) {
+    const std::string_view where = error.where();
+    if (where.starts_with("node ") || where.starts_with("graph ")) throw;
+    throw Error(error.code(), node_place(node), error.what());
+  }
+}
+
 void infer_types(Graph& graph, const OperatorRegistry& registry) {
   Definitions definitions(graph);
   for (const Node& node : graph.nodes) {
@@ -219,8 +265,7 @@ void infer_types(Graph& graph, const OperatorRegistry& registry) {
     definitions.read_inputs(node);
     check_node(graph, node, *schema);
     definitions.define_outputs(node, *schema);
-    InferenceContext context(graph, node, registry);
-    schema->infer(context);
+    infer_node(graph, node, *schema, registry);
   }
   definitions.read_outputs();
 }

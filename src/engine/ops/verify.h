@@ -10,6 +10,10 @@ namespace oag {
 // kInvalidArgument or kUnsupported naming node and value.
 void infer_types(Graph& graph, const OperatorRegistry& registry = OperatorRegistry::builtin());
 
+// Sets the types of what one node computes, of which is refused what is larger than any memory. Errors name
+// the node.
+void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry);
+
 // Infers the types of what the nodes from number `first` on compute, as far as that can be said while the
 // graph is still being built: nodes that do not fit their schema are passed over, their outputs stay as they
 // are.

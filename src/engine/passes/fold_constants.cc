@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/ops/serial_env.h"
+#include "engine/ops/verify.h"
 #include "engine/passes/pass.h"
 
 namespace oag {
@@ -113,8 +114,7 @@ bool fold_constants(Graph& graph, const PassContext& context) {
   std::vector<int> uses = graph.use_counts();
   for (Node& node : graph.nodes) {
     const OpSchema& schema = *context.registry.find(node.domain, node.op);
-    InferenceContext inference(graph, node, context.registry);
-    schema.infer(inference);
+    infer_node(graph, node, schema, context.registry);
     if (fold(graph, node, schema)) {
       release_inputs(graph, node, uses);
     } else {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "engine/ops/verify.h"
 #include "engine/passes/pass.h"
 
@@ -73,6 +74,20 @@ TEST(FoldConstants, LeavesWhatIsRandomLargeSymbolicOrWrong) {
   graph.outputs.push_back(graph.add("", "Shape", {x}));
   graph.outputs.push_back(graph.add("", "Div", {integers(graph, {1}), integers(graph, {0})}));
   EXPECT_EQ(folded(std::move(graph)).nodes.size(), 4u);
+}
+
+// 2 * 2^50 times 3 * 2^50 elements, which are known when Shape and Mul have become constants.
+TEST(FoldConstants, SizesWithoutEndNameTheNode) {
+  Graph graph;
+  const ValueId shape = graph.add("", "Shape", {graph.add_input("x", floats({2, 3}))});
+  const ValueId larger = graph.add("", "Mul", {shape, integers(graph, {int64_t{1} << 50})});
+  graph.outputs.push_back(graph.add("", "ConstantOfShape", {larger}, {}, "n"));
+  try {
+    folded(std::move(graph));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.where(), "node n (ConstantOfShape)");
+  }
 }
 
 }  // namespace

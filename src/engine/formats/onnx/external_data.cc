@@ -75,6 +75,10 @@ std::shared_ptr<Buffer> ExternalData::open(const std::string& location, const st
     fail(ErrorCode::kNotFound, where, "tensor {}: its values lie in {}, which is missing beside the model",
          tensor, printable(location));
   }
+  if (fs::is_directory(full)) {
+    fail(ErrorCode::kCorruptData, where,
+         "tensor {}: its values lie in {}, which is a folder, expected a file", tensor, printable(location));
+  }
   if (!is_within(full, folder_) && !is_within(full, linked_)) {
     fail(ErrorCode::kCorruptData, where,
          "tensor {}: {} is a link out of the model's folder, expected a file in it (copy it there)", tensor,

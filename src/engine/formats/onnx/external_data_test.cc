@@ -91,6 +91,7 @@ TEST_F(ExternalTensors, OutOfTheFolderOrTheFileAreRefused) {
             fmt::format("tensor w: its values lie in {}, expected a path in the model's folder",
                         (folder_ / "secret").string()));
   EXPECT_EQ(at("none.bin"), "tensor w: its values lie in none.bin, which is missing beside the model");
+  EXPECT_EQ(at("."), "tensor w: its values lie in ., which is a folder, expected a file");
   EXPECT_EQ(at(""), "tensor w: its external data has no location");
   fs::create_symlink(folder_ / "secret", folder_ / "model" / "link");
   fs::create_directory_symlink(folder_, folder_ / "model" / "up");

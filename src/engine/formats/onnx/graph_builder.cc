@@ -16,6 +16,13 @@ namespace {
 // Above what function_table allows for calls; only graphs that are handed to functions can lead there.
 constexpr uint64_t kMaxNodes = uint64_t{1} << 23;
 constexpr size_t kMaxPrefix = 200;
+// The types inside a loop are inferred until those of its states settle, twice at least where they grow: the
+// work doubles with each loop around.
+constexpr int kMaxLoopDepth = 10;
+
+bool is_loop(const NodeMessage& message) {
+  return message.domain.empty() && (message.op == "Loop" || message.op == "Scan");
+}
 
 std::string node_name(const NodeMessage& message, const Graph& graph, const std::string& prefix) {
   if (!message.name.empty()) return prefix + std::string(message.name);
@@ -190,6 +197,10 @@ int64_t GraphBuilder::opset_of(const NodeMessage& message, const Scope& scope) c
 void GraphBuilder::attach_subgraphs(const NodeMessage& message, const NamedGraphs& graphs, const Scope& scope,
                                     Node& node) {
   const std::vector<Capture> captures = find_captures(message, graphs, scope);
+  if (is_loop(message) && ++loops_ > kMaxLoopDepth) {
+    fail(ErrorCode::kUnsupported, where_, "{}: lies in {} other loops, expected at most {}",
+         describe(message), kMaxLoopDepth, kMaxLoopDepth - 1);
+  }
   for (const auto& [key, bound] : graphs) {
     std::vector<GraphPtr> bodies;
     for (const GraphMessage& graph : bound.graphs->graphs)
@@ -205,9 +216,10 @@ void GraphBuilder::attach_subgraphs(const NodeMessage& message, const NamedGraph
            printable(key));
     }
   }
+  if (is_loop(message)) --loops_;
   int64_t passed = 0;
-  // What is captured comes behind the operator's own inputs; a Loop may have left out its second.
-  if (!captures.empty() && message.op == "Loop")
+  // What is captured comes behind the operator's own inputs; a Loop may have left out its first two.
+  if (message.domain.empty() && message.op == "Loop")
     node.inputs.resize(std::max<size_t>(node.inputs.size(), 2), kNoValue);
   for (const Capture& capture : captures) {
     if (capture.id == kNoValue || capture.owner->graph.value(capture.id).constant) continue;

@@ -80,6 +80,7 @@ class GraphBuilder {
   AttributeReader& attributes_;
   const std::string& where_;
   int depth_ = 0;
+  int loops_ = 0;  // around the node that is built
   uint64_t nodes_built_ = 0;
 };
 

@@ -43,6 +43,21 @@ void describe_ports(const GraphMessage& graph, const std::string& where, OnnxMod
   for (const ValueInfoMessage& output : graph.outputs) model.outputs.push_back(port_of(output, where));
 }
 
+// Dims may be said wrongly, and often are; an element type that differs makes every reader of the output
+// fail.
+void check_outputs(const OnnxModel& model, const std::string& where) {
+  for (size_t i = 0; i < model.outputs.size(); ++i) {
+    const ValueType& said = model.outputs[i].type;
+    const ValueType& made = model.graph.value(model.graph.outputs[i]).type;
+    const auto is_known = [](const ValueType& type) {
+      return type.kind == TypeKind::kTensor && type.dtype != DType::kUndefined;
+    };
+    if (!is_known(said) || !is_known(made) || said.dtype == made.dtype) continue;
+    fail(ErrorCode::kCorruptData, where, "output {} is said to be {}, but the graph makes {}; export it anew",
+         printable(model.outputs[i].name), to_string(said), to_string(made));
+  }
+}
+
 void describe_origin(const ModelMessage& message, OnnxModel& model) {
   model.ir_version = message.ir_version;
   model.producer_name = message.producer_name;
@@ -64,6 +79,7 @@ OnnxModel import_source(ProtoSource& source, const TensorOrigin& origin) {
   model.graph = GraphBuilder(functions, attributes, source.where).build(*message.graph, opsets);
   for (const auto& [domain, version] : opsets) model.opset_imports.emplace(domain, version);
   describe_ports(*message.graph, source.where, model);
+  check_outputs(model, source.where);
   describe_origin(message, model);
   return model;
 }

@@ -11,6 +11,7 @@
 namespace oag {
 namespace {
 
+using testing::attribute;
 using testing::data_path;
 using testing::floats;
 using testing::graph;
@@ -61,6 +62,87 @@ TEST(OnnxImport, QuestionMarksAreNoNameOfADim) {
       .outputs = {value("y")},
   }));
   EXPECT_EQ(to_string(*model.graph.value(model.graph.inputs[0]).type.shape), "[x#0, 3, x#1]");
+}
+
+TEST(OnnxImport, RefusesAnOutputThatIsSaidToBeOfAnotherElementType) {
+  const auto with_output = [](ProtoWriter output) {
+    return testing::model({.nodes = {node("Shape", {"x"}, {"y"})},
+                           .inputs = {value("x", {"2", "3"})},
+                           .outputs = {std::move(output)}});
+  };
+  EXPECT_EQ(refusal(with_output(value("y", {"2"}))),
+            "m: output y is said to be f32[2], but the graph makes i64[2]; export it anew");
+  ProtoWriter untyped;
+  untyped.text(1, "y");
+  EXPECT_EQ(refusal(with_output(std::move(untyped))), "");
+}
+
+TEST(OnnxImport, ShowsNamesOfAnyLanguageAndNoControlCharacters) {
+  const auto unknown = [](std::string_view name) {
+    const std::string line = refusal(
+        testing::model({.nodes = {node("Neg", {name}, {"y"})}, .inputs = {}, .outputs = {value("y")}}));
+    const std::string_view before = "m: node that makes y (Neg): its input ";
+    return line.substr(before.size(), line.find(" is no input") - before.size());
+  };
+  EXPECT_EQ(unknown("\xe8\xbe\x93\xe5\x85\xa5"), "\xe8\xbe\x93\xe5\x85\xa5");
+  EXPECT_EQ(unknown("a\n\x1b[31m"), "a\\x0a\\x1b[31m");
+  EXPECT_EQ(unknown("\xc3("), "\\xc3(");
+  EXPECT_EQ(unknown("\xe8\xbe"), "\\xe8\\xbe");
+}
+
+TEST(OnnxImport, RefusesAPointerOfGitLfs) {
+  EXPECT_EQ(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"),
+            "m: is Git LFS's pointer to the model, not the model: fetch it with `git lfs pull`");
+}
+
+// A value of which the file says the name alone.
+ProtoWriter name_of_value(std::string_view name) {
+  ProtoWriter writer;
+  writer.text(1, name);
+  return writer;
+}
+
+// `depth` Loops in each other, of which the innermost makes the state longer in each round.
+std::string nested_loops(int depth) {
+  ProtoWriter axis = attribute("axis", 2);
+  axis.integer(3, 0);
+  ProtoWriter step = node("Concat", {"state", "x"}, {"next"}, {axis});
+  for (int loop = 1; loop <= depth; ++loop) {
+    const ProtoWriter body = graph({
+        .nodes = {node("Identity", {"go"}, {"goes"}), std::move(step)},
+        .inputs = {name_of_value("round"), name_of_value("go"), name_of_value("state")},
+        .outputs = {name_of_value("goes"), name_of_value("next")},
+        .name = "body",
+    });
+    const std::string_view begin = loop == depth ? "x" : "state";
+    step = node("Loop", {"", "", begin}, {"next"}, {graph_attribute("body", body)});
+  }
+  return testing::model(
+      {.nodes = {std::move(step)}, .inputs = {value("x", {"4"})}, .outputs = {name_of_value("next")}});
+}
+
+// What the types inside cost doubles with each loop around.
+TEST(OnnxImport, RefusesLoopsThatAreNestedTooDeep) {
+  EXPECT_EQ(refusal(nested_loops(10)), "");
+  EXPECT_EQ(refusal(nested_loops(11)),
+            "m: node that makes next (Loop): lies in 10 other loops, expected at most 9");
+}
+
+// Only the body's outputs are wanted: M and cond are both left out, and no empty names stand for them.
+TEST(OnnxImport, ALoopMayEndItsInputsEarly) {
+  const ProtoWriter body = graph({
+      .nodes = {node("Less", {"round", "round"}, {"goes"})},
+      .inputs = {name_of_value("round"), name_of_value("go")},
+      .outputs = {name_of_value("goes"), name_of_value("round")},
+      .name = "body",
+  });
+  const OnnxModel model = import(testing::model({
+      .nodes = {node("Loop", {}, {"y"}, {graph_attribute("body", body)})},
+      .inputs = {},
+      .outputs = {name_of_value("y")},
+  }));
+  EXPECT_EQ(names(model.graph, model.graph.nodes[0].inputs), (Texts{"-", "-"}));
+  EXPECT_EQ(model.graph.value(model.graph.outputs[0]).type.dtype, DType::kI64);
 }
 
 TEST(OnnxImport, PutsNodesInOrder) {

@@ -303,6 +303,12 @@ SparseTensorMessage parse_sparse_tensor(ProtoReader reader) {
 }
 
 ModelMessage parse_model(ProtoSource& source) {
+  constexpr std::string_view kPointer = "version https://git-lfs";
+  const std::string_view text(reinterpret_cast<const char*>(source.bytes.data()), source.bytes.size());
+  if (text.starts_with(kPointer)) {
+    fail(ErrorCode::kCorruptData, source.where,
+         "is Git LFS's pointer to the model, not the model: fetch it with `git lfs pull`");
+  }
   ProtoReader reader(source);
   ModelMessage model;
   while (reader.next()) parse_model_field(reader, model);

@@ -185,6 +185,8 @@ size_t size_of(const TensorMessage& message, DType dtype) {
 
 DType element_type(int64_t code, const std::string& where, const std::string& what) {
   if (const auto dtype = dtype_from_onnx(code)) return *dtype;
+  if (code == 0)
+    fail(ErrorCode::kCorruptData, where, "{}: has no element type; is it empty, or another message?", what);
   fail(code <= 0 ? ErrorCode::kCorruptData : ErrorCode::kUnsupported, where,
        "{}: its element type is number {} of TensorProto.DataType, which this engine does not know", what,
        code);

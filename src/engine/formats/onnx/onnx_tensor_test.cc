@@ -94,6 +94,8 @@ TEST(OnnxTensor, RefusesValuesThatDoNotFillItsDims) {
   EXPECT_EQ(refusal_of(tensor("w", 27, {1})),
             "t.pb: tensor w: its element type is number 27 of TensorProto.DataType, which this engine does "
             "not know");
+  EXPECT_EQ(refusal_of(tensor("w", 0, {1})),
+            "t.pb: tensor w: has no element type; is it empty, or another message?");
   ProtoWriter narrow = tensor("w", 3, {1});
   narrow.packed(5, std::vector<int64_t>{128});
   EXPECT_EQ(refusal_of(narrow), "t.pb: tensor w: 128 is no value of type i8");

@@ -75,7 +75,8 @@ void upgrade_upsample(OldNode& old) {
   const ValueId x = old.input(0);
   if (old.has_input(1)) return push_asymmetric(old, x, old.input(1));
   const auto scale = [&](std::string_view attribute) {
-    if (!old.node.has_attribute(attribute)) old.refuse("attribute {} is absent", attribute);
+    if (!old.node.has_attribute(attribute))
+      old.refuse("neither a second input nor attribute scales or {} gives its scales", attribute);
     return old.node.float_attribute(attribute, 1);
   };
   std::vector<float> scales = old.node.floats_attribute("scales");

@@ -380,6 +380,9 @@ TEST(Upgrade, NamesWhatNoNewestOperatorSays) {
             "n: Add of opset 6: attribute axis is -9223372036854775808");
   EXPECT_EQ(refusal("Softmax", 9, {}, {}), "n: Softmax of opset 9 lacks its input 1");
   EXPECT_EQ(
+      refusal("Upsample", 7, {kUnknown}, {}),
+      "n: Upsample of opset 7: neither a second input nor attribute scales or height_scale gives its scales");
+  EXPECT_EQ(
       refusal("LabelEncoder", 1, {kUnknown}, {{"classes_strings", std::vector<std::string>{"a"}}},
               "ai.onnx.ml"),
       "n: ai.onnx.ml.LabelEncoder of opset 1: the types of input and output are unknown; exactly one of the "
