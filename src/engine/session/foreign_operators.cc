@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
@@ -137,6 +138,9 @@ void ForeignOperator::infer(InferenceContext& context) const {
         context.set_output_type(o, std::move(types[given++]));
       }
       chosen_ = e;
+      if (!std::exchange(told_, true))
+        log(LogLevel::kWarning, "{} goes to {}, because oag {}", context.node().full_op(), engine_name(),
+            own_words_);
       return;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUnsupported) throw;
@@ -196,7 +200,6 @@ void ForeignOperators::add(const Node& node, const std::string& own_words) {
   }
   joined.add(std::shared_ptr<const OpSchema>(op, &op->schema()));
   extended_ = std::move(joined);
-  log(LogLevel::kWarning, "{} goes to {}, because oag {}", node.full_op(), engines().front().name, own_words);
   any_ = true;
 }
 
@@ -208,8 +211,7 @@ void ForeignOperators::add_unknown(const Graph& graph) {
     if (registry().find(node.domain, node.op) != nullptr || node.domain == "oag") continue;
     if (engines().empty()) {
       if (unavailable_.empty()) return;  // infer_types says that it is not known
-      fail(ErrorCode::kUnsupported, place_of(node),
-           "operator is not {}, and of the engines that may know it {}",
+      fail(ErrorCode::kUnsupported, place_of(node), "operator is not {}; of the engines that may know it, {}",
            node.domain.empty() || node.domain.starts_with("ai.onnx") ? "supported" : "known", unavailable_);
     }
     add(node, "does not know it");

@@ -55,6 +55,8 @@ struct Api {
   int (*port_shape)(const Port*, OvPartialShape*);
   void (*free_port)(Port*);
   void (*free_partial_shape)(OvPartialShape*);
+  int (*input_named)(const CompiledModel*, const char* name, Port**);
+  int (*output_named)(const CompiledModel*, const char* name, Port**);
   int (*create_request)(const CompiledModel*, InferRequest**);
   int (*set_tensor)(InferRequest*, const char* name, const OvTensor*);
   int (*get_tensor)(const InferRequest*, const char* name, OvTensor**);
