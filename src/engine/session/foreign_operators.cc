@@ -90,6 +90,14 @@ void rename_dims(ValueType& type, const InferenceContext& context, const std::se
   }
 }
 
+// Whether another engine may take what this one refuses: an operator that it has in part alone. What is wrong
+// with an operator of ONNX is wrong everywhere.
+bool may_be_taken(const Error& error, const Node& node) {
+  if (error.code() == ErrorCode::kUnsupported) return true;
+  return error.code() == ErrorCode::kInvalidArgument && !node.domain.empty() &&
+         !node.domain.starts_with("ai.onnx");
+}
+
 }  // namespace
 
 ForeignOperator::ForeignOperator(const Node& first, std::span<const Node* const> others,
@@ -224,12 +232,11 @@ void ForeignOperators::add_refused() {
     try {
       return infer_types(graph_, registry());
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kUnsupported && error.code() != ErrorCode::kInvalidArgument) throw;
       const auto refused = std::ranges::find_if(graph_.nodes, [&](const Node& node) {
         return std::string_view(error.what()).starts_with(place_of(node) + ": ");
       });
       if (refused == graph_.nodes.end() || refused->domain == "oag" || find(*refused) != nullptr ||
-          engines().empty())
+          !may_be_taken(error, *refused) || engines().empty())
         throw;
       add(*refused, fmt::format("refuses it ({})", error.message()));
     }

@@ -101,10 +101,10 @@ class ModelKernel final : public Kernel {
       inputs.push_back(wrap(context.input(i)));
       library_.check(api.set_tensor(request.get(), input_names_[i].c_str(), inputs.back().get()));
     }
-    int status = 0;
-    {
+    int status = api.start(request.get());
+    if (status == 0) {  // it can be cancelled only when it was started so
       const auto guard = watcher_.watch(context.env(), [&] { api.cancel(request.get()); });
-      status = api.infer(request.get());
+      status = api.wait(request.get());
     }
     if (context.env().should_stop()) return;
     if (status != 0) context.refuse("openvino {}: {}", library_.version(), library_.last_error());

@@ -44,7 +44,8 @@ Api entries(const EngineLibrary& library) {
   take(api.create_request, "ov_compiled_model_create_infer_request");
   take(api.set_tensor, "ov_infer_request_set_tensor");
   take(api.get_tensor, "ov_infer_request_get_tensor");
-  take(api.infer, "ov_infer_request_infer");
+  take(api.start, "ov_infer_request_start_async");
+  take(api.wait, "ov_infer_request_wait");
   take(api.cancel, "ov_infer_request_cancel");
   take(api.free_request, "ov_infer_request_free");
   take(api.wrap_tensor, "ov_tensor_create_from_host_ptr");

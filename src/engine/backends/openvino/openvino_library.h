@@ -60,7 +60,8 @@ struct Api {
   int (*create_request)(const CompiledModel*, InferRequest**);
   int (*set_tensor)(InferRequest*, const char* name, const OvTensor*);
   int (*get_tensor)(const InferRequest*, const char* name, OvTensor**);
-  int (*infer)(InferRequest*);
+  int (*start)(InferRequest*);
+  int (*wait)(InferRequest*);
   int (*cancel)(InferRequest*);
   void (*free_request)(InferRequest*);
   int (*wrap_tensor)(int dtype, OvShape, void*, OvTensor**);
