@@ -219,8 +219,8 @@ void print_explain(const Program& program) {
   }
   write_stderr(format_table(rows));
   for (const KeptNodes& kept : program.kept) {
-    print_stderr("{} {} of {} run here, because {} refuses them: {}\n", kept.nodes,
-                 kept.nodes == 1 ? "node" : "nodes", kept.op, kept.engine, printable(kept.refusal));
+    print_stderr("stays here: {} ({} {}), because {}\n", kept.op, kept.nodes,
+                 kept.nodes == 1 ? "node" : "nodes", printable(kept.refusal));
   }
 }
 

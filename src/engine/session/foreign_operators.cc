@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
@@ -89,6 +90,14 @@ void rename_dims(ValueType& type, const InferenceContext& context, const std::se
   }
 }
 
+// Whether another engine may take what this one refuses: an operator that it has in part alone. What is wrong
+// with an operator of ONNX is wrong everywhere.
+bool may_be_taken(const Error& error, const Node& node) {
+  if (error.code() == ErrorCode::kUnsupported) return true;
+  return error.code() == ErrorCode::kInvalidArgument && !node.domain.empty() &&
+         !node.domain.starts_with("ai.onnx");
+}
+
 }  // namespace
 
 ForeignOperator::ForeignOperator(const Node& first, std::span<const Node* const> others,
@@ -137,6 +146,9 @@ void ForeignOperator::infer(InferenceContext& context) const {
         context.set_output_type(o, std::move(types[given++]));
       }
       chosen_ = e;
+      if (!std::exchange(told_, true))
+        log(LogLevel::kWarning, "{} goes to {}, because oag {}", context.node().full_op(), engine_name(),
+            own_words_);
       return;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUnsupported) throw;
@@ -196,7 +208,6 @@ void ForeignOperators::add(const Node& node, const std::string& own_words) {
   }
   joined.add(std::shared_ptr<const OpSchema>(op, &op->schema()));
   extended_ = std::move(joined);
-  log(LogLevel::kWarning, "{} goes to {}, because oag {}", node.full_op(), engines().front().name, own_words);
   any_ = true;
 }
 
@@ -208,8 +219,7 @@ void ForeignOperators::add_unknown(const Graph& graph) {
     if (registry().find(node.domain, node.op) != nullptr || node.domain == "oag") continue;
     if (engines().empty()) {
       if (unavailable_.empty()) return;  // infer_types says that it is not known
-      fail(ErrorCode::kUnsupported, place_of(node),
-           "operator is not {}, and of the engines that may know it {}",
+      fail(ErrorCode::kUnsupported, place_of(node), "operator is not {}; of the engines that may know it, {}",
            node.domain.empty() || node.domain.starts_with("ai.onnx") ? "supported" : "known", unavailable_);
     }
     add(node, "does not know it");
@@ -222,12 +232,11 @@ void ForeignOperators::add_refused() {
     try {
       return infer_types(graph_, registry());
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kUnsupported && error.code() != ErrorCode::kInvalidArgument) throw;
       const auto refused = std::ranges::find_if(graph_.nodes, [&](const Node& node) {
         return std::string_view(error.what()).starts_with(place_of(node) + ": ");
       });
       if (refused == graph_.nodes.end() || refused->domain == "oag" || find(*refused) != nullptr ||
-          engines().empty())
+          !may_be_taken(error, *refused) || engines().empty())
         throw;
       add(*refused, fmt::format("refuses it ({})", error.message()));
     }

@@ -48,7 +48,9 @@ class ForeignOperator final : public CustomOperator {
   std::vector<Engine> engines_;
   OpsetImports imports_;
   std::string own_words_;
+  // Set while types are inferred, which one thread does.
   mutable size_t chosen_ = 0;
+  mutable bool told_ = false;
   OpSchema schema_;
 };
 

@@ -98,8 +98,9 @@ Runtime::Runtime(const RuntimeOptions& options)
   }
   std::string known;
   for (const Backend* backend : options.backends) {
+    if (backend->open == nullptr) continue;
     known += (known.empty() ? "" : ", ") + std::string(backend->name);
-    if (backend->open == nullptr || (!wanted.device.empty() && wanted.device != backend->name)) continue;
+    if (!wanted.device.empty() && wanted.device != backend->name) continue;
     devices_.push_back(backend->open(wanted.variant, pool_));
   }
   if (devices_.empty()) {

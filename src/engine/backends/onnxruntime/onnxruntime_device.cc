@@ -3,9 +3,27 @@
 #include "base/error.h"
 #include "engine/backends/onnxruntime/onnxruntime_model.h"
 #include "engine/backends/onnxruntime/onnxruntime_values.h"
+#include "engine/ops/onnx_dtype.h"
 
 namespace oag::onnxruntime {
 namespace {
+
+// A sequence of no tensors, which only a model makes; null for other types.
+Owned<Value> make_empty_sequence(const Library& library, const ValueType& type) {
+  const Api& api = library.api();
+  Value* made = nullptr;
+  if (type.kind == TypeKind::kSequence && type.element->kind == TypeKind::kTensor) {
+    Graph graph("empty");
+    const ValueId output =
+        graph.add("", "SequenceEmpty", {}, {{"dtype", onnx_from_dtype(type.element->dtype)}});
+    graph.value(output).type = type;
+    graph.outputs.push_back(output);
+    const Model model(library, graph, {}, 1);
+    const char* name = graph.value(output).name.c_str();
+    library.check(api.run(model.session(), nullptr, nullptr, nullptr, 0, &name, 1, &made));
+  }
+  return {made, api.release_value.function};
+}
 
 // One oag.Delegate node.
 class ModelKernel final : public Kernel {
@@ -13,7 +31,10 @@ class ModelKernel final : public Kernel {
   ModelKernel(const Library& library, const Graph& body, const OpsetImports& imports, int threads,
               StopWatcher& watcher)
       : model_(library, body, imports, threads), watcher_(watcher) {
-    for (const ValueId id : body.inputs) input_names_.push_back(body.value(id).name);
+    for (const ValueId id : body.inputs) {
+      input_names_.push_back(body.value(id).name);
+      empty_.push_back(make_empty_sequence(library, body.value(id).type));
+    }
     for (const ValueId id : body.outputs) {
       output_names_.push_back(body.value(id).name);
       output_types_.push_back(body.value(id).type);
@@ -24,16 +45,17 @@ class ModelKernel final : public Kernel {
     const Library& library = model_.library();
     const Api& api = library.api();
     std::vector<Owned<Value>> inputs = wrap_inputs(context), given = wrap_outputs(context);
-    std::vector<Value*> outputs = pointers<Value>(given);
+    std::vector<Value*> outputs;
+    for (const Owned<Value>& value : given) outputs.push_back(value.get());
     const auto options = library.make<RunOptions>(api.create_run_options, api.release_run_options);
     Status* status = nullptr;
     {
       const auto guard = watcher_.watch(context.env(), [&] {
         if (Status* refused = api.set_terminate(options.get())) api.release_status(refused);
       });
-      status = api.run(model_.session(), options.get(), names(input_names_).data(),
-                       pointers<const Value>(inputs).data(), inputs.size(), names(output_names_).data(),
-                       outputs.size(), outputs.data());
+      status =
+          api.run(model_.session(), options.get(), names(input_names_).data(), input_pointers(inputs).data(),
+                  inputs.size(), names(output_names_).data(), outputs.size(), outputs.data());
     }
     std::vector<Owned<Value>> made;
     for (size_t o = 0; o < outputs.size(); ++o)
@@ -50,10 +72,10 @@ class ModelKernel final : public Kernel {
   }
 
  private:
-  template <typename T>
-  static std::vector<T*> pointers(const std::vector<Owned<Value>>& values) {
-    std::vector<T*> all;
-    for (const Owned<Value>& value : values) all.push_back(value.get());
+  std::vector<const Value*> input_pointers(const std::vector<Owned<Value>>& inputs) const {
+    std::vector<const Value*> all;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      all.push_back(inputs[i] == nullptr ? empty_[i].get() : inputs[i].get());
     return all;
   }
 
@@ -63,10 +85,14 @@ class ModelKernel final : public Kernel {
     return all;
   }
 
+  // Null for empty sequences.
   std::vector<Owned<Value>> wrap_inputs(const KernelContext& context) const {
     std::vector<Owned<Value>> values;
-    for (size_t i = 0; i < context.input_count(); ++i)
-      values.push_back(to_value(model_.library(), context.input(i)));
+    for (size_t i = 0; i < context.input_count(); ++i) {
+      const bool empty = empty_[i] != nullptr && context.input(i).count() == 0;
+      values.push_back(empty ? Owned<Value>(nullptr, model_.library().api().release_value.function)
+                             : to_value(model_.library(), context.input(i)));
+    }
     return values;
   }
 
@@ -85,6 +111,7 @@ class ModelKernel final : public Kernel {
   Model model_;
   StopWatcher& watcher_;
   std::vector<std::string> input_names_, output_names_;
+  std::vector<Owned<Value>> empty_;  // of each input that is a sequence
   std::vector<ValueType> output_types_;
 };
 

@@ -163,6 +163,37 @@ TEST_F(OnnxRuntime, ACancelledRunSaysSo) {
   EXPECT_LT(Clock::now() - asked, std::chrono::seconds(1));
 }
 
+// One node runs to its end there, and the library says that all is well.
+TEST_F(OnnxRuntime, ARunThatIsCancelledInItsLastNodeSaysSoToo) {
+  Graph graph("one");
+  const ValueType square = ValueType::tensor(DType::kF32, Shape{2048, 2048});
+  const ValueId a = graph.add_input("a", square), b = graph.add_input("b", square);
+  graph.outputs.push_back(graph.add("", "MatMul", {a, b}));
+  const Session session(engine_runtime(1), std::move(graph));
+  const Tensor zeros = floats(std::vector<float>(size_t{2048} * 2048, 0.0f), {2048, 2048});
+  RunHandle handle = session.submit({{zeros, zeros}, {}});
+  while (handle.status() == RunState::kQueued) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  handle.cancel();
+  EXPECT_EQ(handle.wait(), RunState::kCancelled);
+}
+
+// An empty sequence has no element that says its type.
+TEST_F(OnnxRuntime, SequencesGoInAndOutEmptyOnesToo) {
+  Graph graph("sequences");
+  const ValueType vector = ValueType::tensor(DType::kF32, Shape{Dim::symbol("N")});
+  const ValueId s = graph.add_input("s", ValueType::sequence(vector));
+  const ValueId x = graph.add_input("x", vector);
+  graph.outputs.push_back(graph.add("", "SequenceInsert", {s, x}));
+  const Session session(engine_runtime(), std::move(graph));
+  EXPECT_EQ(devices_of(session.program()), "SequenceInsert:onnxruntime");
+  const Tensor one = floats({1, 2}, {2});
+  const Tensor made = run(session, {make_sequence({}), one})[0];
+  ASSERT_EQ(elements_of(made).size(), 1u);
+  EXPECT_EQ(numbers(elements_of(made)[0]), (std::vector<float>{1, 2}));
+  EXPECT_EQ(elements_of(run(session, {make_sequence({one, one}), one})[0]).size(), 3u);
+}
+
 TEST_F(OnnxRuntime, AnOtherVersionIsRefused) {
   try {
     const Runtime runtime({default_backends(), "onnxruntime@0.9", 1});

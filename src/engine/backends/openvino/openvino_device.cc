@@ -39,6 +39,14 @@ DType dtype_of(const Library& library, int code) {
   return dtype;
 }
 
+// Its CPU computes f64 in f32.
+void refuse_doubles(const Library& library, const Graph& graph) {
+  for (size_t v = 0; v < graph.value_count(); ++v) {
+    const Value& value = graph.value(static_cast<ValueId>(v));
+    if (value.type.dtype == DType::kF64) refuse(library, "computes f64 in f32");
+  }
+}
+
 Owned<Model> read_model(const Library& library, const Graph& graph, const OpsetImports& imports) {
   OpsetImports opsets = imports;
   for (const auto& [domain, range] : opset_ranges(graph)) {
@@ -67,6 +75,7 @@ class ModelKernel final : public Kernel {
     };
     for (const ValueId id : body.inputs) add(input_names_, id);
     for (const ValueId id : body.outputs) add(output_names_, id);
+    refuse_doubles(library, body);
     const auto model = read_model(library, body, imports);
     CompiledModel* compiled = nullptr;
     // Without the second it computes in bfloat16 where the processor can.
@@ -74,6 +83,13 @@ class ModelKernel final : public Kernel {
                                               "INFERENCE_NUM_THREADS", std::to_string(threads).c_str(),
                                               "EXECUTION_MODE_HINT", "ACCURACY"));
     model_.reset(compiled);
+    // Inputs that nothing needs are gone; outputs that are gone cannot be had.
+    for (std::string& name : input_names_) {
+      if (!has_port(library.api().input_named, name)) name.clear();
+    }
+    for (const std::string& name : output_names_) {
+      if (!has_port(library.api().output_named, name)) refuse(library, "loses output " + name);
+    }
   }
 
   void run(KernelContext& context) const override {
@@ -81,13 +97,14 @@ class ModelKernel final : public Kernel {
     Owned<InferRequest> request = take_request();
     std::vector<Owned<OvTensor>> inputs;
     for (size_t i = 0; i < context.input_count(); ++i) {
+      if (input_names_[i].empty()) continue;
       inputs.push_back(wrap(context.input(i)));
       library_.check(api.set_tensor(request.get(), input_names_[i].c_str(), inputs.back().get()));
     }
-    int status = 0;
-    {
+    int status = api.start(request.get());
+    if (status == 0) {  // it can be cancelled only when it was started so
       const auto guard = watcher_.watch(context.env(), [&] { api.cancel(request.get()); });
-      status = api.infer(request.get());
+      status = api.wait(request.get());
     }
     if (context.env().should_stop()) return;
     if (status != 0) context.refuse("openvino {}: {}", library_.version(), library_.last_error());
@@ -96,6 +113,13 @@ class ModelKernel final : public Kernel {
   }
 
  private:
+  bool has_port(int (*find)(const CompiledModel*, const char*, Port**), const std::string& name) const {
+    Port* port = nullptr;
+    if (find(model_.get(), name.c_str(), &port) != 0) return false;
+    library_.api().free_port(port);
+    return true;
+  }
+
   Owned<OvTensor> wrap(const Tensor& tensor) const {
     Dims dims = tensor.dims();
     OvTensor* made = nullptr;
@@ -115,9 +139,11 @@ class ModelKernel final : public Kernel {
     OvShape shape = {};
     void* data = nullptr;
     library_.check(api.tensor_dtype(tensor.get(), &code));
-    library_.check(api.tensor_shape(tensor.get(), &shape));
-    Dims dims(shape.dims, shape.dims + shape.rank);
-    api.free_shape(&shape);
+    Dims dims;  // the interface has no shapes without dims: asking for one fails
+    if (api.tensor_shape(tensor.get(), &shape) == 0) {
+      dims.assign(shape.dims, shape.dims + shape.rank);
+      api.free_shape(&shape);
+    }
     const Tensor& output = context.allocate_output(o, dtype_of(library_, code), std::move(dims));
     if (output.size_bytes() == 0) return;
     library_.check(api.tensor_data(tensor.get(), &data));

@@ -18,6 +18,7 @@ constexpr EngineLibrarySearch kSearch = {"openvino", "OAG_OPENVINO", kNames, kIn
 
 // Element types had other numbers before.
 constexpr int kOldestYear = 2026;
+constexpr int kInvalidParameter = -14;  // ov_status_e
 
 Api entries(const EngineLibrary& library) {
   Api api = {};
@@ -38,10 +39,13 @@ Api entries(const EngineLibrary& library) {
   take(api.port_shape, "ov_port_get_partial_shape");
   take(api.free_port, "ov_output_const_port_free");
   take(api.free_partial_shape, "ov_partial_shape_free");
+  take(api.input_named, "ov_compiled_model_input_by_name");
+  take(api.output_named, "ov_compiled_model_output_by_name");
   take(api.create_request, "ov_compiled_model_create_infer_request");
   take(api.set_tensor, "ov_infer_request_set_tensor");
   take(api.get_tensor, "ov_infer_request_get_tensor");
-  take(api.infer, "ov_infer_request_infer");
+  take(api.start, "ov_infer_request_start_async");
+  take(api.wait, "ov_infer_request_wait");
   take(api.cancel, "ov_infer_request_cancel");
   take(api.free_request, "ov_infer_request_free");
   take(api.wrap_tensor, "ov_tensor_create_from_host_ptr");
@@ -91,7 +95,10 @@ std::string Library::last_error() const {
 }
 
 void Library::check(int status) const {
-  if (status != 0) fail(ErrorCode::kUnsupported, "openvino " + version_, "{}", last_error());
+  if (status == 0) return;
+  // The interface's own checks leave the words of an earlier error.
+  fail(ErrorCode::kUnsupported, "openvino " + version_, "{}",
+       status == kInvalidParameter ? "its C interface cannot pass a value" : last_error());
 }
 
 }  // namespace oag::openvino

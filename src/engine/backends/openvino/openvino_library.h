@@ -55,10 +55,13 @@ struct Api {
   int (*port_shape)(const Port*, OvPartialShape*);
   void (*free_port)(Port*);
   void (*free_partial_shape)(OvPartialShape*);
+  int (*input_named)(const CompiledModel*, const char* name, Port**);
+  int (*output_named)(const CompiledModel*, const char* name, Port**);
   int (*create_request)(const CompiledModel*, InferRequest**);
   int (*set_tensor)(InferRequest*, const char* name, const OvTensor*);
   int (*get_tensor)(const InferRequest*, const char* name, OvTensor**);
-  int (*infer)(InferRequest*);
+  int (*start)(InferRequest*);
+  int (*wait)(InferRequest*);
   int (*cancel)(InferRequest*);
   void (*free_request)(InferRequest*);
   int (*wrap_tensor)(int dtype, OvShape, void*, OvTensor**);
