@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "cli/compile_setup.h"
@@ -8,6 +11,18 @@
 
 namespace oag::cli {
 namespace {
+
+// The devices that compute the program, the one with most nodes first: "onnxruntime@1.32.0 + oag/cpu:avx2".
+std::string engines_of(const Program& program) {
+  std::map<std::string, int> nodes;
+  for (const ExplainRow& row : explain(program)) nodes[row.device] += row.nodes;
+  std::vector<std::pair<int, std::string>> names;
+  for (const auto& [name, count] : nodes) names.emplace_back(-count, name);
+  std::ranges::sort(names);
+  std::string joined;
+  for (const auto& each : names) joined += (joined.empty() ? "" : " + ") + each.second;
+  return joined.empty() ? std::string(program.devices.front()->name()) : joined;
+}
 
 class SessionEngine final : public LatencyEngine {
  public:
@@ -22,7 +37,7 @@ class SessionEngine final : public LatencyEngine {
     const CompileOptions compile = setup.options_for(own.model, model);
     session_.emplace(make_runtime(own), std::move(model.graph), compile);
     load_ms_ = elapsed_ms(begin, Clock::now());
-    name_ = session_->program().devices.front()->name();
+    name_ = engines_of(session_->program());
     if (own.explain) {
       print_stderr("{}:\n", name_);
       print_explain(session_->program());

@@ -2,17 +2,17 @@
 """oag bench of ONNX models: engines in turns, what they give compared, PyTorch in a process of its own."""
 
 import json
-import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import unittest
-import unittest.mock
 
-from cli import CliTest, accepted_by_schema, oag
+from cli import BINARY, LIMIT_S, CliTest, accepted_by_schema, environment
 from onnx_models import TensorProto, helper, model_of, np, numpy_helper, onnx, port
 
 # What a program of PyTorch answers, without PyTorch: the engine talks to it line by line.
-STAND_IN = """#!/usr/bin/env python3
+STAND_IN = """
 import json, sys
 import numpy
 folder, threads, count = sys.argv[4], sys.argv[5], int(sys.argv[6])
@@ -35,12 +35,13 @@ class BenchOnnx(CliTest):
         onnx.save(model_of([helper.make_node("MatMul", ["x", "w"], ["y"])], [port("x", TensorProto.FLOAT, ["n", 8])],
                            [port("y", TensorProto.FLOAT, ["n", 4])], [weights]), self.model)
 
-    def bench(self, *arguments, **environment):
-        with unittest.mock.patch.dict(os.environ, environment):
-            return oag("bench", self.model, *arguments)
+    def bench(self, *arguments, **variables):
+        library = next(pathlib.Path(onnx.__file__).parent.parent.glob("onnxruntime/capi/libonnxruntime.so.*"), "")
+        return subprocess.run([BINARY, "bench", self.model, *map(str, arguments)], capture_output=True, timeout=LIMIT_S,
+                              env=environment(**{"OAG_ONNXRUNTIME": str(library), **variables}))
 
-    def results(self, *arguments, **environment):
-        done = self.bench("--json", "--repeats", 5, *arguments, **environment)
+    def results(self, *arguments, **variables):
+        done = self.bench("--json", "--repeats", 5, *arguments, **variables)
         self.assertEqual(done.returncode, 0, done.stderr)
         accepted_by_schema(self, done.stdout)
         return json.loads(done.stdout)
@@ -60,10 +61,11 @@ class BenchOnnx(CliTest):
 
     def test_a_process_answers_for_pytorch(self):
         stand_in = self.folder / "python"
-        stand_in.write_text(STAND_IN)
+        stand_in.write_text(f"#!{sys.executable}{STAND_IN}")
         stand_in.chmod(0o755)
         (self.folder / "m.pt2").write_bytes(b"")
-        result = self.results("--engine", "oag,pytorch", "--source", self.folder / "m.pt2", "--threads", 1, OAG_PYTHON=str(stand_in))["results"][1]
+        result = self.results("--engine", "oag,pytorch", "--source", self.folder / "m.pt2", "--threads", 1, OAG_PYTHON=str(stand_in),
+                              PYTHONPATH=str(pathlib.Path(np.__file__).parent.parent))["results"][1]
         self.assertEqual((result["engine"], result["load_ms"], result["latency_ms"]["median"]), ("pytorch@0.1", 3.5, 2.25))
         self.assertAlmostEqual(result["difference"], 0.125, places=5)
 
@@ -71,7 +73,7 @@ class BenchOnnx(CliTest):
         for arguments, words in ((["--engine", "oag,oag"], "twice"), (["--engine", "none"], "none"),
                                  (["--engine", "pytorch"], "--source"), (["--source", "m.pt2"], "--engine pytorch"),
                                  (["--prefill", "3"], "language models"), (["--input", "z=a.npy"], '"z"')):
-            done = self.bench(*arguments)
+            done = self.bench("--shape", "x=3,8", *arguments)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(words, done.stderr.decode())
             self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)

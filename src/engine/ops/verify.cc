@@ -251,17 +251,18 @@ void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const Op
   }
 }
 
+std::string unknown_operator(const Node& node) {
+  if (is_of_onnx(node.domain)) return "operator is not supported";
+  return fmt::format(
+      "domain \"{}\" has no operator {} here; --plugin loads custom operators (docs/plugins.md)", node.domain,
+      node.op);
+}
+
 void infer_types(Graph& graph, const OperatorRegistry& registry) {
   Definitions definitions(graph);
   for (const Node& node : graph.nodes) {
     const OpSchema* schema = registry.find(node.domain, node.op);
-    if (schema == nullptr) {
-      if (is_of_onnx(node.domain))
-        fail(ErrorCode::kUnsupported, node_place(node), "operator is not supported");
-      fail(ErrorCode::kUnsupported, node_place(node),
-           "domain \"{}\" has no operator {} here; --plugin loads custom operators (docs/plugins.md)",
-           node.domain, node.op);
-    }
+    if (schema == nullptr) fail(ErrorCode::kUnsupported, node_place(node), "{}", unknown_operator(node));
     definitions.read_inputs(node);
     check_node(graph, node, *schema);
     definitions.define_outputs(node, *schema);

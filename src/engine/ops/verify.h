@@ -10,6 +10,9 @@ namespace oag {
 // kInvalidArgument or kUnsupported naming node and value.
 void infer_types(Graph& graph, const OperatorRegistry& registry = OperatorRegistry::builtin());
 
+// Of a node whose operator no schema describes: what is missing, and what to do.
+std::string unknown_operator(const Node& node);
+
 // Sets the types of what one node computes, of which is refused what is larger than any memory. Errors name
 // the node.
 void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry);

@@ -155,7 +155,8 @@ void ForeignOperator::infer(InferenceContext& context) const {
       refusals += (refusals.empty() ? "" : "; ") + std::string(error.what());
     }
   }
-  fail(ErrorCode::kUnsupported, place_of(context.node()), "oag {}, and no other engine takes it: {}",
+  fail(ErrorCode::kUnsupported, place_of(context.node()),
+       "oag {}, and no other engine takes it: {}; --plugin loads custom operators (docs/plugins.md)",
        own_words_, refusals);
 }
 
@@ -219,8 +220,8 @@ void ForeignOperators::add_unknown(const Graph& graph) {
     if (registry().find(node.domain, node.op) != nullptr || node.domain == "oag") continue;
     if (engines().empty()) {
       if (unavailable_.empty()) return;  // infer_types says that it is not known
-      fail(ErrorCode::kUnsupported, place_of(node), "operator is not {}; of the engines that may know it, {}",
-           node.domain.empty() || node.domain.starts_with("ai.onnx") ? "supported" : "known", unavailable_);
+      fail(ErrorCode::kUnsupported, place_of(node), "{}; of the engines that may know it, {}",
+           unknown_operator(node), unavailable_);
     }
     add(node, "does not know it");
   }

@@ -115,21 +115,22 @@ TEST_F(OnnxRuntime, WhatItRefusesIsComputedHere) {
             (std::vector<float>{7, 8}));
 }
 
-// FusedGemm is a contrib operator that this engine does not have.
+// MurmurHash3 is a contrib operator that this engine does not have; MurmurHash3_x86_32 of the number 3 is
+// 847579505.
 TEST_F(OnnxRuntime, OperatorsUnknownHereGoThereByThemselves) {
   Graph graph("unknown");
-  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kF32, Shape{Dim::symbol("N"), 2}));
-  const ValueId w = graph.add_constant("w", floats({1, 0, 0, -1}, {2, 2}));
-  const ValueId y =
-      graph.add("com.microsoft", "FusedGemm", {x, w}, {{"activation", std::string("Relu")}}, "g");
-  graph.outputs.push_back(graph.add("", "Neg", {y}));
+  const ValueId x = graph.add_input("x", ValueType::tensor(DType::kI32, Shape{Dim::symbol("N")}));
+  const ValueId y = graph.add("com.microsoft", "MurmurHash3", {x}, {}, "hash");
+  graph.outputs.push_back(graph.add("", "Cast", {y}, {{"to", int64_t{7}}}));
   CompileOptions options;
   options.imports = {{"com.microsoft", 1}};
   const Session session(test_runtime(), std::move(graph), options);
-  EXPECT_EQ(devices_of(session.program()), "com.microsoft.FusedGemm:onnxruntime Neg:oag/cpu");
+  EXPECT_EQ(devices_of(session.program()), "com.microsoft.MurmurHash3:onnxruntime Cast:oag/cpu");
   EXPECT_EQ(explain(session.program())[0].reason, "oag does not know it");
-  EXPECT_EQ(to_string(session.program().graph.value(session.program().graph.outputs[0]).type), "f32[N, 2]");
-  EXPECT_EQ(numbers(run(session, {floats({3, 4, -5, -6}, {2, 2})})[0]), (std::vector<float>{-3, 0, 0, -6}));
+  EXPECT_EQ(to_string(session.program().graph.value(session.program().graph.outputs[0]).type), "i64[N]");
+  const int32_t keys[] = {3, 4};
+  EXPECT_EQ(numbers<int64_t>(run(session, {Tensor::of<int32_t>(DType::kI32, {2}, keys)})[0]),
+            (std::vector<int64_t>{847579505, 1889779975}));
 }
 
 TEST_F(OnnxRuntime, AnOperatorThatNobodyKnowsIsNamed) {
