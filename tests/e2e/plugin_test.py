@@ -101,7 +101,7 @@ class Plugin(CliTest):
         given = {"int": 7, "float": 1.5, "string": "", "ints": [1, 2, 3], "floats": [0.5, 0.5], "strings": ["abc"],
                  "tensor": numpy_helper.from_array(np.array([10, 20], np.float32))}
         self.assert_passes(model_of([node("Attributes", ["x"], ["y"], **given)], *ports), [X], [X + np.float32(7 + 1.5 + 6 + 1 + 3 + 30)])
-        for attributes, needle in (({"int": 1.5}, "attribute int has another type"), ({"axis": 1}, "an attribute axis that its schema lacks")):
+        for attributes, needle in (({"int": 1.5}, "its attribute int is a float, expected an integer"), ({"axis": 1}, "an attribute axis that its schema lacks")):
             result = self.infer(model_of([node("Attributes", ["x"], ["y"], **attributes)], *ports), ODD)
             self.assert_refused(result, 1, needle)
         result = self.infer(model_of([node("MustHaveAttribute", ["x"], ["y"])], *ports), ODD)

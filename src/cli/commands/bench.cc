@@ -128,7 +128,7 @@ void sort_unique(std::vector<int64_t>& values) {
 // An ONNX model's runs are short: more of them.
 constexpr int kOnnxRepeats = 30;
 constexpr const char* kLanguageOptions[] = {"--prefill", "--decode", "--batch",
-                                            "--context", "--kv",  "--autotune"};
+                                            "--context", "--kv",     "--autotune"};
 
 int bench_onnx_model(const BenchFlags& flags, const CLI::App& command) {
   for (const char* option : kLanguageOptions) {
