@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "base/error.h"
-
 namespace oag {
 namespace {
 
@@ -239,15 +237,19 @@ class Definitions {
 }  // namespace
 
 // Arithmetic on dims and memory does not know the node that it is done for.
+void throw_at(const Node& node, const Error& error) {
+  const std::string_view where = error.where();
+  if (where.starts_with("node ") || where.starts_with("graph ")) throw error;
+  throw Error(error.code(), node_place(node), error.what());
+}
+
 void infer_node(Graph& graph, const Node& node, const OpSchema& schema, const OperatorRegistry& registry) {
   InferenceContext context(graph, node, registry);
   try {
     schema.infer(context);
     check_sizes(graph, node);
   } catch (const Error& error) {
-    const std::string_view where = error.where();
-    if (where.starts_with("node ") || where.starts_with("graph ")) throw;
-    throw Error(error.code(), node_place(node), error.what());
+    throw_at(node, error);
   }
 }
 

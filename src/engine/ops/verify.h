@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/error.h"
 #include "engine/ops/schema.h"
 
 namespace oag {
@@ -12,6 +13,9 @@ void infer_types(Graph& graph, const OperatorRegistry& registry = OperatorRegist
 
 // Of a node whose operator no schema describes: what is missing, and what to do.
 std::string unknown_operator(const Node& node);
+
+// Throws the error again, which then names the node if it named none.
+[[noreturn]] void throw_at(const Node& node, const Error& error);
 
 // Sets the types of what one node computes, of which is refused what is larger than any memory. Errors name
 // the node.

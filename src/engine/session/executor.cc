@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/ops/verify.h"
 #include "engine/session/step_observer.h"
 #include "engine/tensor/container.h"
 
@@ -428,7 +429,12 @@ RunState Executor::run_steps(Buffers& buffers, const RunControl& control, StepOb
   for (const auto& device : program_->devices) streams.push_back(device->make_stream(control));
   for (const size_t s : buffers.work) {
     if (control.should_stop()) return stop_reason(control);
-    run_step(buffers, s, *streams[program_->steps[s].device], control, observer);
+    const Step& step = program_->steps[s];
+    try {
+      run_step(buffers, s, *streams[step.device], control, observer);
+    } catch (const Error& error) {
+      throw_at(*step.node, error);
+    }
   }
   return control.should_stop() ? stop_reason(control) : RunState::kDone;
 }

@@ -267,5 +267,25 @@ TEST(RunMemory, NothingOfARunIsKeptAfterIt) {
   for (size_t b = 0; b < buffers.size(); ++b) EXPECT_TRUE(buffers[b].expired()) << b;
 }
 
+// By data has four elements, of which dims makes [3]; the range wants 2^50 numbers.
+TEST(RunMemory, WhatCannotBeMadeNamesTheNode) {
+  const Session session(test_runtime(), unusual_outputs());
+  const auto error_of = [&](const RunBindings& bindings) -> std::string {
+    try {
+      std::vector<Tensor> outputs;
+      session.run(bindings, RunControl(), outputs);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  RunBindings wrong = unusual_inputs();
+  wrong.inputs[1] = count(3).reshaped({1});
+  EXPECT_EQ(error_of(wrong).find("node by_data (Reshape): "), 0u) << error_of(wrong);
+  RunBindings huge = unusual_inputs();
+  huge.inputs[3] = count(int64_t{1} << 50);
+  EXPECT_EQ(error_of(huge).find("node range (Range): memory: cannot allocate "), 0u) << error_of(huge);
+}
+
 }  // namespace
 }  // namespace oag
