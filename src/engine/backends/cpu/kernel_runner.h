@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
@@ -122,6 +123,12 @@ class KernelRunner {
 
 inline std::shared_ptr<CpuDevice> make_device(Isa isa, int threads) {
   return std::make_shared<CpuDevice>(isa, std::make_shared<ComputePool>(threads));
+}
+
+// A run that is cancelled has to end within this time. Under an emulator each tile takes ten times as long
+// and more.
+inline double cancel_limit_ms() {
+  return std::getenv("OAG_TEST_EMULATED") == nullptr ? 20 : 400;
 }
 
 // How long a run goes on after it was cancelled 30 ms into it: the median of five.

@@ -272,7 +272,7 @@ TEST_P(LinearOnIsa, CancelStopsALargeProductSoonAndTheNextOneIsRight) {
   const KernelRunner runner(device, linear(x, w));
   const double delay_ms = median_cancel_delay_ms(runner);
 #if defined(__x86_64__)  // an emulated processor says nothing about time
-  EXPECT_LT(delay_ms, 20.0);
+  EXPECT_LT(delay_ms, cancel_limit_ms());
 #else
   EXPECT_GT(delay_ms, 0.0);
 #endif

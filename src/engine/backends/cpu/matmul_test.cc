@@ -116,8 +116,10 @@ TEST_P(MatMulOnIsa, EmptyMatricesGiveZerosOrNothing) {
 TEST(MatMulOnBestIsa, ACancelIsSeenWithin20MsAlsoAmongManySmallProducts) {
   const auto device = make_device(available_isas().back(), 2);
   const Tensor large = random_f32({4096, 4096}, 1), small = random_f32({400, 512, 512}, 2);
-  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {large, large}})), 20);
-  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {small, small}})), 20);
+  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {large, large}})),
+            cancel_limit_ms());
+  EXPECT_LT(median_cancel_delay_ms(KernelRunner(device, {"", "MatMul", {}, {small, small}})),
+            cancel_limit_ms());
 }
 
 TEST_P(MatMulOnIsa, GemmTransposesScalesAndAddsC) {

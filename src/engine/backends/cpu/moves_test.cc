@@ -167,7 +167,7 @@ TEST(MovesOnBestIsa, ACancelOfALongReductionIsSeenWithin20Ms) {
   const auto device = make_device(available_isas().back(), 2);
   const KernelRunner runner(device,
                             {"", "ReduceSum", {}, {random_f32({64, 1 << 20}, 1), integers({0})}, 1, {1}});
-  EXPECT_LT(median_cancel_delay_ms(runner), 20);
+  EXPECT_LT(median_cancel_delay_ms(runner), cancel_limit_ms());
 }
 
 }  // namespace

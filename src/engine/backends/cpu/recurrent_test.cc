@@ -120,7 +120,7 @@ TEST_P(RecurrentOnIsa, WhatIsNotServedIsRefusedWithAReason) {
 TEST(RecurrentOnBestIsa, ACancelIsSeenWithin20Ms) {
   const auto device = make_device(available_isas().back(), 2);
   const KernelRunner runner(device, make_case("LSTM", {20000, 8, 64, 256}, kBias, {}));
-  EXPECT_LT(median_cancel_delay_ms(runner), 20);
+  EXPECT_LT(median_cancel_delay_ms(runner), cancel_limit_ms());
 }
 
 }  // namespace
